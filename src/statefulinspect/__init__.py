@@ -1,0 +1,30 @@
+"""The Linux connection tracker as an importable, deterministic, pure-Python library.
+
+`Tracker.process(packet, now)` gives a `Verdict`: what the packet is (`CtState`, `Direction`), what
+the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges.
+"""
+
+from statefulinspect.config import Config, ConfigError, TcpPolicy, Timeouts
+from statefulinspect.connection import Connection, Verdict
+from statefulinspect.packet import Packet
+from statefulinspect.rules.model import Rule, RuleError, Ruleset
+from statefulinspect.terms import Action, CtState, Direction, Reason
+from statefulinspect.tracker import Tracker
+
+__all__ = [
+    "Action",
+    "Config",
+    "ConfigError",
+    "Connection",
+    "CtState",
+    "Direction",
+    "Packet",
+    "Reason",
+    "Rule",
+    "RuleError",
+    "Ruleset",
+    "TcpPolicy",
+    "Timeouts",
+    "Tracker",
+    "Verdict",
+]

@@ -1,0 +1,151 @@
+"""Every tunable, its default and its bounds, and the named profiles.
+
+`Config()` is the profile for people who embed a firewall: short lives, and nothing adopted whose
+opening was not seen. `Config.linux()` is Linux 6.18 as it boots: its sysctls' defaults, under
+their own names without the `nf_conntrack_` prefix.
+
+All durations are seconds. Wrong values raise `ConfigError` when the object is made.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import attrs
+
+
+class ConfigError(ValueError):
+    """Report a configuration that cannot be: what was given, and what is expected.
+
+    >>> Timeouts(udp=-1)
+    Traceback (most recent call last):
+    ...
+    statefulinspect.config.ConfigError: udp=-1: expected a finite number of seconds, 0 or more
+    """
+
+
+def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is not a duration."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and 0 <= value < inf):  # type: ignore[operator]  # a number here
+        msg = f"{field.name}={value!r}: expected a finite number of seconds, 0 or more"
+        raise ConfigError(msg)
+
+
+def _switch(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is not a bool, so that a timeout never lands on a switch."""
+    if not isinstance(value, bool):
+        msg = f"{field.name}={value!r}: expected True or False"
+        raise ConfigError(msg)
+
+
+def _counter8(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what the kernel's 8-bit counter could never reach."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 255:
+        msg = f"{field.name}={value!r}: expected a whole number from 0 to 255"
+        raise ConfigError(msg)
+
+
+def _seconds_field(default: float) -> Any:
+    return attrs.field(default=default, validator=_seconds)
+
+
+@attrs.frozen
+class Timeouts:
+    """Hold how long a connection lives after its last packet, by protocol and state, in seconds.
+
+    The defaults are those of `Config()`; each is 0 or more, and 0 means gone at once.
+    Names follow the sysctls `net.netfilter.nf_conntrack_*_timeout_*`.
+
+    >>> Timeouts(tcp_established=900).tcp_established
+    900
+    """
+
+    tcp_syn_sent: float = _seconds_field(120)
+    tcp_syn_recv: float = _seconds_field(60)
+    tcp_established: float = _seconds_field(3600)
+    tcp_fin_wait: float = _seconds_field(120)
+    tcp_close_wait: float = _seconds_field(60)
+    tcp_last_ack: float = _seconds_field(30)
+    tcp_time_wait: float = _seconds_field(120)
+    tcp_close: float = _seconds_field(10)
+    tcp_max_retrans: float = _seconds_field(300)
+    tcp_unacknowledged: float = _seconds_field(300)
+    udp: float = _seconds_field(30)
+    udp_stream: float = _seconds_field(40)
+    icmp: float = _seconds_field(30)
+    icmpv6: float = _seconds_field(30)
+    generic: float = _seconds_field(600)
+
+    @classmethod
+    def linux(cls, **changes: float) -> Timeouts:
+        """Make the timeouts that Linux 6.18 boots with, with any changed by name.
+
+        >>> Timeouts.linux(udp=10).tcp_established
+        432000
+        """
+        return cls(**{"tcp_established": 432_000, "udp_stream": 120, **changes})
+
+
+@attrs.frozen
+class TcpPolicy:
+    """Hold how strict the TCP tracker is.
+
+    `loose` adopts connections whose opening was not seen; `be_liberal` lets segments outside the
+    window pass; `ignore_invalid_rst` leaves old resets to the window check; `max_retrans` is how
+    many equal acknowledgements (0 to 255) cut an idle connection's life to `tcp_max_retrans`.
+    Names and meanings are those of `net.netfilter.nf_conntrack_tcp_*`.
+
+    >>> TcpPolicy(loose=True).be_liberal
+    False
+    """
+
+    loose: bool = attrs.field(default=False, validator=_switch)
+    be_liberal: bool = attrs.field(default=False, validator=_switch)
+    ignore_invalid_rst: bool = attrs.field(default=False, validator=_switch)
+    max_retrans: int = attrs.field(default=3, validator=_counter8)
+
+
+def _instance(kind: type) -> Any:
+    """Make a validator that names the expected class."""
+
+    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            msg = f"{field.name}={value!r}: expected {kind.__name__}(...)"
+            raise ConfigError(msg)
+
+    return validate
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """Hold everything a tracker can be told beside its rules; frozen, and shared freely.
+
+    `verify_checksums` makes wrong checksums INVALID: IPv4 header, TCP, UDP, ICMP and ICMPv6. It
+    is off by default because captures taken on the sending machine hold checksums that the
+    network card had yet to fill in. `accounting` prints packets and octets in `to_conntrack`.
+
+    >>> Config().verify_checksums, Config.linux().verify_checksums
+    (False, True)
+    """
+
+    timeouts: Timeouts = attrs.field(factory=Timeouts, validator=_instance(Timeouts))
+    tcp: TcpPolicy = attrs.field(factory=TcpPolicy, validator=_instance(TcpPolicy))
+    verify_checksums: bool = attrs.field(default=False, validator=_switch)
+    accounting: bool = attrs.field(default=True, validator=_switch)
+
+    @classmethod
+    def linux(cls, **changes: Any) -> Config:
+        """Make the configuration of Linux 6.18 as it boots, with any field changed by name.
+
+        >>> Config.linux(accounting=True).tcp.loose
+        True
+        """
+        linux: dict[str, Any] = {
+            "timeouts": Timeouts.linux(),
+            "tcp": TcpPolicy(loose=True),
+            "verify_checksums": True,
+            "accounting": False,
+        }
+        return cls(**{**linux, **changes})

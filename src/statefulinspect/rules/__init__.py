@@ -1,0 +1,1 @@
+"""The filter rules: `model` says what they are, `matcher` finds the first that matches."""

@@ -1,0 +1,142 @@
+"""The words of an answer: what a packet is, what happens to it, and why.
+
+Every packet gets a `Verdict`; its parts are the enums of this file. `CtState` and `Direction` say
+what the packet is to the tracker, `Action` what the rules decide, and `Reason` names the cause.
+Each reason carries an `Effect`, the one thing the tracker has to know about it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Action(Enum):
+    """Tell what is to be done with a packet.
+
+    >>> Action.ACCEPT.value
+    'accept'
+    """
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    REJECT = "reject"
+    HOLD = "hold"
+
+
+class CtState(Enum):
+    """Tell what a packet is to the tracker, in the words of `ct state` in nftables.
+
+    >>> CtState("established") is CtState.ESTABLISHED
+    True
+    """
+
+    NEW = "new"
+    ESTABLISHED = "established"
+    RELATED = "related"
+    INVALID = "invalid"
+    UNTRACKED = "untracked"
+
+
+class Direction(Enum):
+    """Tell whether a packet goes as the connection's first packet went, or against it.
+
+    >>> Direction.REPLY.value
+    'reply'
+    """
+
+    ORIGINAL = "original"
+    REPLY = "reply"
+
+
+class Effect(Enum):
+    """Tell what a reason does to the connection that the packet belongs to."""
+
+    ACCEPT = "counted, and the timer is renewed"
+    IGNORE = "let through; not counted, and the timer runs on"
+    END = "counted, and the connection is removed at once"
+    REOPEN = "the connection is removed, and the packet opens a new one"
+    RELATE = "let through as RELATED; the connection it speaks of is left as it was"
+    EXEMPT = "UNTRACKED: never belongs to a connection"
+    REFUSE = "INVALID: belongs to no connection, and changes none"
+    DISCARD = (
+        "INVALID, and dropped whatever the rules say, as the IP layer does before any firewall"
+    )
+
+
+_ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _REFUSE, _DISCARD = Effect
+
+
+class Reason(Enum):
+    """Name the cause of a verdict; its value is the sentence that explains it.
+
+    >>> Reason.ACK_ABOVE_SENT.value
+    'acknowledges data that the other side never sent'
+    >>> Reason.ACK_ABOVE_SENT.effect.name
+    'REFUSE'
+    """
+
+    effect: Effect
+
+    def __new__(cls, sentence: str, effect: Effect) -> Reason:
+        """Make a member whose value is the sentence alone."""
+        member = object.__new__(cls)
+        member._value_ = sentence
+        member.effect = effect
+        return member
+
+    # fmt: off
+    OK = "fits the connection", _ACCEPT
+
+    SYN_REPEATED = "the SYN of an unanswered opening, sent again", _IGNORE
+    OUT_OF_STATE_IGNORED = "wrong for the state seen here, but maybe right for the ends", _IGNORE
+    CHALLENGE_ACK = "the other end's challenge (RFC 5961) to a SYN in LAST_ACK", _IGNORE
+    SEQ_JUST_ABOVE_WINDOW = "begins beyond the offered window, by less than its size", _IGNORE
+    SEQ_BELOW_WINDOW = "repeats data that lies a whole window back", _IGNORE
+    ACK_BELOW_WINDOW = "acknowledges data that was acknowledged long ago", _IGNORE
+
+    RESET_UNANSWERED = "a reset ends a connection in which no reply was seen before", _END
+    PORTS_REUSED = "a SYN opens a new connection on the ports of a finished one", _REOPEN
+    ERROR_ABOUT_CONNECTION = "an ICMP error that quotes a packet of a tracked connection", _RELATE
+    EXEMPT_ICMPV6 = "neighbour discovery or multicast listening, which is never tracked", _EXEMPT
+
+    NOT_IP = "is neither IPv4 nor IPv6", _DISCARD
+    IP_HEADER_MALFORMED = "the IP header is cut short or contradicts itself", _DISCARD
+    IP_HEADER_CHECKSUM = "the IPv4 header checksum is wrong", _DISCARD
+    IP_CUT_SHORT = "is shorter than its IP header says", _DISCARD
+
+    FRAGMENT = "is one fragment of a datagram, and no whole one can be judged", _REFUSE
+    EXTENSION_MALFORMED = "an IPv6 extension header is cut short", _REFUSE
+    NO_NEXT_HEADER = "carries nothing: IPv6 next header 59", _REFUSE
+    WRONG_FAMILY = "ICMP inside IPv6, or ICMPv6 inside IPv4", _REFUSE
+    HEADER_CUT_SHORT = "ends within its transport header", _REFUSE
+    CHECKSUM = "the transport checksum is wrong", _REFUSE
+    TCP_DATA_OFFSET = "the TCP data offset is below 5 or beyond the segment's end", _REFUSE
+    TCP_FLAGS = "no TCP sends this set of flags", _REFUSE
+    UDP_LENGTH = "the UDP length is below 8 or beyond the datagram's end", _REFUSE
+    ICMP_TYPE = "an ICMP type that belongs to no conversation", _REFUSE
+    ICMP_UNSOLICITED = "an ICMP reply that nobody asked for", _REFUSE
+    QUOTE_MALFORMED = "an ICMP error whose quoted packet cannot be read", _REFUSE
+    QUOTE_UNKNOWN = "an ICMP error that quotes a packet of no tracked connection", _REFUSE
+    QUOTE_MISDIRECTED = "an ICMP error that does not go to the quoted packet's sender", _REFUSE
+
+    TCP_NOT_AN_OPENING = "belongs to no connection and cannot open one", _REFUSE
+    TCP_MIDSTREAM = "belongs to no connection, and loose pickup is off", _REFUSE
+    OUT_OF_STATE = "cannot follow in the state that the connection has reached", _REFUSE
+    SEQ_ABOVE_WINDOW = "carries data beyond what its receiver offered", _REFUSE
+    ACK_ABOVE_SENT = "acknowledges data that the other side never sent", _REFUSE
+    RST_BELOW_ACK = "a reset whose sequence number its receiver has long acknowledged", _REFUSE
+    # fmt: on
+
+
+# Looking a member up through its class costs more than the comparison it is needed for.
+ACCEPT: Final = Action.ACCEPT
+DROP: Final = Action.DROP
+NEW: Final = CtState.NEW
+ESTABLISHED: Final = CtState.ESTABLISHED
+RELATED: Final = CtState.RELATED
+INVALID: Final = CtState.INVALID
+UNTRACKED: Final = CtState.UNTRACKED
+ORIGINAL: Final = Direction.ORIGINAL
+REPLY: Final = Direction.REPLY
+OK: Final = Reason.OK

@@ -1,0 +1,198 @@
+"""Conversations as text: one packet a line, and what the tracker must answer beside it.
+
+    config: linux
+    rules: outbound 10.0.1.0/24
+    0.0  >  SYN seq=1000                  =>  new; SYN_SENT 120 unreplied
+    0.1  <  SYN,ACK seq=5000 ack=1001     =>  established; SYN_RECV 60
+    0.2  >  ACK seq=1001 ack=5001 len=10  =>  established; ESTABLISHED 300 assured
+    9.0  <  ACK seq=5001 ack=9999         =>  invalid ACK_ABOVE_SENT
+
+Left of the arrow: seconds, `>` from client to server or `<` back, and the packet. Its first word
+is TCP flags, `udp`, `icmp`, `proto` (any number) or `error` (an ICMP error quoting an earlier
+line); then come key=value words, named after the builders' parameters. `from=` and `to=` replace
+the addresses, `family: 6` above the lines makes all of it IPv6, and
+`ext=44/hex` puts extension headers, the first of them number 44, before the transport header.
+
+Right of the arrow, before the semicolon: the action if it is not accept, the ct state, `original`
+or `reply` where that is worth saying, and the reason if it is not OK. After it: `gone`, or the
+connection's state name (if it has one), whole seconds left, and `unreplied` or `assured`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+
+import attrs
+import builders
+from statefulinspect import Action, Config, Reason, Ruleset, Tracker
+
+
+@dataclass
+class Step:
+    number: int
+    text: str
+    at: float
+    packet: bytes
+    expected: str
+    options: dict[str, object] = field(default_factory=dict)
+
+
+class Conversation:
+    """Parse a scenario; `steps` are packets with what is expected of them."""
+
+    def __init__(self, text: str) -> None:
+        self.family = 4
+        self.config = Config()
+        self.rules = Ruleset.default()
+        self.steps: list[Step] = []
+        for line in filter(None, map(str.strip, text.splitlines())):
+            if not line.startswith("#"):
+                self._read(line)
+
+    def _read(self, line: str) -> None:
+        head, colon, rest = line.partition(":")
+        if colon and head in ("config", "rules", "family"):
+            getattr(self, f"_set_{head}")(*rest.split())
+        else:
+            self._add(line)
+
+    def _set_family(self, number: str) -> None:
+        self.family = int(number)
+
+    def _set_config(self, profile: str, *changes: str) -> None:
+        config = Config.linux(accounting=True) if profile == "linux" else Config()
+        for change in changes:
+            path, value = change.split("=")
+            config = _changed(config, path.split("."), _value(value))
+        self.config = config
+
+    def _set_rules(self, kind: str, *prefixes: str) -> None:
+        assert kind == "outbound", kind
+        self.rules = Ruleset.outbound(inside=list(prefixes))
+
+    def _add(self, line: str) -> None:
+        packet, _, expected = line.partition("=>")
+        at, arrow, *words = shlex.split(packet)
+        options = {name: _value(value) for name, _, value in (w.partition("=") for w in words[1:])}
+        context = {name: options.pop(name) for name in ("zone", "iif", "oif") if name in options}
+        wire = self._packet(arrow, words[0], options)
+        step = Step(len(self.steps) + 1, line, float(at), wire, expected.strip(), context)
+        self.steps.append(step)
+
+    def _packet(self, arrow: str, what: str, options: dict[str, object]) -> bytes:
+        names = ("CLIENT", "SERVER") if self.family == 4 else ("CLIENT6", "SERVER6")
+        ends = [getattr(builders, name) for name in names]
+        source, destination = ends if arrow == ">" else ends[::-1]
+        options["source"] = options.pop("from", source)
+        options["destination"] = options.pop("to", destination)
+        if "ext" in options:
+            first, _, walked = str(options.pop("ext")).partition("/")
+            options["extensions"] = int(first), bytes.fromhex(walked)
+        maker = getattr(self, f"_{what.replace('-', '_')}", None)
+        if maker is not None:
+            return maker(arrow, options)
+        return self._tcp(arrow, what, options)
+
+    def _ports(self, arrow: str, options: dict[str, object], server: int) -> None:
+        ports = (1000, server) if arrow == ">" else (server, 1000)
+        for name, port in zip(("sport", "dport"), ports):
+            options.setdefault(name, port)
+
+    def _tcp(self, arrow, flags, options):
+        self._ports(arrow, options, 80)
+        options["data"] = bytes(options.pop("len", 0))
+        options["window"] = options.pop("win", 65535)
+        options["options"] = bytes.fromhex(str(options.pop("opts", "")))
+        return builders.tcp(flags=flags, **options)
+
+    def _udp(self, arrow, options):
+        self._ports(arrow, options, 53)
+        options["data"] = bytes(options.pop("len", 0))
+        options["length"] = options.pop("says", None)
+        return builders.udp(**options)
+
+    def _icmp(self, _, options):
+        options["id_"], options["type_"] = options.pop("id", 7), options.pop("type")
+        return builders.icmp(**options)
+
+    def _error(self, _, options):
+        quoted = self.steps[options.pop("quoting") - 1].packet
+        options["type_"] = options.pop("type", 3 if self.family == 4 else 1)
+        return builders.icmp_error(quoted, **options)
+
+    def _proto(self, _, options):
+        payload = bytes.fromhex(str(options.pop("hex", "")))
+        options["protocol"] = options.pop("number")
+        return builders.ip(payload=payload, **options)
+
+    def _hex(self, _, options):
+        return bytes.fromhex(str(options["bytes"]))
+
+    def _dns(self, arrow, options):
+        return self._udp(arrow, {"len": 33, **options})
+
+    def play(self) -> Tracker:
+        """Send every packet through a new tracker and compare the answers."""
+        tracker = Tracker(self.rules, self.config)
+        for step in self.steps:
+            verdict = tracker.process(step.packet, step.at, **step.options)
+            tracker.check()
+            connection = tracker.find(step.packet, zone=int(step.options.get("zone", 0)))
+            answer = describe(verdict, connection, step.at, step.expected)
+            assert answer == step.expected, f"line {step.number}: {step.text}\n  got {answer}"
+        return tracker
+
+
+def describe(verdict, connection, at: float, expected: str) -> str:
+    """Write an answer in the words of the right side, as far as the expectation goes."""
+    words = [] if verdict.action is Action.ACCEPT else [verdict.action.value]
+    if verdict.action is Action.DROP and verdict.ct_state.value == "invalid":
+        words = []  # goes without saying
+    words.append(verdict.ct_state.value)
+    if any(word in expected.split(";")[0] for word in ("original", "reply")):
+        words.append(verdict.direction.value if verdict.direction else "nowhere")
+    if verdict.reason is not Reason.OK:
+        words.append(verdict.reason.name)
+    if ";" not in expected:
+        return " ".join(words)
+    return f"{' '.join(words)}; {describe_entry(connection, at)}"
+
+
+def describe_entry(connection, at: float) -> str:
+    if connection is None:
+        return "gone"
+    words = [connection.state_name] if connection.state_name else []
+    words.append(str(connection.seconds_left(at)))
+    words += ["assured"] if connection.is_assured else []
+    words += [] if connection.seen_reply else ["unreplied"]
+    return " ".join(words)
+
+
+def _value(text: str) -> object:
+    if text in ("", "yes", "no"):
+        return text != "no"
+    try:
+        return int(text, 0)
+    except ValueError:
+        return text
+
+
+def _changed(record, path: list[str], value):
+    """Make a copy of a frozen record with one field, however deep, replaced."""
+    name, *deeper = path
+    return attrs.evolve(record, **{name: _changed(getattr(record, name), deeper, value) if deeper else value})
+
+
+def scenarios(text: str) -> dict[str, str]:
+    """Split a file into scenarios: a line `== T01. title` begins one."""
+    found: dict[str, str] = {}
+    title = None
+    for line in text.splitlines():
+        if line.startswith("== "):
+            title = line[3:].strip()
+            found[title] = ""
+        elif title is not None:
+            found[title] += line + "\n"
+    return found
+
