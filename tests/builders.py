@@ -30,10 +30,9 @@ def ip(source, destination, protocol, payload, *, options=b"", fragment=0, exten
     a, b = ip_address(source), ip_address(destination)
     if a.version == 4:
         words = 5 + len(options) // 4
-        head = struct.pack(
-            "!BBHHHBBH4s4s", 0x40 | words, 0, words * 4 + len(payload), 0, fragment, 64, protocol, 0,
-            a.packed, b.packed,
-        ) + options  # fmt: skip
+        length = words * 4 + len(payload)
+        head = struct.pack("!BBHHHBBH", 0x40 | words, 0, length, 0, fragment, 64, protocol, 0)
+        head += a.packed + b.packed + options
         return head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:] + payload
     first, walked = extensions if extensions else (protocol, b"")
     body = walked + payload
@@ -41,12 +40,18 @@ def ip(source, destination, protocol, payload, *, options=b"", fragment=0, exten
 
 
 def pseudo_header(source, destination, protocol, length):
-    return ip_address(source).packed + ip_address(destination).packed + struct.pack("!II", length, protocol)
+    return (
+        ip_address(source).packed
+        + ip_address(destination).packed
+        + struct.pack("!II", length, protocol)
+    )
 
 
 def summed(segment, at, source, destination, protocol):
     """Fill in the checksum at an offset."""
-    checksum = internet_checksum(pseudo_header(source, destination, protocol, len(segment)) + segment)
+    checksum = internet_checksum(
+        pseudo_header(source, destination, protocol, len(segment)) + segment
+    )
     return segment[:at] + checksum.to_bytes(2, "big") + segment[at + 2 :]
 
 
@@ -93,8 +98,8 @@ def icmp(type_, code=0, id_=7, seq=1, data=b"", *, source=CLIENT, destination=SE
 
 def icmp_error(quoted, type_=3, code=1, *, source=SERVER, destination=CLIENT, cut=None, bad=False):
     """Build an ICMP error that quotes a packet, cut after `cut` bytes."""
-    return icmp(type_, code, data=quoted[:cut], source=source, destination=destination, rest=bytes(4),
-                bad=bad)  # fmt: skip
+    ends = {"source": source, "destination": destination}
+    return icmp(type_, code, data=quoted[:cut], rest=bytes(4), bad=bad, **ends)
 
 
 def spoiled(octets, at):

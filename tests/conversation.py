@@ -24,6 +24,7 @@ import shlex
 from dataclasses import dataclass, field
 
 import attrs
+
 import builders
 from statefulinspect import Action, Config, Reason, Ruleset, Tracker
 
@@ -150,7 +151,7 @@ def describe(verdict, connection, at: float, expected: str) -> str:
     if verdict.action is Action.DROP and verdict.ct_state.value == "invalid":
         words = []  # goes without saying
     words.append(verdict.ct_state.value)
-    if any(word in expected.split(";")[0] for word in ("original", "reply")):
+    if any(word in expected.split(";", maxsplit=1)[0] for word in ("original", "reply")):
         words.append(verdict.direction.value if verdict.direction else "nowhere")
     if verdict.reason is not Reason.OK:
         words.append(verdict.reason.name)
@@ -181,7 +182,9 @@ def _value(text: str) -> object:
 def _changed(record, path: list[str], value):
     """Make a copy of a frozen record with one field, however deep, replaced."""
     name, *deeper = path
-    return attrs.evolve(record, **{name: _changed(getattr(record, name), deeper, value) if deeper else value})
+    return attrs.evolve(
+        record, **{name: _changed(getattr(record, name), deeper, value) if deeper else value}
+    )
 
 
 def scenarios(text: str) -> dict[str, str]:
@@ -195,4 +198,3 @@ def scenarios(text: str) -> dict[str, str]:
         elif title is not None:
             found[title] += line + "\n"
     return found
-

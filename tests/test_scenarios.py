@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from conversation import Conversation, scenarios
 
 FILES = sorted(Path(__file__).parent.joinpath("scenarios").glob("*.txt"))

@@ -199,6 +199,7 @@ class Tracker:
 
     def _classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
+        self._refuse_endless(now)
         if packet.zone not in ZONES:
             msg = f"zone={packet.zone!r}: expected a whole number from 0 to 65535"
             raise ValueError(msg)
@@ -342,6 +343,6 @@ class Tracker:
 
     @staticmethod
     def _refuse_endless(now: float) -> None:
-        if isinf(now):
+        if isinf(now):  # a NaN as the very first `now` ends here too: as minus infinity
             msg = f"now={now}: expected a finite number of seconds"
             raise ValueError(msg)

@@ -1,0 +1,99 @@
+"""Feed random and mutated packets to a tracker: nothing may raise, and `check()` must hold.
+
+    python benchmarks/hostile.py --packets 1000000 --seed 1
+
+Half of the packets are mutations of the recorded captures (bits flipped, cut, joined, repeated),
+which reach deep into the machines; the rest are headers with random fields, and plain noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import struct
+import time
+from pathlib import Path
+
+import dpkt
+
+from statefulinspect import Config, Ruleset, TcpPolicy, Tracker
+
+CAPTURES = Path(__file__).parent.parent / "tests" / "captures"
+CHECK_EVERY = 50_000
+
+
+def recorded_packets() -> list[bytes]:
+    """Read the IP packets of the Ethernet captures."""
+    packets = []
+    for name in ("office", "ping", "ftp-active"):
+        with (CAPTURES / f"{name}.pcap").open("rb") as file:
+            packets += [frame[14:] for _, frame in dpkt.pcap.Reader(file)]
+    return packets
+
+
+def noise(dice: random.Random) -> bytes:
+    """Make bytes that are nothing."""
+    return dice.randbytes(dice.randrange(100))
+
+
+def header(dice: random.Random) -> bytes:
+    """Make an IP packet with fields of a small universe and a random transport part."""
+    protocol = dice.choice((1, 6, 6, 6, 17, 17, 47, 58, 89, 132, dice.randrange(256)))
+    body = dice.randbytes(dice.randrange(60))
+    if protocol in (6, 17):
+        body = struct.pack("!HH", dice.randrange(3), dice.randrange(3)) + body
+    ends = bytes((10, 0, 0, dice.randrange(3), 10, 0, 0, dice.randrange(3)))
+    if dice.random() < 0.5:
+        return struct.pack("!BBHIBBH", 0x45, 0, 20 + len(body), 0, 64, protocol, 0) + ends + body
+    addresses = bytes(12) + ends[:4] + bytes(12) + ends[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), protocol, 64) + addresses + body
+
+
+def mutated(dice: random.Random, packets: list[bytes]) -> bytes:
+    """Take a recorded packet and spoil it a little."""
+    packet = bytearray(dice.choice(packets))
+    for _ in range(dice.randrange(4)):
+        packet[dice.randrange(min(len(packet), 80))] ^= 1 << dice.randrange(8)
+    way = dice.random()
+    if way < 0.1:
+        return bytes(packet[: dice.randrange(len(packet))])
+    return bytes(packet + packet if way < 0.15 else packet)
+
+
+def trackers() -> list[Tracker]:
+    """Make trackers of every temper."""
+    loose = TcpPolicy(loose=True, be_liberal=True)
+    return [
+        Tracker(),
+        Tracker(config=Config.linux(verify_checksums=False)),
+        Tracker(config=Config.linux()),
+        Tracker(Ruleset.outbound(inside=["10.0.0.0/31", "fd00::/16"]), Config(tcp=loose)),
+    ]
+
+
+def main() -> None:
+    """Run and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packets", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    dice, packets, all_trackers = random.Random(arguments.seed), recorded_packets(), trackers()
+    began, now = time.perf_counter(), 0.0
+    for number in range(1, arguments.packets + 1):
+        kind = dice.random()
+        packet = (
+            mutated(dice, packets) if kind < 0.5 else header(dice) if kind < 0.95 else noise(dice)
+        )
+        now += dice.choice((0, 0.001, 0.1, dice.random() * 10 if kind < 0.01 else 0))
+        all_trackers[number % len(all_trackers)].process(packet, now)
+        if number % CHECK_EVERY == 0:
+            for tracker in all_trackers:
+                tracker.check()
+    seconds = time.perf_counter() - began
+    left = ", ".join(str(len(tracker)) for tracker in all_trackers)
+    print(f"{arguments.packets} hostile packets in {seconds:.0f} s: no exception, checks hold")
+    print(f"connections left: {left}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Whatever arrives gets a verdict, and leaves every structure sound."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import icmp, icmp_error, tcp, udp
+from statefulinspect import Action, Config, CtState, Tracker, Verdict
+
+WELL_FORMED = [
+    tcp(flags="SYN", seq=1),
+    tcp(80, 1000, "SYN,ACK", 5, 2, source="10.0.2.2", destination="10.0.1.2"),
+    tcp(flags="ACK", seq=2, ack=6, options=bytes.fromhex("0101050a0000000000000000")),
+    tcp(source="fd00:1::2", destination="fd00:2::2", flags="SYN"),
+    udp(data=b"question"),
+    udp(53, 1000, source="10.0.2.2", destination="10.0.1.2"),
+    icmp(8),
+    icmp(135, source="fd00:1::2", destination="fd00:2::2"),
+    icmp_error(udp(data=b"question")),
+    icmp_error(
+        udp(source="fd00:1::2", destination="fd00:2::2"),
+        1,
+        source="fd00:2::2",
+        destination="fd00:1::2",
+    ),
+]
+
+
+@st.composite
+def spoiled(draw):
+    """A right packet with a few octets replaced, cut or lengthened."""
+    packet = bytearray(draw(st.sampled_from(WELL_FORMED)))
+    for at, value in draw(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), max_size=4)):
+        packet[at % len(packet)] = value
+    cut = draw(st.integers(0, len(packet)))
+    return draw(st.sampled_from([bytes(packet), bytes(packet[:cut]), bytes(packet) + b"tail"]))
+
+
+@given(st.lists(st.binary(max_size=80) | spoiled(), max_size=30), st.booleans(), st.booleans())
+def test_any_bytes_get_a_verdict(packets, linux, verify):
+    make = Config.linux if linux else Config
+    tracker = Tracker(config=make(verify_checksums=verify))
+    for number, packet in enumerate(packets):
+        verdict = tracker.process(packet, number / 3)
+        tracker.check()
+        assert isinstance(verdict, Verdict)
+        assert isinstance(tracker.find(packet), (type(None), type(next(iter(tracker), None))))
+        assert (verdict.ct_state is not CtState.INVALID) or verdict.action is Action.DROP
+        assert (verdict.connection is None) == (verdict.direction is None)
+
+
+@given(st.lists(st.floats(allow_infinity=False, allow_nan=False), max_size=20))
+def test_any_order_of_times_is_taken(times):
+    tracker = Tracker()
+    latest = float("-inf")
+    for now in times:
+        latest = max(now, latest)
+        verdict = tracker.process(udp(), now)
+        tracker.check()
+        assert verdict.connection.created_at <= latest
+        assert verdict.connection.expires_at == latest + 30

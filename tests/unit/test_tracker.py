@@ -1,0 +1,247 @@
+"""The composition: what `process` and its neighbours promise to an embedder."""
+
+from __future__ import annotations
+
+import dpkt
+import pytest
+
+from builders import CLIENT, SERVER, icmp, icmp_error, tcp, udp
+from statefulinspect import (
+    Action,
+    Config,
+    CtState,
+    Direction,
+    Reason,
+    Rule,
+    Ruleset,
+    Timeouts,
+    Tracker,
+)
+
+BACK = {"source": SERVER, "destination": CLIENT}
+ANSWER = udp(53, 1000, **BACK)
+
+
+def established(tracker: Tracker) -> Tracker:
+    """Shake hands at 0.0."""
+    tracker.process(tcp(flags="SYN", seq=0), 0.0)
+    tracker.process(tcp(80, 1000, "SYN,ACK", 0, 1, **BACK), 0.0)
+    tracker.process(tcp(flags="ACK", seq=1, ack=1), 0.0)
+    return tracker
+
+
+def test_the_ready_verdict_is_handed_out_again():
+    tracker = established(Tracker())
+    first = tracker.process(tcp(seq=1, ack=1, data=b"a"), 1)
+    assert tracker.process(tcp(seq=2, ack=1, data=b"b"), 2) is first
+    assert first.ct_state is CtState.ESTABLISHED
+    assert first.direction is Direction.ORIGINAL
+
+
+def test_a_verdict_is_frozen():
+    verdict = Tracker().process(udp(), 0)
+    with pytest.raises(AttributeError):
+        verdict.action = Action.DROP
+
+
+def test_packets_and_octets_are_counted_by_side():
+    tracker = established(Tracker())
+    tracker.process(tcp(seq=1, ack=1, data=b"12345"), 1)
+    connection = tracker.find(tcp())
+    assert connection.count(Direction.ORIGINAL) == (3, 125)
+    assert connection.count(Direction.REPLY) == (1, 40)
+
+
+def test_what_is_ignored_is_not_counted():
+    tracker = Tracker()
+    for _ in range(3):
+        tracker.process(tcp(flags="SYN", seq=0), 0)
+    assert tracker.find(tcp()).count(Direction.ORIGINAL) == (1, 40)
+
+
+def test_a_refused_opener_leaves_no_trace():
+    tracker = Tracker(Ruleset([], policy=Action.REJECT))
+    verdict = tracker.process(udp(), 0)
+    assert verdict.action is Action.REJECT
+    assert verdict.ct_state is CtState.NEW
+    assert verdict.connection is None
+    assert len(tracker) == 0
+    assert tracker.next_expiry_at is None
+
+
+def test_rules_judge_every_packet_anew_when_they_ask_for_the_interface():
+    rules = Ruleset([Rule(Action.DROP, iif="wan0")], policy=Action.ACCEPT)
+    tracker = established(Tracker(rules))
+    packet = tcp(seq=1, ack=1)
+    assert tracker.process(packet, 1, iif="lan0").action is Action.ACCEPT
+    assert tracker.process(packet, 2, iif="wan0").action is Action.DROP
+    assert tracker.process(packet, 3, iif="lan0", oif="wan0").action is Action.ACCEPT
+
+
+def test_the_deciding_rule_is_told():
+    rule = Rule(Action.ACCEPT, protocol="udp")
+    tracker = Tracker(Ruleset([rule], policy=Action.DROP))
+    assert tracker.process(udp(), 0).rule is rule
+    assert tracker.process(tcp(flags="SYN"), 0).rule is None
+
+
+def test_a_dropped_packet_of_a_known_connection_still_counts_for_its_state():
+    rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
+    tracker = Tracker(rules)
+    tracker.process(tcp(flags="SYN", seq=0), 0)
+    verdict = tracker.process(tcp(80, 1000, "SYN,ACK", 0, 1, **BACK), 0)
+    assert (verdict.action, verdict.ct_state) == (Action.DROP, CtState.ESTABLISHED)
+    connection = tracker.find(tcp())
+    assert connection.state_name == "SYN_RECV"
+    assert connection.seen_reply
+
+
+def test_what_the_ip_layer_discards_is_dropped_whatever_the_rules_say():
+    tracker = Tracker(Ruleset([], policy=Action.ACCEPT))
+    assert tracker.process(b"\x45", 0).action is Action.DROP
+    assert tracker.process(tcp(flags=""), 0).action is Action.ACCEPT
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_the_ip_header_checksum(verify):
+    packet = bytearray(udp())
+    packet[8] += 1
+    verdict = Tracker(config=Config(verify_checksums=verify)).process(bytes(packet), 0)
+    assert verdict.reason is (Reason.IP_HEADER_CHECKSUM if verify else Reason.OK)
+
+
+def test_find_changes_nothing():
+    tracker = Tracker()
+    assert tracker.find(udp()) is None
+    opened = tracker.process(udp(), 0).connection
+    assert tracker.find(udp()) is tracker.find(ANSWER) is opened
+    assert tracker.find(icmp_error(udp())) is opened
+    assert tracker.find(icmp_error(udp(dport=9))) is None
+    assert tracker.find(b"") is None
+    assert tracker.find(udp(), zone=3) is None
+    assert opened.count(Direction.ORIGINAL).packets == 1
+    tracker.process(udp(dport=7), 30.0)
+    assert tracker.find(udp()) is None
+
+
+def test_expiry_shows_no_granularity():
+    tracker = Tracker(config=Config(timeouts=Timeouts(udp=0.25)))
+    tracker.process(udp(), 0.1)
+    assert tracker.next_expiry_at == pytest.approx(0.35)
+    tracker.process(icmp(8), 0.3)
+    assert len(tracker) == 2
+    tracker.process(icmp(8), 0.36)
+    assert len(tracker) == 1
+    assert [c.protocol for c in tracker] == [1]
+    assert tracker.expire(0.36) == 1
+    assert tracker.expire(0.36) == 0
+
+
+def test_a_timeout_of_zero_is_gone_at_once():
+    tracker = Tracker(config=Config(timeouts=Timeouts(udp=0)))
+    assert tracker.process(udp(), 0).ct_state is CtState.NEW
+    assert tracker.process(ANSWER, 0).ct_state is CtState.NEW
+    assert len(tracker) == 0
+
+
+def test_a_long_jump_is_spread_over_calls():
+    tracker = Tracker()
+    for port in range(500):
+        tracker.process(udp(port), 0)
+    tracker.process(icmp(8), 1000)
+    assert 1 < len(tracker._table) < 500
+    assert len(tracker) == 1
+    tracker.check()
+    for later in range(10):
+        tracker.process(icmp(8), 1000.1 + later)
+    assert len(tracker._table) == 1
+    assert tracker.expire(1e9) == 1
+
+
+def test_delete_and_flush():
+    tracker = established(Tracker())
+    connection = tracker.process(udp(), 0).connection
+    tracker.delete(connection)
+    assert tracker.find(udp()) is None
+    with pytest.raises(ValueError, match="not tracked here"):
+        tracker.delete(connection)
+    again = tracker.process(udp(), 0).connection
+    with pytest.raises(ValueError, match="not tracked here"):
+        tracker.delete(connection)
+    assert again.original == connection.original
+    tracker.flush()
+    tracker.check()
+    assert len(tracker) == 0
+
+
+def test_a_removed_connection_can_still_be_read():
+    tracker = Tracker()
+    connection = tracker.process(udp(), 0).connection
+    tracker.flush()
+    assert str(connection.original) == "src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53"
+    assert connection.to_conntrack(0).startswith("udp      17 30 ")
+
+
+def test_connections_may_be_deleted_while_one_goes_over_them():
+    tracker = Tracker()
+    for port in range(5):
+        tracker.process(udp(port), 0)
+    for connection in tracker:
+        tracker.delete(connection)
+    assert len(tracker) == 0
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, dpkt.ip.IP])
+def test_every_form_of_packet(wrap):
+    tracker = Tracker(config=Config.linux())
+    assert tracker.process(wrap(udp(data=b"x")), 0).ct_state is CtState.NEW
+    ethernet = dpkt.ethernet.Ethernet(bytes(12) + b"\x08\x00" + udp(53, 1000, b"y", **BACK))
+    assert tracker.process(ethernet, 0).ct_state is CtState.ESTABLISHED
+
+
+def test_programmers_are_told():
+    tracker = Tracker()
+    with pytest.raises(TypeError, match="str: expected bytes"):
+        tracker.process("packet", 0)
+    with pytest.raises(ValueError, match="finite"):
+        tracker.process(udp(), float("inf"))
+    with pytest.raises(ValueError, match="finite"):
+        tracker.expire(float("inf"))
+    with pytest.raises(ValueError, match="finite"):
+        tracker.process(udp(), float("nan"))
+    with pytest.raises(ValueError, match="zone=65536"):
+        tracker.process(udp(), 0, zone=65536)
+    assert len(tracker) == 0
+
+
+def test_a_time_that_is_no_number_counts_as_the_last():
+    tracker = Tracker()
+    tracker.process(udp(), 5)
+    connection = tracker.process(udp(), float("nan")).connection
+    assert connection.expires_at == 35
+
+
+def test_an_unassured_reset_removes_the_connection_at_once():
+    tracker = Tracker()
+    tracker.process(tcp(flags="SYN", seq=0), 0)
+    verdict = tracker.process(tcp(80, 1000, "RST,ACK", 0, 1, **BACK), 0)
+    assert verdict.reason is Reason.RESET_UNANSWERED
+    assert verdict.ct_state is CtState.ESTABLISHED
+    assert len(tracker) == 0
+    tracker.check()
+
+
+def test_a_mark_is_the_users_to_write():
+    tracker = Tracker()
+    tracker.process(udp(), 0).connection.mark = 31
+    assert " mark=31 " in tracker.find(udp()).to_conntrack(0)
+
+
+def test_the_same_calls_give_the_same_answers():
+    def run() -> list[str]:
+        tracker = established(Tracker())
+        for port in range(50):
+            tracker.process(udp(port), port / 10)
+        return [connection.to_conntrack(5) for connection in tracker]
+
+    assert run() == run()
