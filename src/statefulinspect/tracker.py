@@ -22,6 +22,7 @@ from statefulinspect.machines import make_machines
 from statefulinspect.machines.icmp import quoted_flow
 from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
+from statefulinspect.machines.tcp_window import follow
 from statefulinspect.packet import (
     NOT_WHOLE,
     PLAIN_IPV4_TCP,
@@ -33,7 +34,6 @@ from statefulinspect.packet import (
 )
 from statefulinspect.rules.matcher import Matcher
 from statefulinspect.rules.model import Ruleset
-from statefulinspect.seqnum import M32
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
@@ -73,9 +73,9 @@ class Tracker:
         self._wheel: Wheel[Connection] = Wheel()
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
-        self._tcp_machine = self._machines[TCP]
-        assert isinstance(self._tcp_machine, TcpMachine)
-        self._follow_tcp = self._tcp_machine.follow
+        tcp_machine = self._machines[TCP]
+        assert isinstance(tcp_machine, TcpMachine)
+        self._tcp_lifetimes = tcp_machine.lifetimes
 
     def process(  # noqa: C901, PLR0912, PLR0913 - the hot path: a call more costs it a tenth
         self,
@@ -124,8 +124,8 @@ class Tracker:
                 and (header == 20 or packet[start + 20 : start + 24] == TIMESTAMPS_ONLY)
                 and now < (connection := side.connection).expires_at
             ):
-                end = (seq + length - start - header) & M32
-                lifetime = self._follow_tcp(side, ack, end, window)
+                end = seq + length - start - header  # beyond 32 bits it is unusual
+                lifetime = follow(side, ack, end, window, self._tcp_lifetimes)
                 if lifetime >= 0:
                     side.packets += 1
                     side.octets += length

@@ -59,6 +59,7 @@ OPENED_BOTH_WAYS: Final = 0x80
 
 CLOSING: Final = frozenset({FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, CLOSE})
 SYN_SENT2_TIMEOUT: Final = 120  # the only state without a sysctl in Linux
+NEVER_REPEATED: Final = 256  # more than the 8-bit counter of repeats reaches
 LONG_LIFE: Final = 120  # seconds left from which a doubtful end shortens a connection's life
 
 
@@ -82,6 +83,7 @@ class TcpMachine:
         self._max_retrans_timeout = config.timeouts.tcp_max_retrans
         self._unacknowledged_timeout = config.timeouts.tcp_unacknowledged
         self._timeouts = state_timeouts(config.timeouts)
+        self.lifetimes = established_lifetimes(config)
 
     def validate(self, packet: Packet) -> Reason:
         """Check header and checksum."""
@@ -117,12 +119,6 @@ class TcpMachine:
             return
         for side in (connection.original_side, connection.reply_side):
             side.next_seq = tcp_window.next_in_order(side)
-
-    def follow(self, side: Side, ack: int, end: int, window: int) -> float:
-        """Take the next segment in order; tell the seconds to live, or -1 if it is unusual."""
-        if not tcp_window.follow(side, ack, end, window):
-            return -1
-        return self._lifetime(side, ESTABLISHED)
 
     def _advance(self, side: Side, segment: Segment, now: float) -> Reason:
         """Decide in the order in which Linux does; the first case that applies answers."""
@@ -241,6 +237,20 @@ def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
         SYN_SENT2: SYN_SENT2_TIMEOUT,
     }
     return tuple(by_state[state] for state in TcpState)
+
+
+def established_lifetimes(config: Config) -> tcp_window.Lifetimes:
+    """Lay out `_lifetime` of ESTABLISHED for the hot path."""
+    timeouts, full = config.timeouts, config.timeouts.tcp_established
+    cuts = full > timeouts.tcp_max_retrans
+    return tcp_window.Lifetimes(
+        max_retrans=config.tcp.max_retrans if cuts else NEVER_REPEATED,
+        repeated=timeouts.tcp_max_retrans,
+        unacknowledged_mask=UNACKNOWLEDGED if full > timeouts.tcp_unacknowledged else 0,
+        unacknowledged=timeouts.tcp_unacknowledged,
+        closed_window=timeouts.tcp_max_retrans if cuts else full,
+        full=full,
+    )
 
 
 def _adopt(side: Side, segment: Segment) -> None:

@@ -20,7 +20,7 @@ three in one for the segment that comes next in order, and the only code here sh
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from statefulinspect.connection import (
     HIGHEST_ACK_KNOWN,
@@ -40,10 +40,11 @@ from statefulinspect.machines.tcp_segment import (
     scale_and_flags,
 )
 from statefulinspect.machines.tcp_table import ACK, ESTABLISHED, SYN_RECV, SYN_SENT
-from statefulinspect.seqnum import HALF, M32, after, before
+from statefulinspect.seqnum import M32, after, before
 from statefulinspect.terms import OK, Reason
 
 LEAST_ACK_SPAN: Final = 66_000  # IV: more than any window without scaling, for delayed segments
+ALL_BUT_UNACKNOWLEDGED: Final = ~UNACKNOWLEDGED
 QUARTER: Final = 1 << 30  # numbers nearer than this cannot be confused by the wrap
 
 
@@ -159,7 +160,7 @@ def learn(sender: Side, segment: Segment) -> None:
     if after(segment.sack + window, receiver.max_end - 1):
         receiver.max_end = (segment.sack + window + (window == 0)) & M32
     if segment.ack == receiver.end:
-        receiver.flags &= ~UNACKNOWLEDGED
+        receiver.flags &= ALL_BUT_UNACKNOWLEDGED
     if segment.event is ACK:
         count_repeats(sender, segment)
 
@@ -208,30 +209,59 @@ def next_in_order(side: Side) -> int:
     return side.end if settled else NEVER
 
 
-def follow(sender: Side, ack: int, end: int, window: int) -> bool:
-    """Take the segment that begins at `sender.end`; False, and nothing changed, if it is unusual.
+class Lifetimes(NamedTuple):
+    """Hold how long an established connection lives on, laid out for `follow`.
+
+    `max_retrans` and `unacknowledged_mask` are out of reach where the shorter life they would
+    bring is not shorter.
+    """
+
+    max_retrans: int
+    repeated: float
+    unacknowledged_mask: int
+    unacknowledged: float
+    closed_window: float
+    full: float
+
+
+def follow(  # noqa: C901, PLR0912 - written out: see the docstring
+    sender: Side, ack: int, end: int, window: int, lifetimes: Lifetimes
+) -> float:
+    """Take the segment that begins at `sender.end`; tell how long to live, or -1 if it is unusual.
 
     Header prediction (Jacobson 1990): for an ACK without SYN, FIN, RST, URG and SACK whose
-    numbers are near the last ones, the bounds come down to two comparisons and learning to a few
-    stores. Gives exactly what `check` and `learn` give, at a sixth of their cost; a property test
-    compares both.
+    numbers are near the last ones, the bounds come down to four comparisons and learning to a few
+    stores. Numbers near the wrap count as unusual, so plain comparisons will do: masking to 32
+    bits costs 40 ns a time. Nothing is changed if the segment is unusual; else all is as `check`,
+    `learn` and the machine's timers leave it, which a property test compares. Written out, for in
+    three functions with serial comparisons a packet cost 1290 ns instead of 1030 (CPython 3.11).
     """
     receiver = sender.other
-    if (receiver.end - ack) & M32 > LEAST_ACK_SPAN or (sender.max_end - end) & M32 > QUARTER:
-        return False
-    connection = sender.connection
-    seq = sender.end
     scaled = window << sender.scale
-    sender.max_window = max(sender.max_window, scaled)
+    reach = ack + scaled
+    if not (
+        0 <= receiver.end - ack <= LEAST_ACK_SPAN
+        and 0 <= sender.max_end - end <= QUARTER
+        and -QUARTER <= ack - sender.highest_ack <= QUARTER
+        and -QUARTER <= reach - receiver.max_end <= QUARTER
+        and reach < M32
+    ):
+        return -1
+    connection = sender.connection
+    max_retrans, repeated, mask, unacknowledged, closed_window, full = lifetimes
+    seq = sender.end
+    if scaled > sender.max_window:  # noqa: PLR1730 - max() is a call
+        sender.max_window = scaled
     if end != seq:
         sender.end = sender.next_seq = end
         sender.flags |= UNACKNOWLEDGED
-    if (sender.highest_ack - ack) & M32 >= HALF:
+    if ack > sender.highest_ack:  # noqa: PLR1730 - as above
         sender.highest_ack = ack
-    if (receiver.max_end - 1 - ack - scaled) & M32 >= HALF:
-        receiver.max_end = (ack + (scaled or 1)) & M32
+    if reach >= receiver.max_end:
+        receiver.max_end = reach if scaled else reach + 1
     if ack == receiver.end:
-        receiver.flags &= ~UNACKNOWLEDGED
+        receiver.flags &= ALL_BUT_UNACKNOWLEDGED
+    connection.last_event = ACK
     if (
         seq == connection.last_seq
         and ack == connection.last_ack
@@ -239,16 +269,19 @@ def follow(sender: Side, ack: int, end: int, window: int) -> bool:
         and window == connection.last_window
         and sender.is_reply == connection.last_is_reply
     ):
-        connection.repeats = (connection.repeats + 1) & 0xFF
+        repeats = connection.repeats = (connection.repeats + 1) & 0xFF
     else:
         connection.last_is_reply = sender.is_reply
         connection.last_seq = seq
         connection.last_ack = ack
         connection.last_end = end
         connection.last_window = window
-        connection.repeats = 0
-    connection.last_event = ACK
-    return True
+        repeats = connection.repeats = 0
+    if repeats >= max_retrans:
+        return repeated
+    if (sender.flags | receiver.flags) & mask:
+        return unacknowledged
+    return full if window else closed_window
 
 
 def learn_early(sender: Side, end: int) -> None:
