@@ -171,8 +171,8 @@ def describe_entry(connection, at: float) -> str:
 
 
 def _value(text: str) -> object:
-    if text in ("", "yes", "no"):
-        return text != "no"
+    if text in ("yes", "no"):
+        return text == "yes"
     try:
         return int(text, 0)
     except ValueError:

@@ -15,9 +15,14 @@ WORD_MAX = 0xFFFF
 
 
 def is_zero_sum(octets: bytes, more: int = 0) -> bool:
-    """Say whether 16-bit words, with `more` added, sum to zero in one's complement."""
+    """Say whether 16-bit words, with `more` added, sum to zero in one's complement.
+
+    Words that are all zero do not: one's complement has two zeros, and a checksum makes the sum
+    the other one.
+    """
     padded = octets if len(octets) % 2 == 0 else octets + b"\0"
-    return (int.from_bytes(padded, "big") + more) % WORD_MAX == 0
+    total = int.from_bytes(padded, "big") + more
+    return total % WORD_MAX == 0 and total != 0
 
 
 def header_is_right(packet: Packet) -> bool:

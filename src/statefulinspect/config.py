@@ -9,10 +9,11 @@ All durations are seconds. Wrong values raise `ConfigError` when the object is m
 
 from __future__ import annotations
 
-from math import inf
-from typing import Any
+from typing import Any, Final
 
 import attrs
+
+LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
 
 
 class ConfigError(ValueError):
@@ -21,15 +22,15 @@ class ConfigError(ValueError):
     >>> Timeouts(udp=-1)
     Traceback (most recent call last):
     ...
-    statefulinspect.config.ConfigError: udp=-1: expected a finite number of seconds, 0 or more
+    statefulinspect.config.ConfigError: udp=-1: expected a number of seconds from 0 to 4294967295
     """
 
 
 def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Refuse what is not a duration."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and 0 <= value < inf):  # type: ignore[operator]  # a number here
-        msg = f"{field.name}={value!r}: expected a finite number of seconds, 0 or more"
+    if not (is_number and 0 <= value <= LONGEST):  # type: ignore[operator]  # a number here
+        msg = f"{field.name}={value!r}: expected a number of seconds from 0 to {LONGEST}"
         raise ConfigError(msg)
 
 

@@ -219,8 +219,9 @@ class Connection:
 
     def __repr__(self) -> str:
         """Show protocol, ends and state."""
-        name = PROTOCOL_NAMES.get(self.protocol, str(self.protocol))
-        return f"Connection({name} {self.original} {self.state_name})".replace(" )", ")")
+        words = [PROTOCOL_NAMES.get(self.protocol, str(self.protocol)), str(self.original)]
+        words += [self.state_name] if self.state_name else []
+        return f"Connection({' '.join(words)})"
 
 
 def join(connection: Connection) -> None:

@@ -152,3 +152,9 @@ def test_a_sack_block_above_what_was_sent_is_refused():
     for edge, reason in ((20, Reason.OK), (21, Reason.ACK_ABOVE_SENT)):
         block = bytes.fromhex("0101050a") + first + (1000 + edge).to_bytes(4, "big")
         assert talk.send("<", "ACK", 0, 0, options=block) == reason.name
+
+
+def test_data_across_the_edge_widens_the_window_it_was_offered(talk):
+    assert talk.send(">", "ACK", WINDOW - 10, 0, data=100) == "OK"
+    assert talk.send(">", "ACK", -1, 0, data=1) == "OK"
+    assert talk.send(">", "ACK", -2, 0, data=1) == "SEQ_BELOW_WINDOW"

@@ -1,0 +1,44 @@
+"""What is written about a replay, whatever the form: the entries and who can print them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from statefulinspect.cli.totals import Totals
+from statefulinspect.connection import Connection, Verdict
+from statefulinspect.packet import Packet
+
+
+class Entry(NamedTuple):
+    """Hold what is known about one judged packet; `number` counts the records of the file."""
+
+    number: int
+    seconds: float
+    packet: Packet
+    verdict: Verdict
+    is_cut: bool
+
+
+class Summary(NamedTuple):
+    """Hold what is left when the capture ends; `complaint` says why it ended early, if it did."""
+
+    connections: Sequence[Connection]
+    totals: Totals
+    complaint: str
+
+
+class Report(Protocol):
+    """Say what every form of report can print."""
+
+    def packet(self, entry: Entry) -> None:
+        """Print one judged packet."""
+        ...
+
+    def not_ip(self, number: int, seconds: float, what: str) -> None:
+        """Print one record that the tracker did not see."""
+        ...
+
+    def summary(self, summary: Summary) -> None:
+        """Print the connections left, and the totals."""
+        ...

@@ -1,0 +1,131 @@
+"""The profiles' values, and every value that a configuration refuses."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from statefulinspect import Config, ConfigError, TcpPolicy, Timeouts
+
+# Linux 6.18 as it boots: net.netfilter.nf_conntrack_*, in seconds.
+LINUX_TIMEOUTS = {
+    "tcp_syn_sent": 120,
+    "tcp_syn_recv": 60,
+    "tcp_established": 432_000,
+    "tcp_fin_wait": 120,
+    "tcp_close_wait": 60,
+    "tcp_last_ack": 30,
+    "tcp_time_wait": 120,
+    "tcp_close": 10,
+    "tcp_max_retrans": 300,
+    "tcp_unacknowledged": 300,
+    "udp": 30,
+    "udp_stream": 120,
+    "icmp": 30,
+    "icmpv6": 30,
+    "generic": 600,
+}
+SWITCHES = ["loose", "be_liberal", "ignore_invalid_rst"]
+
+
+def test_timeouts_of_linux():
+    assert attrs.asdict(Timeouts.linux()) == LINUX_TIMEOUTS
+    assert Config.linux().timeouts == Timeouts.linux()
+
+
+def test_timeouts_of_the_default_differ_in_two():
+    differing = {"tcp_established": 3600, "udp_stream": 40}
+    assert attrs.asdict(Config().timeouts) == {**LINUX_TIMEOUTS, **differing}
+
+
+def test_policy_of_linux():
+    expected = {"loose": True, "be_liberal": False, "ignore_invalid_rst": False, "max_retrans": 3}
+    assert attrs.asdict(Config.linux().tcp) == expected
+
+
+def test_policy_of_the_default_adopts_nothing():
+    assert Config().tcp == TcpPolicy(
+        loose=False, be_liberal=False, ignore_invalid_rst=False, max_retrans=3
+    )
+
+
+def test_switches_of_both_profiles():
+    linux, default = Config.linux(), Config()
+    assert (linux.verify_checksums, linux.accounting) == (True, False)
+    assert (default.verify_checksums, default.accounting) == (False, True)
+
+
+def test_a_profile_with_changes():
+    assert Timeouts.linux(udp=1, tcp_established=2) == Timeouts(
+        udp=1, tcp_established=2, udp_stream=120
+    )
+    config = Config.linux(accounting=True, tcp=TcpPolicy())
+    assert (config.accounting, config.tcp.loose, config.verify_checksums) == (True, False, True)
+
+
+@pytest.mark.parametrize("name", LINUX_TIMEOUTS)
+@pytest.mark.parametrize(
+    "value",
+    [-1, -0.001, 2**32, 10**400, float("inf"), float("-inf"), float("nan"), True, "30", None],
+)
+def test_a_timeout_refuses(name, value):
+    with pytest.raises(ConfigError) as caught:
+        Timeouts(**{name: value})
+    expected = f"{name}={value!r}: expected a number of seconds from 0 to 4294967295"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 0.5, 1, 2**32 - 1])
+def test_a_timeout_takes(value):
+    assert Timeouts(generic=value).generic == value
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("value", [0, 1, None, "yes", 30.0])
+def test_a_switch_of_tcp_refuses(name, value):
+    with pytest.raises(ConfigError) as caught:
+        TcpPolicy(**{name: value})
+    assert str(caught.value) == f"{name}={value!r}: expected True or False"
+
+
+@pytest.mark.parametrize("name", ["verify_checksums", "accounting"])
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_a_switch_refuses(name, value):
+    with pytest.raises(ConfigError) as caught:
+        Config(**{name: value})
+    assert str(caught.value) == f"{name}={value!r}: expected True or False"
+
+
+@pytest.mark.parametrize("value", [-1, 256, 3.0, True, None, "3"])
+def test_max_retrans_refuses(value):
+    with pytest.raises(ConfigError) as caught:
+        TcpPolicy(max_retrans=value)
+    assert str(caught.value) == f"max_retrans={value!r}: expected a whole number from 0 to 255"
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_max_retrans_takes(value):
+    assert TcpPolicy(max_retrans=value).max_retrans == value
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("timeouts", "Timeouts(...)"), ("tcp", "TcpPolicy(...)")]
+)
+@pytest.mark.parametrize("value", [None, {}, 30, Config()])
+def test_a_part_refuses(name, kind, value):
+    with pytest.raises(ConfigError) as caught:
+        Config(**{name: value})
+    assert str(caught.value) == f"{name}={value!r}: expected {kind}"
+
+
+def test_profiles_refuse_wrong_changes_too():
+    with pytest.raises(ConfigError, match=r"^udp=-1:"):
+        Timeouts.linux(udp=-1)
+    with pytest.raises(ConfigError, match=r"^accounting=2:"):
+        Config.linux(accounting=2)
+
+
+@pytest.mark.parametrize("record", [Config(), Timeouts(), TcpPolicy()])
+def test_configurations_are_frozen(record):
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(record, attrs.fields(type(record))[0].name, 1)

@@ -1,0 +1,131 @@
+"""Connections are found by either key, until they are removed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from builders import CLIENT, SERVER, UDP
+from statefulinspect.connection import Connection, Side, join
+from statefulinspect.conntable import ConnTable
+from statefulinspect.flowkey import reverse
+
+
+def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
+    addresses = ip_address(source).packed + ip_address(destination).packed
+    return addresses + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
+
+
+def connection_of(wire, *, zone=0, protocol=UDP):
+    sides = Side(wire, 0), Side(reverse(protocol, wire), 1)
+    connection = Connection(protocol, *sides, machine=None, created_at=0.0, zone=zone)
+    join(connection)
+    return connection
+
+
+def table_of(*connections):
+    table = ConnTable()
+    for connection in connections:
+        table.enter(connection)
+    table.check()
+    return table
+
+
+TO_ITSELF = key(7, 7, CLIENT, CLIENT)
+
+
+def test_an_empty_table():
+    table = table_of()
+    assert len(table) == 0
+    assert list(table) == []
+    assert table.find(0, UDP, key()) is None
+
+
+def test_either_key_leads_to_its_side():
+    connection = connection_of(key())
+    table = table_of(connection)
+    assert table.find(0, UDP, key()) is connection.original_side
+    assert table.find(0, UDP, reverse(UDP, key())) is connection.reply_side
+    assert table.find(0, UDP, key(1001)) is None
+    assert len(table) == 1
+
+
+def test_zones_and_protocols_are_tables_of_their_own():
+    here, there = connection_of(key()), connection_of(key(), zone=5)
+    lite = connection_of(key(), protocol=136)
+    table = table_of(here, there, lite)
+    assert table.find(0, UDP, key()).connection is here
+    assert table.find(5, UDP, key()).connection is there
+    assert table.find(0, 136, key()).connection is lite
+    assert table.find(5, 136, key()) is None
+    assert len(table) == 3
+
+
+def test_a_host_that_talks_to_itself_from_one_port_finds_the_reply_side():
+    connection = connection_of(TO_ITSELF)
+    table = table_of(connection)
+    assert table.find(0, UDP, TO_ITSELF) is connection.reply_side
+    assert list(table) == [connection]
+    table.remove(connection)
+    table.check()
+    assert table.find(0, UDP, TO_ITSELF) is None
+    assert len(table) == 0
+
+
+def test_removed_from_both_keys():
+    connection, other = connection_of(key()), connection_of(key(1001))
+    table = table_of(connection, other)
+    table.remove(connection)
+    table.check()
+    assert table.find(0, UDP, key()) is table.find(0, UDP, reverse(UDP, key())) is None
+    assert list(table) == [other]
+
+
+def test_a_removed_connection_holds_no_cycle():
+    connection = connection_of(key())
+    table = table_of(connection)
+    table.remove(connection)
+    for side in (connection.original_side, connection.reply_side):
+        assert not hasattr(side, "connection")
+        assert not hasattr(side, "other")
+
+
+def test_the_order_is_that_of_entry_within_a_table():
+    connections = [connection_of(key(port)) for port in (9, 3, 7)]
+    assert list(table_of(*connections)) == connections
+
+
+def test_the_dict_of_a_zone_is_kept():
+    table = ConnTable()
+    sides = table.sides(0, UDP)
+    connection = connection_of(key())
+    table.enter(connection)
+    assert sides[key()] is connection.original_side
+    table.remove(connection)
+    assert table.sides(0, UDP) is sides
+    assert sides == {}
+
+
+def test_looking_makes_no_table():
+    table = ConnTable()
+    assert table.find(9, UDP, key()) is None
+    assert table._tables == {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda sides, _: sides.pop(key()), "counted twice or not at all"),
+        (lambda sides, c: sides.update({reverse(UDP, key()): c.original_side}), "leads elsewhere"),
+        (lambda sides, c: sides.update({b"foreign": c.reply_side}), "under a foreign key"),
+        (lambda _, c: setattr(c.original_side, "other", c.original_side), "not each other's"),
+        (lambda _, c: setattr(c.reply_side, "other", c.reply_side), "not each other's"),
+    ],
+)
+def test_check_notices(damage, message):
+    connection = connection_of(key())
+    table = table_of(connection)
+    damage(table.sides(0, UDP), connection)
+    with pytest.raises(AssertionError, match=message):
+        table.check()

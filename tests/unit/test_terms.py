@@ -1,0 +1,24 @@
+"""The words of an answer."""
+
+from __future__ import annotations
+
+from statefulinspect import Reason
+from statefulinspect.terms import Effect
+
+
+def test_no_two_reasons_share_a_sentence():
+    assert len(Reason) == len(Reason.__members__)
+
+
+def test_every_reason_has_an_effect_and_every_effect_a_reason():
+    assert {reason.effect for reason in Reason} == set(Effect)
+
+
+def test_a_reason_is_its_sentence():
+    assert Reason("the transport checksum is wrong") is Reason.CHECKSUM
+    assert all(isinstance(reason.value, str) for reason in Reason)
+
+
+def test_what_the_ip_layer_drops_by_itself():
+    discarded = {reason.name for reason in Reason if reason.effect is Effect.DISCARD}
+    assert discarded == {"NOT_IP", "IP_HEADER_MALFORMED", "IP_HEADER_CHECKSUM", "IP_CUT_SHORT"}
