@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dpkt
 import pytest
+
 from statefulinspect import Action, Config, CtState, Reason, Ruleset, TcpPolicy, Tracker
 from statefulinspect.packet import decode
 

@@ -19,7 +19,6 @@ ACTIONS = "Action.ACCEPT, Action.DROP or Action.REJECT"
 EMPTY = "an empty collection matches nothing: leave the field out, or the rule"
 REFUSED = [
     ("ct_state", "fresh", f"ct state 'fresh': expected one of {CT_STATES}"),
-    ("ct_state", ("new", "related"), f"ct state ('new', 'related'): expected one of {CT_STATES}"),
     ("protocol", "tpc", f"protocol 'tpc': expected 0 to 255 or one of {PROTOCOLS}"),
     ("protocol", 256, f"protocol 256: expected 0 to 255 or one of {PROTOCOLS}"),
     ("protocol", -1, f"protocol -1: expected 0 to 255 or one of {PROTOCOLS}"),
@@ -28,7 +27,6 @@ REFUSED = [
     ("destination_port", 65536, "port 65536: expected 0 to 65535, or a tuple (first, last)"),
     ("source_port", -1, "port -1: expected 0 to 65535, or a tuple (first, last)"),
     ("source_port", "http", "port 'http': expected 0 to 65535, or a tuple (first, last)"),
-    ("source_port", (1, 2, 3), "port (1, 2, 3): expected 0 to 65535, or a tuple (first, last)"),
     ("source_port", (1, 65536), "port (1, 65536): expected 0 to 65535, or a tuple (first, last)"),
     ("source_port", False, "port False: expected 0 to 65535, or a tuple (first, last)"),
     ("icmp_type", "ping", f"ICMP type 'ping': expected 0 to 255 or one of {ICMP_TYPES}"),
@@ -133,7 +131,6 @@ def test_rules_are_frozen():
         Rule(Action.ACCEPT).action = Action.DROP
 
 
-@pytest.mark.xfail(reason="converters do not take the tuples that they make")
 def test_a_rule_can_be_changed_into_another():
     rule = Rule(Action.ACCEPT, ct_state="new", protocol="tcp", source="::/0", source_port=1)
     assert attrs.evolve(rule, action=Action.DROP).source_port == ((1, 1),)

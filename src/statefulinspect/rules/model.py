@@ -54,8 +54,10 @@ class RuleError(ValueError):
 
 
 def _each(value: object) -> Iterable[object]:
-    """Go over a collection; a single value is a collection of one."""
-    return value if isinstance(value, (list, set, frozenset)) else (value,)
+    """Go over a collection, a set in a fixed order; a single value is a collection of one."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _all(convert: Callable[[object], T], value: object) -> tuple[T, ...] | None:
@@ -157,7 +159,8 @@ def _protocols(value: Any) -> tuple[int, ...] | None:
 
 
 def _port_ranges(value: Any) -> tuple[Span, ...] | None:
-    return _all(_port_range, value)
+    is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
+    return _all(_port_range, [value] if is_range else value)
 
 
 def _icmp_types(value: Any) -> tuple[int | str, ...] | None:
