@@ -9,7 +9,7 @@ import pytest
 
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
-from statefulinspect import CtState, Direction
+from statefulinspect import CtState, Direction, connection
 from statefulinspect.connection import NEVER, Connection, Side, Verdict, join, part
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.machines.request_reply import RequestReply
@@ -163,6 +163,25 @@ def test_seconds_left(now, seconds):
 
 def test_seconds_left_do_not_suffer_from_binary_fractions():
     assert pair(expires_at=2.3 + 30).seconds_left(2.3) == 30
+
+
+def test_flags_have_the_values_that_ctnetlink_exports():
+    exported = {
+        "SCALE_OFFERED": 0x01,
+        "SACK_PERMITTED": 0x02,
+        "CLOSED_FIRST": 0x04,
+        "LIBERAL": 0x08,
+        "UNACKNOWLEDGED": 0x10,
+        "HIGHEST_ACK_KNOWN": 0x20,
+    }
+    assert {name: getattr(connection, name) for name in exported} == exported
+
+
+def test_a_connection_begins_with_nothing_seen():
+    fresh = pair()
+    assert (fresh.zone, fresh.mark, fresh.helper, fresh.master) == (0, 0, None, None)
+    assert not (fresh.seen_reply or fresh.is_assured or fresh.is_accounted)
+    assert fresh.count(Direction.ORIGINAL) == fresh.count(Direction.REPLY) == (0, 0)
 
 
 def test_both_directions_are_named():
