@@ -28,6 +28,8 @@ import attrs
 import builders
 from statefulinspect import Action, Config, Reason, Ruleset, Tracker
 
+HEX = {"hex", "bytes", "opts", "ext"}  # words whose value is not a number, whatever it looks like
+
 
 @dataclass
 class Step:
@@ -75,7 +77,8 @@ class Conversation:
     def _add(self, line: str) -> None:
         packet, _, expected = line.partition("=>")
         at, arrow, *words = shlex.split(packet)
-        options = {name: _value(value) for name, _, value in (w.partition("=") for w in words[1:])}
+        pairs = (word.partition("=") for word in words[1:])
+        options = {name: value if name in HEX else _value(value) for name, _, value in pairs}
         context = {name: options.pop(name) for name in ("zone", "iif", "oif") if name in options}
         wire = self._packet(arrow, words[0], options)
         step = Step(len(self.steps) + 1, line, float(at), wire, expected.strip(), context)

@@ -7,7 +7,8 @@ the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges
 from statefulinspect.config import Config, ConfigError, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.packet import Packet
-from statefulinspect.rules.model import Rule, RuleError, Ruleset
+from statefulinspect.rules.fields import RuleError
+from statefulinspect.rules.model import Rule, Ruleset
 from statefulinspect.terms import Action, CtState, Direction, Reason
 from statefulinspect.tracker import Tracker
 

@@ -16,6 +16,7 @@ from typing import Final, Union
 import attrs
 import dpkt
 
+from statefulinspect.extensions import NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
     ICMP,
     ICMP_PROTOCOLS,
@@ -41,29 +42,25 @@ MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
 
-# Extension headers that are walked over (RFC 8200 4.1); Linux walks over AH in IPv6 as well.
-HOP_BY_HOP: Final = 0
-ROUTING: Final = 43
-FRAGMENT: Final = 44
-AUTHENTICATION: Final = 51
-NO_NEXT: Final = 59
-DESTINATION_OPTIONS: Final = 60
-EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
-
 
 def to_bytes(packet: PacketLike) -> bytes:
     """Give the raw IP packet that a bytes-like or dpkt object stands for.
 
-    TypeError for any other object. An Ethernet frame gives its payload, IP or not.
+    An Ethernet frame gives its payload, IP or not. dpkt writes its objects anew, and not always as
+    it read them: prefer raw bytes where there are any. What dpkt cannot write (ESP in IPv6) gives
+    no bytes, which is not IP. TypeError for any other object.
     """
     if isinstance(packet, (bytes, bytearray, memoryview)):
         return bytes(packet)
     if isinstance(packet, dpkt.ethernet.Ethernet):
-        return bytes(packet.data)
-    if isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)):
+        packet = packet.data
+    elif not isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)):
+        msg = f"{type(packet).__name__}: expected bytes, dpkt.ip.IP, dpkt.ip6.IP6 or dpkt Ethernet"
+        raise TypeError(msg)
+    try:
         return bytes(packet)
-    msg = f"{type(packet).__name__}: expected bytes, dpkt.ip.IP, dpkt.ip6.IP6 or dpkt Ethernet"
-    raise TypeError(msg)
+    except Exception:  # whatever dpkt trips over, a packet never raises
+        return b""
 
 
 @attrs.define(eq=False)
@@ -223,32 +220,6 @@ def _read_ipv6(packet: Packet) -> Reason:
     if fragment:
         return Reason.FRAGMENT
     return Reason.NO_NEXT_HEADER if protocol == NO_NEXT else OK
-
-
-def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int, int]:
-    """Walk over IPv6 extension headers; tell protocol, its offset, and the fragment field.
-
-    The offset is beyond `stop` if a header is cut short. The walk ends at a fragment that is not
-    the first. The fragment field holds offset and more-fragments bit; 0 means a whole packet.
-    """
-    fragment = 0
-    while header in EXTENSIONS:
-        if at + 8 > stop:
-            return header, stop + 1, fragment
-        size = extension_size(header, wire[at + 1])
-        if header == FRAGMENT:
-            fragment = int.from_bytes(wire[at + 2 : at + 4], "big") & 0xFFF9
-            if fragment & 0xFFF8:
-                return wire[at], at + 8, fragment
-        header, at = wire[at], at + size
-    return header, at, fragment
-
-
-def extension_size(header: int, length: int) -> int:
-    """Tell the octets of an extension header from its length field (RFC 8200 4, RFC 4302 2.2)."""
-    if header == FRAGMENT:
-        return 8
-    return (length + 2) * 4 if header == AUTHENTICATION else (length + 1) * 8
 
 
 def flow_key(packet: Packet) -> tuple[bytes | None, Reason]:

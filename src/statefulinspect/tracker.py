@@ -3,53 +3,32 @@
 Life of a packet: find its flow key, find the side that the key leads to, let the protocol's
 machine step, let the rules look, hand out the verdict. `process` first tries the one case that
 nearly all packets are, the next TCP segment in order of an established connection: it reads the
-wire, makes no object and asks no rule. Everything else goes through `_classify`, which gives the
-same answers for that case too.
+wire, makes no object and asks no rule. Everything else goes the full way (`judge`), which gives
+the same answers for that case too.
 """
 
 from __future__ import annotations
 
-from math import isinf
 from struct import error as struct_error
-from typing import Final, Iterator  # noqa: UP035 - Python 3.9
+from typing import Iterator  # noqa: UP035 - Python 3.9
 
-from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Side, Verdict, join, part
-from statefulinspect.conntable import ConnTable
-from statefulinspect.flowkey import TCP, reverse
-from statefulinspect.machines import make_machines
-from statefulinspect.machines.icmp import quoted_flow
+from statefulinspect.connection import Connection, Verdict
+from statefulinspect.flowkey import TCP
+from statefulinspect.judge import Judge, refuse_endless
 from statefulinspect.machines.tcp import TcpMachine
+from statefulinspect.machines.tcp_in_order import follow
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
-from statefulinspect.machines.tcp_window import follow
 from statefulinspect.packet import (
     NOT_WHOLE,
     PLAIN_IPV4_TCP,
     PLAIN_IPV6_TCP,
-    Packet,
     PacketLike,
     decode,
     to_bytes,
 )
-from statefulinspect.rules.matcher import Matcher
 from statefulinspect.rules.model import Ruleset
-from statefulinspect.terms import (
-    ACCEPT,
-    DROP,
-    INVALID,
-    NEW,
-    OK,
-    ORIGINAL,
-    RELATED,
-    UNTRACKED,
-    Effect,
-    Reason,
-)
-from statefulinspect.wheel import Wheel
-
-SWEEP_AT_MOST: Final = 64  # entries that one `process` call looks at for expiry: bounded work
-ZONES: Final = range(1 << 16)
+from statefulinspect.terms import Reason
 
 
 class Tracker:
@@ -66,14 +45,12 @@ class Tracker:
     """
 
     def __init__(self, rules: Ruleset | None = None, config: Config | None = None) -> None:
-        self._config = Config() if config is None else config
-        self._matcher = Matcher(Ruleset.default() if rules is None else rules)
-        self._machines = make_machines(self._config)
-        self._table = ConnTable()
-        self._wheel: Wheel[Connection] = Wheel()
+        self._judge = Judge(rules or Ruleset.default(), config or Config())
+        self._classify = self._judge.classify
+        self._table, self._wheel = self._judge.table, self._judge.wheel
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
-        tcp_machine = self._machines[TCP]
+        tcp_machine = self._judge.machines[TCP]
         assert isinstance(tcp_machine, TcpMachine)
         self._tcp_lifetimes = tcp_machine.lifetimes
 
@@ -99,7 +76,7 @@ class Tracker:
             packet = to_bytes(packet)
         if now > self._now:
             if now >= self._wheel.next_tick_at:
-                self._sweep(now)
+                self._judge.sweep(now)
             self._now = now
         else:
             now = self._now
@@ -141,23 +118,23 @@ class Tracker:
         Changes nothing; what is past its deadline at the last `now` is not found.
         """
         decoded = decode(to_bytes(packet), zone=zone)
-        if decoded.reason is not OK or decoded.key is None:
+        if decoded.flow is None:
             return None
-        side = self._live_side(zone, decoded.protocol, decoded.key)
-        if side is None and self._validate(decoded) is Reason.ERROR_ABOUT_CONNECTION:
-            side = self._quoted_side(decoded)[0]
+        side = self._judge.live_side(decoded, decoded.flow, self._now)
+        if side is None and self._judge.validate(decoded) is Reason.ERROR_ABOUT_CONNECTION:
+            side, _ = self._judge.quoted_side(decoded, self._now)
         return None if side is None else side.connection
 
     def expire(self, now: float) -> int:
         """Remove every connection whose deadline is not after `now`; tell how many."""
         if now > self._now:
-            self._refuse_endless(now)
+            refuse_endless(now)
             self._now = now
         before = len(self._table)
         while self._wheel.next_tick_at <= self._now:
-            self._sweep(self._now)
+            self._judge.sweep(self._now)
         for connection in list(self._wheel.passed(self._now)):
-            self._remove(connection)
+            self._judge.remove(connection)
         return before - len(self._table)
 
     @property
@@ -179,12 +156,12 @@ class Tracker:
         if side is None or side.connection is not connection:
             msg = f"{connection!r} is not tracked here"
             raise ValueError(msg)
-        self._remove(connection)
+        self._judge.remove(connection)
 
     def flush(self) -> None:
         """Remove every connection."""
         for connection in list(self._table):
-            self._remove(connection)
+            self._judge.remove(connection)
 
     def check(self) -> None:
         """Assert every invariant of the tracker's structures; for tests."""
@@ -196,153 +173,3 @@ class Tracker:
             for side in (connection.original_side, connection.reply_side):
                 assert side.next_seq in (-1, side.end), "the hot path expects a wrong number"
         assert self._wheel.count() == len(self._table), "the wheel holds others than the table"
-
-    def _classify(self, packet: Packet, now: float) -> Verdict:
-        """Judge a packet of any kind: the full way, which `process` only abbreviates."""
-        self._refuse_endless(now)
-        if packet.zone not in ZONES:
-            msg = f"zone={packet.zone!r}: expected a whole number from 0 to 65535"
-            raise ValueError(msg)
-        reason = self._validate(packet)
-        if reason is Reason.ERROR_ABOUT_CONNECTION:
-            return self._relate(packet)
-        if reason is not OK or packet.key is None:
-            return self._answer_without_connection(packet, reason)
-        side = self._table.find(packet.zone, packet.protocol, packet.key)
-        if side is not None and side.connection.expires_at <= now:
-            self._remove(side.connection)
-            side = None
-        return self._admit(packet, now) if side is None else self._advance(side, packet, now)
-
-    def _validate(self, packet: Packet) -> Reason:
-        """Check everything that can be checked without a connection."""
-        if self._config.verify_checksums and packet.family == 4 and not header_is_right(packet):
-            return Reason.IP_HEADER_CHECKSUM
-        if packet.reason is not OK:
-            return packet.reason
-        return self._machines[packet.protocol].validate(packet)
-
-    def _admit(self, packet: Packet, now: float) -> Verdict:
-        """Open a connection with its first packet, if the machine and the rules let it."""
-        connection = self._connection_for(packet, now)
-        side = connection.original_side
-        reason = connection.machine.open(side, packet, now)
-        if reason.effect is Effect.REFUSE:
-            part(connection)
-            return self._answer_without_connection(packet, reason)
-        action, rule = self._matcher.judge(packet, NEW)
-        if action is not ACCEPT:
-            part(connection)
-            return Verdict(action, NEW, ORIGINAL, OK, None, rule)
-        self._table.enter(connection)
-        return self._settle(side, packet, reason)
-
-    def _connection_for(self, packet: Packet, now: float) -> Connection:
-        """Make the connection that a packet would open."""
-        key = packet.key or b""
-        original, reply = Side(key, 0), Side(reverse(packet.protocol, key) or b"", 1)
-        connection = Connection(
-            packet.protocol,
-            original,
-            reply,
-            self._machines[packet.protocol],
-            created_at=now,
-            zone=packet.zone,
-            is_accounted=self._config.accounting,
-        )
-        join(connection)
-        return connection
-
-    def _advance(self, side: Side, packet: Packet, now: float) -> Verdict:
-        """Take a known connection one packet further."""
-        connection = side.connection
-        reason = connection.machine.step(side, packet, now)
-        if reason.effect is Effect.REOPEN:
-            self._remove(connection)
-            return self._admit(packet, now)
-        if reason.effect is Effect.REFUSE:
-            self._renew(connection)
-            return self._answer_without_connection(packet, reason)
-        return self._settle(side, packet, reason)
-
-    def _settle(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
-        """Count an accepted packet, answer it, and let the answer change what is next."""
-        connection = side.connection
-        verdict = self._answer(side, packet, reason)
-        if reason.effect is not Effect.IGNORE:
-            side.packets += 1
-            side.octets += packet.length
-        if reason.effect is Effect.END:
-            self._remove(connection)
-            return verdict
-        if side.is_reply and not connection.seen_reply:
-            connection.seen_reply = True
-            side.other.verdict = None  # its next packet is ESTABLISHED
-        self._renew(connection)
-        return verdict
-
-    def _renew(self, connection: Connection) -> None:
-        """Bring the wheel and the hot path up to date with what a machine wrote."""
-        if connection.expires_at < connection.filed_at:
-            self._wheel.file(connection)
-        connection.machine.arm(connection)
-
-    def _answer(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
-        """Hand out the side's verdict; make it first if there is none that still holds."""
-        if side.verdict is not None and reason is OK:
-            return side.verdict
-        ct_state = side.ct_state
-        action, rule = self._matcher.judge(packet, ct_state)
-        verdict = Verdict(action, ct_state, side.direction, reason, side.connection, rule)
-        if reason is OK and not self._matcher.asks_packet:
-            side.verdict = verdict
-        return verdict
-
-    def _answer_without_connection(self, packet: Packet, reason: Reason) -> Verdict:
-        """Answer a packet that belongs to no connection."""
-        if reason.effect is Effect.DISCARD:
-            return Verdict(DROP, INVALID, None, reason)
-        ct_state = UNTRACKED if reason.effect is Effect.EXEMPT else INVALID
-        action, rule = self._matcher.judge(packet, ct_state)
-        return Verdict(action, ct_state, None, reason, None, rule)
-
-    def _relate(self, packet: Packet) -> Verdict:
-        """Answer an ICMP error by the packet that it quotes."""
-        side, reason = self._quoted_side(packet)
-        if side is None:
-            return self._answer_without_connection(packet, reason)
-        action, rule = self._matcher.judge(packet, RELATED)
-        return Verdict(action, RELATED, side.direction, reason, side.connection, rule)
-
-    def _quoted_side(self, packet: Packet) -> tuple[Side | None, Reason]:
-        """Find the side that would answer the packet quoted in an ICMP error."""
-        flow = quoted_flow(packet)
-        if flow is None:
-            return None, Reason.QUOTE_MALFORMED
-        side = self._live_side(packet.zone, *flow)
-        if side is None:
-            return None, Reason.QUOTE_UNKNOWN
-        if flow.destination != packet.destination:
-            return None, Reason.QUOTE_MISDIRECTED
-        return side, Reason.ERROR_ABOUT_CONNECTION
-
-    def _live_side(self, zone: int, protocol: int, key: bytes) -> Side | None:
-        """Find a side whose connection is not past its deadline; changes nothing."""
-        side = self._table.find(zone, protocol, key)
-        return side if side is not None and side.connection.expires_at > self._now else None
-
-    def _remove(self, connection: Connection) -> None:
-        self._wheel.cancel(connection)
-        self._table.remove(connection)
-
-    def _sweep(self, now: float) -> None:
-        """Remove some of what has expired; look-ups treat the rest as gone already."""
-        self._refuse_endless(now)
-        for connection in self._wheel.due(now, SWEEP_AT_MOST):
-            self._table.remove(connection)
-
-    @staticmethod
-    def _refuse_endless(now: float) -> None:
-        if isinf(now):  # a NaN as the very first `now` ends here too: as minus infinity
-            msg = f"now={now}: expected a finite number of seconds"
-            raise ValueError(msg)

@@ -23,7 +23,7 @@ class FullWay(Tracker):
     def process(self, packet, now, **context):
         if now > self._now:
             if now >= self._wheel.next_tick_at:
-                self._sweep(now)
+                self._judge.sweep(now)
             self._now = now
         return self._classify(decode(packet, **context), self._now)
 

@@ -180,7 +180,7 @@ def test_flags_have_the_values_that_ctnetlink_exports():
 def test_a_connection_begins_with_nothing_seen():
     fresh = pair()
     assert (fresh.zone, fresh.mark, fresh.helper, fresh.master) == (0, 0, None, None)
-    assert not (fresh.seen_reply or fresh.is_assured or fresh.is_accounted)
+    assert {fresh.seen_reply, fresh.is_assured, fresh.is_accounted} == {False}
     assert fresh.count(Direction.ORIGINAL) == fresh.count(Direction.REPLY) == (0, 0)
 
 
@@ -240,10 +240,7 @@ def test_parted_sides_hold_nothing():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        (
-            "tcp",
-            "Connection(tcp src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=80 ESTABLISHED)",
-        ),
+        ("tcp", "Connection(tcp src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=80 ESTABLISHED)"),
         ("udp", "Connection(udp src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53)"),
         ("generic", "Connection(89 src=10.0.1.2 dst=10.0.2.2)"),
     ],

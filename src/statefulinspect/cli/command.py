@@ -12,7 +12,8 @@ from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.frame import CaptureError
 from statefulinspect.cli.source import STANDARD_INPUT, opened
 from statefulinspect.config import Config
-from statefulinspect.rules.model import RuleError, Ruleset
+from statefulinspect.rules.fields import RuleError
+from statefulinspect.rules.model import Ruleset
 from statefulinspect.tracker import Tracker
 
 FAILED: Final = 2

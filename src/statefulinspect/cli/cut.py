@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from statefulinspect.extensions import walk_extensions
 from statefulinspect.flowkey import ICMP_PROTOCOLS, TCP
 from statefulinspect.machines.icmp import QUOTE_AT, MessageKind, kind_of
-from statefulinspect.packet import Packet, decode, walk_extensions
+from statefulinspect.packet import Packet, decode
 
 PORTS_AND_MORE: Final = 8  # UDP, an ICMP query, and what every ICMP error quotes at least
 

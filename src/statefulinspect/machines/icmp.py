@@ -14,6 +14,7 @@ from typing import Final
 
 from statefulinspect.checksums import payload_is_right, transport_is_right
 from statefulinspect.connection import Side
+from statefulinspect.extensions import NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
     ICMP,
     ICMP_PAIRS,
@@ -27,10 +28,8 @@ from statefulinspect.packet import (
     FRAGMENT_OFFSET,
     IPV4_HEADER,
     IPV6_HEADER,
-    NO_NEXT,
     Packet,
     flow_key,
-    walk_extensions,
 )
 from statefulinspect.terms import OK, Reason
 

@@ -14,7 +14,8 @@ from sortedcontainers import SortedDict
 
 from statefulinspect.flowkey import ICMP, ICMPV6, Address
 from statefulinspect.packet import Packet
-from statefulinspect.rules.model import ICMP_TYPES, Network, Rule, Ruleset
+from statefulinspect.rules.fields import ICMP_TYPES, Network
+from statefulinspect.rules.model import Rule, Ruleset
 from statefulinspect.terms import Action, CtState
 
 IPV6_SPACE: Final = 1 << 128  # IPv4 addresses are numbers above all of IPv6's

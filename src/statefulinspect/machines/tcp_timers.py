@@ -1,0 +1,82 @@
+"""How long a TCP connection lives after its last segment.
+
+Each state has its timeout. Three signs that the ends do not get on cut it short: the same segment
+again and again, data that nobody acknowledges, and a window that stays closed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from statefulinspect.config import Config, Timeouts
+from statefulinspect.connection import UNACKNOWLEDGED, Side
+from statefulinspect.machines.tcp_in_order import Lifetimes
+from statefulinspect.machines.tcp_table import (
+    CLOSE,
+    CLOSE_WAIT,
+    ESTABLISHED,
+    FIN_WAIT,
+    LAST_ACK,
+    NONE,
+    SYN_RECV,
+    SYN_SENT,
+    SYN_SENT2,
+    TIME_WAIT,
+    TcpState,
+)
+
+SYN_SENT2_TIMEOUT: Final = 120  # the only state without a sysctl in Linux
+NEVER_REPEATED: Final = 256  # more than the 8-bit counter of repeats reaches
+
+
+class TcpTimers:
+    """Tell how long to live, by state and by how the ends get on."""
+
+    def __init__(self, config: Config) -> None:
+        self.by_state = state_timeouts(config.timeouts)
+        self.unacknowledged = config.timeouts.tcp_unacknowledged
+        self._repeated = config.timeouts.tcp_max_retrans
+        self._max_retrans = config.tcp.max_retrans
+
+    def lifetime(self, side: Side, state: TcpState) -> float:
+        """Tell the seconds that a segment of `side` leaves in the state it led to."""
+        connection = side.connection
+        full = self.by_state[state]
+        if connection.repeats >= self._max_retrans and full > self._repeated:
+            return self._repeated
+        if (side.flags | side.other.flags) & UNACKNOWLEDGED and full > self.unacknowledged:
+            return self.unacknowledged
+        if connection.last_window == 0 and full > self._repeated:
+            return self._repeated
+        return full
+
+
+def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
+    """Lay the timeouts out by state."""
+    by_state = {
+        NONE: 0.0,
+        SYN_SENT: timeouts.tcp_syn_sent,
+        SYN_RECV: timeouts.tcp_syn_recv,
+        ESTABLISHED: timeouts.tcp_established,
+        FIN_WAIT: timeouts.tcp_fin_wait,
+        CLOSE_WAIT: timeouts.tcp_close_wait,
+        LAST_ACK: timeouts.tcp_last_ack,
+        TIME_WAIT: timeouts.tcp_time_wait,
+        CLOSE: timeouts.tcp_close,
+        SYN_SENT2: SYN_SENT2_TIMEOUT,
+    }
+    return tuple(by_state[state] for state in TcpState)
+
+
+def established_lifetimes(config: Config) -> Lifetimes:
+    """Lay out `lifetime` of ESTABLISHED for the hot path."""
+    timeouts, full = config.timeouts, config.timeouts.tcp_established
+    cuts = full > timeouts.tcp_max_retrans
+    return Lifetimes(
+        max_retrans=config.tcp.max_retrans if cuts else NEVER_REPEATED,
+        repeated=timeouts.tcp_max_retrans,
+        unacknowledged_mask=UNACKNOWLEDGED if full > timeouts.tcp_unacknowledged else 0,
+        unacknowledged=timeouts.tcp_unacknowledged,
+        closed_window=timeouts.tcp_max_retrans if cuts else full,
+        full=full,
+    )

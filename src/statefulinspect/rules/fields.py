@@ -1,0 +1,171 @@
+"""Which values a rule's fields take, and how they are written: words and numbers to one form.
+
+Each converter takes one value or a collection of alternatives and gives a tuple, or None for a
+field that was not given. What it cannot read raises `RuleError`, which says what it expects.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # noqa: UP035 - Python 3.9
+
+from statefulinspect.flowkey import PROTOCOL_NAMES
+from statefulinspect.terms import Action, CtState
+
+Network = Union[IPv4Network, IPv6Network]
+Span = tuple[int, int]
+T = TypeVar("T")
+
+PROTOCOLS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
+# nftables' names; the first number is ICMP's, the second ICMPv6's.
+ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
+    "echo-reply": (0, 129),
+    "destination-unreachable": (3, 1),
+    "source-quench": (4, None),
+    "redirect": (5, None),
+    "echo-request": (8, 128),
+    "time-exceeded": (11, 3),
+    "parameter-problem": (12, 4),
+    "timestamp-request": (13, None),
+    "timestamp-reply": (14, None),
+    "packet-too-big": (None, 2),
+}
+
+
+class RuleError(ValueError):
+    """Report a rule that cannot be: what was given, and what is expected.
+
+    >>> port_ranges((90, 80))
+    Traceback (most recent call last):
+    ...
+    statefulinspect.rules.fields.RuleError: port range 90-80: the start is above the end
+    """
+
+
+def _each(value: object) -> Iterable[object]:
+    """Go over a collection, a set in a fixed order; a single value is a collection of one."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _all(convert: Callable[[object], T], value: object) -> tuple[T, ...] | None:
+    """Convert one value or several to a tuple; None, a field not given, stays None."""
+    if value is None:
+        return None
+    converted = tuple(dict.fromkeys(convert(each) for each in _each(value)))
+    if not converted:
+        msg = "an empty collection matches nothing: leave the field out, or the rule"
+        raise RuleError(msg)
+    return converted
+
+
+def _ct_state(value: object) -> CtState:
+    try:
+        return CtState(value)
+    except ValueError:
+        known = ", ".join(state.value for state in CtState)
+        msg = f"ct state {value!r}: expected one of {known}"
+        raise RuleError(msg) from None
+
+
+def _prefix(value: object) -> Network:
+    if not isinstance(value, (str, IPv4Network, IPv6Network, IPv4Address, IPv6Address)):
+        msg = f"prefix {value!r}: expected CIDR notation or an object of ipaddress"
+        raise RuleError(msg)
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        msg = f"prefix {value!r}: {error}"
+        raise RuleError(msg) from None
+
+
+def _protocol(value: object) -> int:
+    number = PROTOCOLS.get(value, value) if isinstance(value, str) else value
+    if not _is_number(number, 255):
+        msg = f"protocol {value!r}: expected 0 to 255 or one of {', '.join(PROTOCOLS)}"
+        raise RuleError(msg)
+    return number  # type: ignore[return-value]  # checked just above
+
+
+def _port_range(value: object) -> Span:
+    first: Any
+    last: Any
+    first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+    if not (_is_number(first, 65535) and _is_number(last, 65535)):
+        msg = f"port {value!r}: expected 0 to 65535, or a tuple (first, last)"
+        raise RuleError(msg)
+    if first > last:
+        msg = f"port range {first}-{last}: the start is above the end"
+        raise RuleError(msg)
+    return first, last
+
+
+def _icmp_type(value: object) -> int | str:
+    if value not in ICMP_TYPES if isinstance(value, str) else not _is_number(value, 255):
+        msg = f"ICMP type {value!r}: expected 0 to 255 or one of {', '.join(map(str, ICMP_TYPES))}"
+        raise RuleError(msg)
+    return value  # type: ignore[return-value]  # checked just above
+
+
+def _is_number(value: object, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
+
+
+def _mark(value: object) -> int:
+    if not _is_number(value, 0xFFFF_FFFF):
+        msg = f"mark {value!r}: expected a 32-bit number"
+        raise RuleError(msg)
+    return value  # type: ignore[return-value]  # checked just above
+
+
+def _interface(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        msg = f"interface {value!r}: expected a name"
+        raise RuleError(msg)
+    return value
+
+
+def action(value: object) -> Action:
+    """Read what a rule or a policy decides: HOLD is not for them."""
+    if value not in (Action.ACCEPT, Action.DROP, Action.REJECT):
+        msg = f"action {value!r}: expected Action.ACCEPT, Action.DROP or Action.REJECT"
+        raise RuleError(msg)
+    return value
+
+
+# The type checker follows a converter only if it is a function with a name.
+def ct_states(value: Any) -> tuple[CtState, ...] | None:
+    """Read ct states, by member or nftables' name."""
+    return _all(_ct_state, value)
+
+
+def interfaces(value: Any) -> tuple[str, ...] | None:
+    """Read interface names."""
+    return _all(_interface, value)
+
+
+def prefixes(value: Any) -> tuple[Network, ...] | None:
+    """Read prefixes in CIDR form, or ipaddress' networks."""
+    return _all(_prefix, value)
+
+
+def protocols(value: Any) -> tuple[int, ...] | None:
+    """Read protocols by number or name."""
+    return _all(_protocol, value)
+
+
+def port_ranges(value: Any) -> tuple[Span, ...] | None:
+    """Read ports and (first, last) ranges."""
+    is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
+    return _all(_port_range, [value] if is_range else value)
+
+
+def icmp_types(value: Any) -> tuple[int | str, ...] | None:
+    """Read ICMP types by number or nftables' name."""
+    return _all(_icmp_type, value)
+
+
+def marks(value: Any) -> tuple[int, ...] | None:
+    """Read packet marks of 32 bits."""
+    return _all(_mark, value)
