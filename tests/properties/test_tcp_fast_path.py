@@ -83,6 +83,13 @@ class Pair:
         self.trackers = Tracker(config=config), FullWay(config=config)
         self.ends, self.starts, self.now = ends, starts, 0.0
 
+    def open(self, options, *, window=65535, picked_up=False):
+        """Shake hands, or let the trackers come in the middle, and settle."""
+        first = ["ACK", "ACK"] if picked_up else ["SYN", "SYN,ACK"]
+        for is_reply, flags in enumerate(first):
+            self.send(is_reply, (flags, 0, 0, 0, window, options), "", 0.01)
+        self.send(0, ("ACK", 0, 0, 0, window, b""), "", 0.01)
+
     def end(self, is_reply):
         """The sequence number that comes next from one side."""
         source, destination = self.ends
@@ -125,13 +132,12 @@ class Pair:
     options=st.sampled_from(SYN_OPTIONS),
     linux=st.booleans(),
     is_ipv6=st.booleans(),
+    picked_up=st.booleans(),
 )
-def test_both_ways_agree(steps, starts, options, linux, is_ipv6):
+def test_both_ways_agree(steps, starts, options, linux, is_ipv6, picked_up):
     config = Config.linux(verify_checksums=False) if linux else Config()
     pair = Pair(config, (CLIENT6, SERVER6) if is_ipv6 else (CLIENT, SERVER), starts)
-    pair.send(0, ("SYN", 0, 0, 0, 65535, options), "", 0)
-    pair.send(1, ("SYN,ACK", 0, 0, 0, 65535, options), "", 0.01)
-    pair.send(0, ("ACK", 0, 0, 0, 65535, b""), "", 0.01)
+    pair.open(options, picked_up=picked_up and linux)
     for step in steps:
         pair.send(*step)
     for tracker in pair.trackers:
@@ -141,7 +147,24 @@ def test_both_ways_agree(steps, starts, options, linux, is_ipv6):
 @pytest.mark.parametrize("repeats", [2, 3, 4, 259])
 def test_the_counter_of_repeats_wraps_on_both_ways(repeats):
     pair = Pair(Config.linux(verify_checksums=False), (CLIENT, SERVER), (0, 0))
-    pair.send(0, ("SYN", 0, 0, 0, 65535, b""), "", 0)
-    pair.send(1, ("SYN,ACK", 0, 0, 0, 65535, b""), "", 0)
+    pair.open(b"")
     for _ in range(repeats):
         pair.send(0, ("ACK", 0, 0, 0, 65535, b""), "", 0.01)
+
+
+@pytest.mark.parametrize("window", [0, 1])
+def test_a_closed_window_leaves_room_for_one_octet_on_both_ways(window):
+    pair = Pair(Config.linux(verify_checksums=False), (CLIENT, SERVER), (0, 0))
+    pair.open(b"", window=window)
+    for size in (1, 0, 1, 0):
+        pair.send(1, ("ACK", 0, 0, size, 65535, b""), "", 0.01)
+        pair.send(0, ("ACK", 0, 0, 0, window, b""), "", 0.01)
+
+
+@pytest.mark.parametrize("start", range(M32 - 1004, M32 - 996))
+def test_a_window_that_ends_at_the_wrap_on_both_ways(start):
+    pair = Pair(Config.linux(verify_checksums=False), (CLIENT, SERVER), (0, start))
+    pair.open(b"", window=10)
+    for window in (990, 995, 1000, 1005):
+        pair.send(0, ("ACK", 0, 0, 0, window, b""), "", 0.01)
+        pair.send(1, ("ACK", 0, 0, 1, 65535, b""), "", 0.01)

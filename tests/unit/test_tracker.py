@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import weakref
+
 import dpkt
 import pytest
 
@@ -245,3 +249,33 @@ def test_the_same_calls_give_the_same_answers():
         return [connection.to_conntrack(5) for connection in tracker]
 
     assert run() == run()
+
+
+def test_a_zone_keeps_its_own_established_connections():
+    tracker = established(Tracker())
+    assert tracker.process(tcp(seq=1, ack=1), 1, zone=5).reason is Reason.TCP_MIDSTREAM
+    assert tracker.process(tcp(seq=1, ack=1), 1).reason is Reason.OK
+
+
+def test_a_segment_in_order_can_bring_the_deadline_forward():
+    tracker = established(Tracker())
+    for now in (100, 200):
+        tracker.process(icmp(8), now)
+    tracker.process(tcp(seq=1, ack=1, data=b"unacknowledged"), 200)
+    tracker.check()
+    assert tracker.find(tcp()).expires_at == 500
+    tracker.process(icmp(8), 502)
+    assert len(tracker._table) == 1
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython counts references")
+def test_a_removed_connection_leaves_no_cycle_for_the_collector():
+    tracker = established(Tracker())
+    gone = weakref.ref(tracker.process(tcp(seq=1, ack=1), 1).connection)
+    gc.collect()
+    gc.disable()
+    try:
+        tracker.flush()
+        assert gone() is None
+    finally:
+        gc.enable()
