@@ -7,8 +7,8 @@ the side's ready-made verdict is handed out. Expiry, a reset of an unanswered op
 removes it: then both keys leave the table, and the links between the three objects are cut, so
 that no reference cycle is left for the garbage collector.
 
-Both directions are one class, and so are all protocols: two classes in one call site would turn
-off the interpreter's specialisation there (14 to 24 % of a packet's cost).
+Both directions are one class, and so are all protocols: two classes at one place of the hot path
+would turn off the interpreter's specialisation there.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 A heap of seconds and a dict of buckets. An entry is filed under the second of its deadline; when
 the deadline moves later nothing is done here, and the entry is filed again when its old second
 has passed. Only a sooner deadline is filed at once. So a busy connection costs one store a packet,
-and passing time costs what it expires, however far it jumps (measured against heaps, sorted
-lists and hierarchical wheels: this was the cheapest in every column but one).
+and passing time costs what it expires, however far it jumps.
 
 A bucket is a dict without values: taking an entry out is one step, so a removed connection leaves
 nothing behind, and the order is that of filing in every run, which a set would not promise.

@@ -1,0 +1,208 @@
+"""Write the pages that are made from the code: states/*.md and reasons.md.
+
+python docs/generate.py            writes them
+python docs/generate.py --check    names those that differ, and exits with 1 if any does
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
+
+from statefulinspect import Config, Reason
+from statefulinspect.fsm import BOTH, NoTransition, Row, cells_of
+from statefulinspect.machines.request_reply import ROWS as PAIR_ROWS
+from statefulinspect.machines.tcp_table import ROWS as TCP_ROWS
+from statefulinspect.machines.tcp_table import TcpEvent, TcpState
+from statefulinspect.terms import Direction, Effect
+
+DOCS = Path(__file__).parent
+PROFILES = {"Config()": Config(), "Config.linux()": Config.linux()}
+MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
+
+OPENING = {"NONE", "SYN_SENT", "SYN_SENT2", "SYN_RECV", "ESTABLISHED"}
+CLOSING = {"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT"}
+RESETS = {"SYN_SENT", "ESTABLISHED", "TIME_WAIT", "CLOSE"}
+
+
+def name_of(outcome: IntEnum | NoTransition) -> str:
+    """Write a state or the lack of one."""
+    return outcome.name
+
+
+def way_of(row: Row) -> str:
+    """Write the directions of a row."""
+    return "both" if len(row.directions) == 2 else row.directions[0].value
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Write a Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def diagram(rows: Iterable[Row], states: set[str]) -> str:
+    """Draw the moves between some states; what stays in its state is in the table only."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        ends = row.state.name, name_of(row.becomes)
+        if ends[0] != ends[1] and set(ends) <= states:
+            way = "" if len(row.directions) == 2 else f" {row.directions[0].value}"
+            arrows.setdefault(ends, []).append(f"{row.event.name}{way}")
+    lines = [f"    {a} --> {b}: {', '.join(labels)}" for (a, b), labels in arrows.items()]
+    return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n"
+
+
+def rows_table(rows: Iterable[Row]) -> str:
+    """Write the rows as they stand in the code."""
+    return table(
+        ("in state", "direction", "event", "becomes", "because"),
+        (
+            (row.state.name, way_of(row), row.event.name, name_of(row.becomes), row.because)
+            for row in rows
+        ),
+    )
+
+
+def grid(direction: Direction) -> str:
+    """Write the whole table of one direction; what no row names is INVALID."""
+    cells = cells_of(TCP_ROWS)
+
+    def cell(state: TcpState, event: TcpEvent) -> str:
+        row = cells.get((direction, state, event))
+        return "-" if row is None else name_of(row.becomes)
+
+    rows = ((state.name, *(cell(state, event) for event in TcpEvent)) for state in TcpState)
+    return table(("state", *(event.name for event in TcpEvent)), rows)
+
+
+def timeouts(prefixes: tuple[str, ...]) -> str:
+    """Write the seconds of both profiles for the fields that begin so."""
+    fields = [
+        field for field in Config().timeouts.__attrs_attrs__ if field.name.startswith(prefixes)
+    ]
+    return table(
+        ("timeout", *(f"`{profile}`" for profile in PROFILES)),
+        (
+            (
+                f"`{field.name}`",
+                *(f"{getattr(c.timeouts, field.name):g}" for c in PROFILES.values()),
+            )
+            for field in fields
+        ),
+    )
+
+
+def tcp_page() -> str:
+    """Write states/tcp.md."""
+    return f"""{MADE}
+# TCP
+
+The states are seen from the middle: the tracker knows what each side sent, not what arrived.
+IGNORE lets a segment pass and learns nothing; a cell without a row is INVALID (`OUT_OF_STATE`).
+
+## Opening
+
+{diagram(TCP_ROWS, OPENING)}
+## Closing
+
+{diagram(TCP_ROWS, CLOSING)}
+## Resets, and ports used again
+
+Every state but NONE goes to CLOSE on a reset; three stand for all.
+
+{diagram(TCP_ROWS, RESETS)}
+## The rows
+
+{rows_table(TCP_ROWS)}
+## The whole table
+
+From the side of the first packet (ORIGINAL):
+
+{grid(BOTH[0])}
+From the other side (REPLY):
+
+{grid(BOTH[1])}
+What depends on more than state and event stands in `machines/tcp.py` and the rooms beside it: a SYN
+in TIME_WAIT or CLOSE opens a new connection only if an end has closed the old one, or its sender
+has reset it (else it is ignored); a SYN/ACK that answers an ignored SYN re-synchronises; an ACK in
+LAST_ACK that answers an ignored SYN changes nothing; a simultaneous open also ends with an ACK from
+the answering side.
+
+## Seconds to live
+
+{timeouts(("tcp_",))}
+`tcp_max_retrans` and `tcp_unacknowledged` cut a longer life short: when the same segment keeps
+coming, a window stays closed, or data stays unacknowledged.
+"""
+
+
+def request_reply_page() -> str:
+    """Write states/request_reply.md."""
+    return f"""{MADE}
+# Requests and replies
+
+UDP, ICMP and ICMPv6 queries, and every protocol known by its number only. LATE is a packet more
+than two seconds after the connection's first, for UDP; for the others nothing is ever LATE, so they
+never become a STREAM. STREAM is what `[ASSURED]` shows.
+
+{diagram(PAIR_ROWS, {"UNREPLIED", "REPLIED", "STREAM"})}
+{rows_table(PAIR_ROWS)}
+## Seconds to live
+
+{timeouts(("udp", "icmp", "generic"))}
+`udp` holds for UNREPLIED and REPLIED, `udp_stream` for STREAM.
+"""
+
+
+def reasons_page() -> str:
+    """Write reasons.md."""
+    parts = [
+        f"## {effect.name}: {effect.value}\n\n"
+        + table(
+            ("reason", "the packet ..."),
+            ((f"`{reason.name}`", reason.value) for reason in Reason if reason.effect is effect),
+        )
+        for effect in Effect
+    ]
+    title = (
+        "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection.\n"
+    )
+    return f"{MADE}\n{title}\n" + "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "states/tcp.md": tcp_page,
+    "states/request_reply.md": request_reply_page,
+    "reasons.md": reasons_page,
+}
+
+
+def stale_pages() -> list[str]:
+    """Name the pages that differ from what the code says."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != page()
+    ]
+
+
+def main() -> int:
+    """Write or check."""
+    if "--check" in sys.argv[1:]:
+        stale = stale_pages()
+        print(
+            "\n".join(f"{name} is stale: run python docs/generate.py" for name in stale) or "fresh"
+        )
+        return 1 if stale else 0
+    for name, page in PAGES.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
