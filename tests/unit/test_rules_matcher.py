@@ -208,3 +208,11 @@ def test_an_interval_field_holds_sets_of_rules():
 def test_a_word_field_holds_sets_of_rules():
     field = WordField([["a"], None, ["a", "b"]])
     assert [field.rules(word) for word in ("a", "b", "c", None)] == [0b111, 0b110, 0b010, 0b010]
+
+
+def test_a_packet_without_addresses_matches_rules_that_ask_for_none():
+    asking = Rule(Action.ACCEPT, source="0.0.0.0/0")
+    matcher = Matcher(
+        Ruleset([asking, Rule(Action.REJECT, ct_state="invalid")], policy=Action.DROP)
+    )
+    assert matcher.judge(decode(b""), CtState.INVALID)[0] is Action.REJECT

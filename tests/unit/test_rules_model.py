@@ -176,3 +176,9 @@ def test_outbound_takes_one_prefix_or_several(inside):
 def test_outbound_refuses_what_is_no_inside(inside, message):
     with pytest.raises(RuleError, match=f"^{message}"):
         Ruleset.outbound(inside=inside)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, Rule(Action.DROP)])
+def test_a_ruleset_takes_a_collection(wrong):
+    with pytest.raises(RuleError, match="expected a collection of Rule"):
+        Ruleset(wrong, policy=Action.DROP)

@@ -158,3 +158,12 @@ def test_data_across_the_edge_widens_the_window_it_was_offered(talk):
     assert talk.send(">", "ACK", WINDOW - 10, 0, data=100) == "OK"
     assert talk.send(">", "ACK", -1, 0, data=1) == "OK"
     assert talk.send(">", "ACK", -2, 0, data=1) == "SEQ_BELOW_WINDOW"
+
+
+def test_two_windows_that_have_wrapped_to_nothing_begin_anew(talk):
+    """32-bit windows that grow for ever wrap, as in Linux: then neither side is known."""
+    connection = talk.tracker.find(tcp())
+    for side in (connection.original_side, connection.reply_side):
+        side.max_window, side.next_seq = 0, -1
+    assert talk.send(">", "ACK", 500_000, 300_000) == "OK"
+    assert connection.reply_side.end == (talk.starts["<"] + 300_000) & M32

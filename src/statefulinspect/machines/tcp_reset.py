@@ -45,9 +45,7 @@ def weigh_reset(side: Side, segment: Segment, *, ignore_old: bool) -> Reset:
     if connection.state in CLOSING:
         return Reset.BELIEVED
     if side.other.flags & HIGHEST_ACK_KNOWN and connection.last_event is not SYN:
-        reset = _compare_with_highest_ack(side, segment, ignore_old=ignore_old)
-        if reset is not None:
-            return reset
+        return _compare_with_highest_ack(side, segment, ignore_old=ignore_old)
     answers_ignored = segment.ack == connection.last_end and (
         (
             connection.seen_reply
@@ -65,7 +63,7 @@ def weigh_reset(side: Side, segment: Segment, *, ignore_old: bool) -> Reset:
     return Reset.BELIEVED if answers_ignored or answers_challenge else Reset.CHECKED
 
 
-def _compare_with_highest_ack(side: Side, segment: Segment, *, ignore_old: bool) -> Reset | None:
+def _compare_with_highest_ack(side: Side, segment: Segment, *, ignore_old: bool) -> Reset:
     """Hold a reset's sequence number against what its receiver has acknowledged."""
     connection = side.connection
     settled = connection.state is ESTABLISHED and connection.is_assured
