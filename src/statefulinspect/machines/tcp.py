@@ -170,9 +170,7 @@ class TcpMachine:
         connection.state = becomes
         if becomes is FIN_WAIT and before_it is not FIN_WAIT:
             side.flags |= CLOSED_FIRST
-        lifetime = self._timers.lifetime(side, becomes)
-        if segment.event is RST:
-            lifetime = self._timers.by_state[CLOSE]
+        lifetime = self._timers.lifetime(side, becomes, is_reset=segment.event is RST)
         if not connection.seen_reply:
             if segment.event is RST:
                 return Reason.RESET_UNANSWERED

@@ -38,12 +38,17 @@ class TcpTimers:
         self._repeated = config.timeouts.tcp_max_retrans
         self._max_retrans = config.tcp.max_retrans
 
-    def lifetime(self, side: Side, state: TcpState) -> float:
-        """Tell the seconds that a segment of `side` leaves in the state it led to."""
+    def lifetime(self, side: Side, state: TcpState, *, is_reset: bool = False) -> float:
+        """Tell the seconds that a segment of `side` leaves in the state it led to.
+
+        A reset leaves the short life of CLOSE even where it is doubted and the state stays.
+        """
         connection = side.connection
         full = self.by_state[state]
         if connection.repeats >= self._max_retrans and full > self._repeated:
             return self._repeated
+        if is_reset:
+            return self.by_state[CLOSE]
         if (side.flags | side.other.flags) & UNACKNOWLEDGED and full > self.unacknowledged:
             return self.unacknowledged
         if connection.last_window == 0 and full > self._repeated:
