@@ -1,0 +1,261 @@
+"""The kernel's connection tracker as an object: put a packet in, get its answer."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from typing import Literal, NamedTuple, cast
+
+from kernel.conntrack import Entry, Table
+from kernel.flow import lookup_flow
+from kernel.netns import Namespace, open_tun
+from kernel.nflog import Logged, LogReader, decode
+
+Device = Literal["lan0", "wan0"]
+Direction = Literal["original", "reply"]
+CtState = Literal["new", "established", "related", "invalid", "untracked", "dropped"]
+
+DEVICES: tuple[Device, Device] = ("lan0", "wan0")
+NETWORKS: dict[Device, tuple[str, str]] = {
+    "lan0": ("10.0.1.1/24", "fd00:1::1/64"),
+    "wan0": ("10.0.2.1/24", "fd00:2::1/64"),
+}
+LOG_GROUP = 7
+ARRIVED = "arrived"
+MTU = 65535
+READ_SIZE = MTU + 1
+DRAIN_EVERY = 128  # packets; below the TUN queue length of 500
+CLOCK_TICK = 0.012  # seconds; longer than one tick at any HZ >= 100
+
+SYSCTLS = {
+    "net.ipv4.ip_forward": 1,
+    "net.ipv4.conf.all.rp_filter": 0,
+    "net.ipv4.conf.default.rp_filter": 0,
+    "net.ipv4.conf.all.accept_local": 1,
+    "net.ipv4.conf.all.send_redirects": 0,
+    "net.ipv4.conf.default.send_redirects": 0,
+    "net.ipv6.conf.all.forwarding": 1,
+    "net.ipv6.conf.default.accept_dad": 0,
+    "net.ipv6.conf.default.accept_ra": 0,
+    "net.ipv6.conf.default.addr_gen_mode": 1,
+}
+
+RULESET = f"""
+table inet harness {{
+  chain arrive {{
+    type filter hook prerouting priority -300; policy accept;
+    log prefix "{ARRIVED}" group {LOG_GROUP}
+  }}
+  chain answer {{
+    type filter hook prerouting priority -100; policy accept;
+    ct state invalid log prefix "invalid" group {LOG_GROUP} accept
+    ct state untracked log prefix "untracked" group {LOG_GROUP} accept
+    ct state new ct direction original log prefix "new/original" group {LOG_GROUP} accept
+    ct state new ct direction reply log prefix "new/reply" group {LOG_GROUP} accept
+    ct state established ct direction original \
+      log prefix "established/original" group {LOG_GROUP} accept
+    ct state established ct direction reply \
+      log prefix "established/reply" group {LOG_GROUP} accept
+    ct state related ct direction original \
+      log prefix "related/original" group {LOG_GROUP} accept
+    ct state related ct direction reply \
+      log prefix "related/reply" group {LOG_GROUP} accept
+  }}
+  chain mute {{
+    type filter hook output priority -300; policy drop;
+  }}
+}}
+"""
+
+
+class Answer(NamedTuple):
+    """What the kernel said about one packet.
+
+    `ct_state` "dropped" means that conntrack itself dropped the packet.
+    `direction` is None for "invalid", "untracked" and "dropped".
+    `entry` is the packet's entry after it went through (for an ICMP error: the
+    entry of the quoted packet); always None from `send_many`.
+    """
+
+    ct_state: CtState
+    direction: Direction | None
+    entry: Entry | None
+
+
+class Kernel:
+    """A router in a private network namespace; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._tuns: dict[Device, int] = {}
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self) -> None:
+        self._namespace = Namespace()
+        self._held.callback(self._namespace.close)
+        for name, value in SYSCTLS.items():
+            self._namespace.write_sysctl(name, value)
+        with self._namespace.entered():
+            for device in DEVICES:
+                self._tuns[device] = open_tun(device)
+                self._held.callback(os.close, self._tuns[device])
+        self._namespace.run("ip", "-batch", "-", stdin=_link_commands())
+        for family in ("-4", "-6"):
+            self._namespace.run("ip", family, "-batch", "-", stdin=_route_commands())
+        self._namespace.run("nft", "-f", "-", stdin=RULESET)
+        with self._namespace.entered():
+            self._table = Table()
+            self._held.callback(self._table.close)
+            self._log = LogReader(LOG_GROUP)
+            self._held.callback(self._log.close)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything; the kernel then deletes the namespace."""
+        self._held.close()
+
+    def send(self, packet: bytes, device: Device | None = None) -> Answer | None:
+        """Let a packet arrive at `device` (default: `device_of`); return the answer.
+
+        None: the packet did not get as far as conntrack (a bad IP header, or a
+        fragment kept until the others are here).
+        """
+        logged = self._inject(packet, device or device_of(packet))
+        self._drain()
+        if logged is None:
+            return None
+        flow = lookup_flow(logged.packet)
+        return _answer(logged.prefix, None if flow is None else self._table.get(flow))
+
+    def send_many(self, packets: Iterable[tuple[bytes, Device]]) -> list[Answer | None]:
+        """As `send` for each packet in turn, but fast: no entries are looked up."""
+        answers: list[Answer | None] = []
+        for count, (packet, device) in enumerate(packets, start=1):
+            logged = self._inject(packet, device)
+            answers.append(None if logged is None else _answer(logged.prefix, None))
+            if count % DRAIN_EVERY == 0:
+                self._drain()
+        self._drain()
+        return answers
+
+    def _inject(self, packet: bytes, device: Device) -> Logged | None:
+        """Write a packet to a device; return the last that was logged about it."""
+        try:
+            os.write(self._tuns[device], packet)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # neither IPv4 nor IPv6: the device refuses it
+                return None
+            raise
+        arrived = self._log.poll()
+        return None if arrived is None else decode(self._log.poll() or arrived)
+
+    def _drain(self) -> list[bytes]:
+        """Read away the packets that the kernel sent on."""
+        forwarded: list[bytes] = []
+        for fd in self._tuns.values():
+            with suppress(BlockingIOError):
+                while True:
+                    forwarded.append(os.read(fd, READ_SIZE))
+        return forwarded
+
+    def entries(self) -> list[Entry]:
+        """All entries of the connection-tracking table."""
+        return self._table.entries()
+
+    def flush(self) -> None:
+        """Delete all entries."""
+        self._table.flush()
+
+    def sysctl(self, name: str, value: int | None = None) -> int:
+        """Read, or write and read back, a net.netfilter sysctl of the namespace."""
+        full = name if name.startswith("net.netfilter.") else f"net.netfilter.{name}"
+        if value is not None:
+            self._namespace.write_sysctl(full, value)
+        return int(self._namespace.read_sysctl(full))
+
+    def advance(self, seconds: int) -> None:
+        """Let virtual time pass: every entry has `seconds` less to live.
+
+        An entry with no more than that left is deleted. Clocks that are not the
+        entry's timeout (UDP: "2 seconds since creation") do not move; sleep for
+        those. The kernel rounds what is left down, so wait one tick and count up.
+        """
+        time.sleep(CLOCK_TICK)
+        for entry in self._table.entries():
+            left = entry.timeout + 1 - seconds
+            with suppress(FileNotFoundError):  # it died by itself meanwhile
+                if left > 0:
+                    self._table.set_timeout(entry.orig, left)
+                else:
+                    self._table.delete(entry.orig)
+
+
+def _link_commands() -> str:
+    """The `ip -batch` input that brings the devices up, with their addresses."""
+    lines = ["link set lo up"]
+    for device in DEVICES:
+        lines.append(f"link set {device} mtu {MTU} up")
+        lines += [f"address add {address} dev {device}" for address in NETWORKS[device]]
+    return "\n".join(lines) + "\n"
+
+
+def _route_commands() -> str:
+    """The `ip -batch` input, for either family: what enters one device leaves the other."""
+    lines = []
+    for table, (inward, outward) in enumerate((DEVICES, DEVICES[::-1]), start=100):
+        lines.append(f"rule add iif {inward} lookup {table}")
+        lines.append(f"route add default dev {outward} table {table}")
+    return "\n".join(lines) + "\n"
+
+
+def _answer(prefix: str, entry: Entry | None) -> Answer:
+    """Translate the prefix of the last log message."""
+    if prefix == ARRIVED:
+        return Answer("dropped", None, entry)
+    state, _, direction = prefix.partition("/")
+    return Answer(cast(CtState, state), cast(Direction, direction) if direction else None, entry)
+
+
+def _subnets() -> dict[int, dict[bytes, Device]]:
+    """{address length: {network prefix: device}}; prefixes are whole bytes."""
+    found: dict[int, dict[bytes, Device]] = {4: {}, 16: {}}
+    for device in DEVICES:
+        for address in NETWORKS[device]:
+            network = ipaddress.ip_interface(address).network
+            packed = network.network_address.packed
+            found[len(packed)][packed[: network.prefixlen // 8]] = device
+    return found
+
+
+_SUBNETS = _subnets()
+
+
+def device_of(packet: bytes) -> Device:
+    """The device that a packet arrives at: where its source is, else its destination is not."""
+    version = packet[0] >> 4 if packet else 0
+    if version not in (4, 6):
+        return "lan0"
+    at, size = (12, 4) if version == 4 else (8, 16)
+    source = _subnet_device(packet[at : at + size])
+    if source is not None:
+        return source
+    return "wan0" if _subnet_device(packet[at + size : at + 2 * size]) == "lan0" else "lan0"
+
+
+def _subnet_device(address: bytes) -> Device | None:
+    """The device whose subnet holds an address, or None."""
+    subnets = _SUBNETS.get(len(address), {})
+    return next((subnets[prefix] for prefix in subnets if address.startswith(prefix)), None)
