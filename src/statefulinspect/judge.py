@@ -90,12 +90,13 @@ class Judge:
         if reason.effect is Effect.REFUSE:
             part(connection)
             return self._answer_without_connection(packet, reason)
-        action, rule = self._matcher.judge(packet, NEW)
-        if action is not ACCEPT:
+        verdict = self._answer(side, packet, reason)
+        if verdict.action is not ACCEPT:
             part(connection)
-            return Verdict(action, NEW, ORIGINAL, OK, None, rule)
+            return Verdict(verdict.action, NEW, ORIGINAL, OK, None, verdict.rule)
         self.table.enter(connection)
-        return self._settle(side, packet, reason)
+        self._settle(side, packet, reason)
+        return verdict
 
     def _connection_for(self, packet: Packet, now: float) -> Connection:
         """Make the connection that a packet would open."""
@@ -123,23 +124,23 @@ class Judge:
         if reason.effect is Effect.REFUSE:
             self._renew(connection)
             return self._answer_without_connection(packet, reason)
-        return self._settle(side, packet, reason)
-
-    def _settle(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
-        """Count an accepted packet, answer it, and let the answer change what is next."""
-        connection = side.connection
         verdict = self._answer(side, packet, reason)
+        self._settle(side, packet, reason)
+        return verdict
+
+    def _settle(self, side: Side, packet: Packet, reason: Reason) -> None:
+        """Count a packet that passed, and let it change what comes next."""
+        connection = side.connection
         if reason.effect is not Effect.IGNORE:
             side.packets += 1
             side.octets += packet.length
         if reason.effect is Effect.END:
             self.remove(connection)
-            return verdict
+            return
         if side.is_reply and not connection.seen_reply:
             connection.seen_reply = True
             side.other.verdict = None  # its next packet is ESTABLISHED
         self._renew(connection)
-        return verdict
 
     def _renew(self, connection: Connection) -> None:
         """Bring the wheel and the hot path up to date with what a machine wrote."""
