@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
     {"terms", "seqnum", "config", "flowkey", "wheel", "extensions"},
     {"fsm", "packet", "rules.fields"},
-    {"checksums", "rules.model", "machines.tcp_table"},
+    {"decoding", "checksums", "rules.model", "machines.tcp_table"},
     {"connection", "rules.matcher"},
     {"conntable", "machines.tcp_segment", "machines.request_reply"},
     {"machines.tcp_window", "machines.tcp_memory", "machines.tcp_reset", "machines.icmp"}
@@ -25,7 +25,7 @@ LEVELS = [
     {""},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms} | {"rules": 0}
-WIRE_READERS = {"packet", "machines.tcp_segment"}
+WIRE_READERS = {"decoding", "machines.tcp_segment"}
 AMBIENT = {"time", "random", "socket", "os", "threading", "logging", "datetime", "secrets"}
 LONGEST_FILE, LONGEST_FUNCTION = 250, 60
 

@@ -9,7 +9,7 @@ import dpkt
 import pytest
 
 from statefulinspect import Action, Config, CtState, Reason, Ruleset, TcpPolicy, Tracker
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 
 CAPTURES = Path(__file__).parent / "captures"
 ETHERNET = ["office", "http", "dns", "ping", "ftp-active", "ftp-passive", "ssh"]

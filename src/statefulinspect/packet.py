@@ -1,8 +1,6 @@
 """The decoded record: one IP packet, as rules, machines, helpers and people look at it.
 
-`decode` finds the transport header, names the flow and says what is wrong with the packet before
-any connection is looked at. It never raises: what cannot be read gives a `Packet` whose `reason`
-is not OK. The hot path does without this record; it reads the same bytes by itself (`wirefields`).
+`decoding` makes it from bytes; the hot path does without it.
 
 This is the one file of the library that knows dpkt: its packet objects are turned into the bytes
 that they stand for.
@@ -10,17 +8,13 @@ that they stand for.
 
 from __future__ import annotations
 
-import struct
-from typing import Final, Union
+from typing import Union
 
 import attrs
 import dpkt
 
-from statefulinspect.extensions import NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
-    ICMP,
     ICMP_PROTOCOLS,
-    ICMPV6,
     PORT_PROTOCOLS,
     Address,
     FlowKey,
@@ -29,18 +23,6 @@ from statefulinspect.flowkey import (
 from statefulinspect.terms import OK, Reason
 
 PacketLike = Union[bytes, bytearray, memoryview, dpkt.ip.IP, dpkt.ip6.IP6, dpkt.ethernet.Ethernet]
-
-IPV4_HEADER: Final = struct.Struct("!BxHxxHxB").unpack_from  # RFC 791 3.1
-IPV6_HEADER: Final = struct.Struct("!B3xHB").unpack_from  # RFC 8200 3
-
-# What the hot path needs of a TCP packet whose IP header is plain, in one call each: IPv4 without
-# options gives length, fragment, protocol, key, sequence, acknowledgement, offset+flags, window;
-# IPv6 without extension headers the same without the fragment field.
-PLAIN_IPV4_TCP: Final = struct.Struct("!2xH2xHxB2x12sIIHH").unpack_from
-PLAIN_IPV6_TCP: Final = struct.Struct("!4xHBx36sIIHH").unpack_from
-MORE_FRAGMENTS: Final = 0x2000
-FRAGMENT_OFFSET: Final = 0x1FFF
-NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
 
 
 def to_bytes(packet: PacketLike) -> bytes:
@@ -70,9 +52,6 @@ class Packet:
     `l4` is the offset of the transport header, `stop` the end of the IP payload. `key` names the
     flow; it is None when the packet has no transport header that could name one, and `reason`
     then says why. `iif`, `oif`, `mark` and `zone` are what the caller said of the packet.
-
-    >>> decode(bytes.fromhex("4500001c0000400040110000 0a000001 0a000002 00350400 00080000"))
-    Packet(10.0.0.1:53 > 10.0.0.2:1024, protocol 17)
     """
 
     wire: bytes = attrs.field()
@@ -166,72 +145,3 @@ class Packet:
             )
         ]
         return f"Packet({' > '.join(ends)}, protocol {self.protocol})"
-
-
-def decode(wire: bytes, iif: str = "", oif: str = "", mark: int = 0, zone: int = 0) -> Packet:
-    """Read an IP packet; never raises, whatever the bytes are.
-
-    Bytes behind the IP total length do not belong to the packet. Only the IP header and the key
-    are looked at here; what follows is the business of the protocol's machine.
-    """
-    packet = Packet(wire, iif=iif, oif=oif, mark=mark, zone=zone)
-    version = wire[0] >> 4 if wire else 0
-    if version == 4:
-        packet.reason = _read_ipv4(packet)
-    elif version == 6:
-        packet.reason = _read_ipv6(packet)
-    else:
-        packet.reason = Reason.NOT_IP
-    if packet.reason is OK:
-        packet.key, packet.reason = flow_key(packet)
-    return packet
-
-
-def _read_ipv4(packet: Packet) -> Reason:
-    """Check the header as Linux's IP layer does and find the transport header."""
-    wire = packet.wire
-    if len(wire) < 20:
-        return Reason.IP_HEADER_MALFORMED
-    first, length, fragment, protocol = IPV4_HEADER(wire)
-    header_length = (first & 15) * 4
-    if not 20 <= header_length <= length:
-        return Reason.IP_HEADER_MALFORMED
-    packet.family, packet.protocol, packet.l4 = 4, protocol, header_length
-    packet.stop = min(length, len(wire))
-    if length > len(wire):
-        return Reason.IP_CUT_SHORT
-    return Reason.FRAGMENT if fragment & NOT_WHOLE else OK
-
-
-def _read_ipv6(packet: Packet) -> Reason:
-    """Check the header and walk the extension headers to the transport header."""
-    wire = packet.wire
-    if len(wire) < 40:
-        return Reason.IP_HEADER_MALFORMED
-    _, payload_length, next_header = IPV6_HEADER(wire)
-    packet.family, packet.protocol, packet.l4 = 6, next_header, 40
-    packet.stop = min(40 + payload_length, len(wire))
-    if 40 + payload_length > len(wire):
-        return Reason.IP_CUT_SHORT
-    protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
-    packet.protocol, packet.l4 = protocol, l4
-    if l4 > packet.stop:
-        return Reason.EXTENSION_MALFORMED
-    if fragment:
-        return Reason.FRAGMENT
-    return Reason.NO_NEXT_HEADER if protocol == NO_NEXT else OK
-
-
-def flow_key(packet: Packet) -> tuple[bytes | None, Reason]:
-    """Cut the flow key out of a packet whose transport header was found."""
-    protocol, l4 = packet.protocol, packet.l4
-    if protocol == (ICMPV6 if packet.family == 4 else ICMP):
-        return None, Reason.WRONG_FAMILY
-    addresses = packet.wire[12:20] if packet.family == 4 else packet.wire[8:40]
-    needed = 4 if protocol in PORT_PROTOCOLS else 8 if protocol in ICMP_PROTOCOLS else 0
-    if packet.stop - l4 < needed:
-        return None, Reason.HEADER_CUT_SHORT
-    own = packet.wire[l4 : l4 + needed]
-    if protocol in ICMP_PROTOCOLS:
-        own = own[4:6] + own[:2]
-    return addresses + own, OK

@@ -14,19 +14,13 @@ from typing import Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Verdict
+from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
 from statefulinspect.flowkey import TCP
 from statefulinspect.judge import Judge, refuse_endless
 from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_in_order import follow
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
-from statefulinspect.packet import (
-    NOT_WHOLE,
-    PLAIN_IPV4_TCP,
-    PLAIN_IPV6_TCP,
-    PacketLike,
-    decode,
-    to_bytes,
-)
+from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rules.model import Ruleset
 from statefulinspect.terms import Reason
 

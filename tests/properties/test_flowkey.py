@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from builders import icmp, ip, tcp, udp
 from statefulinspect import Reason
+from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP_ANSWERS, FlowKey, reverse
-from statefulinspect.packet import decode
 
 # Few enough to meet, and alike enough across the families to be taken for each other.
 HOSTS = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import icmp, ip, tcp, udp
 from statefulinspect import Action, CtState, Rule, Ruleset
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 from statefulinspect.rules.matcher import Matcher
 
 HOSTS = {

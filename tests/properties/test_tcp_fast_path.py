@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, tcp
 from statefulinspect import Config, Tracker
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 
 M32 = 0xFFFF_FFFF
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")

@@ -11,7 +11,8 @@ from statefulinspect.checksums import (
     payload_is_right,
     transport_is_right,
 )
-from statefulinspect.packet import Packet, decode
+from statefulinspect.decoding import decode
+from statefulinspect.packet import Packet
 
 V6 = {"source": "fd00:1::2", "destination": "fd00:2::2"}
 WITH_PSEUDO_HEADER = {

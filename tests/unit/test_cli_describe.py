@@ -9,7 +9,7 @@ import pytest
 import builders
 from builders import CLIENT, CLIENT6, SERVER, SERVER6
 from statefulinspect.cli.describe import describe
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 
 SIX = {"source": CLIENT6, "destination": SERVER6}
 BACK6 = {"source": SERVER6, "destination": CLIENT6}

@@ -8,8 +8,8 @@ import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, icmp, icmp_error, ip, tcp, udp
 from statefulinspect import Config, Reason, Tracker
+from statefulinspect.decoding import decode
 from statefulinspect.machines.icmp import check_checksum_and_type, check_type, kind_of, quoted_flow
-from statefulinspect.packet import decode
 
 V6 = {"source": CLIENT6, "destination": SERVER6}
 BACK6 = {"source": SERVER6, "destination": CLIENT6}

@@ -8,7 +8,7 @@ import pytest
 
 from builders import CLIENT, CLIENT6, ICMP, ICMPV6, SERVER, SERVER6, TCP, icmp, ip, tcp, udp
 from statefulinspect import Reason
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 
 V6 = {"source": CLIENT6, "destination": SERVER6}
 OSPF = 89

@@ -6,7 +6,7 @@ import pytest
 
 from builders import CLIENT6, SERVER6, TCP, ip, tcp
 from statefulinspect import Reason
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 
 # A header is its number and its octets behind the next-header field.
 HOP_BY_HOP = 0, bytes([0]) + bytes(6)

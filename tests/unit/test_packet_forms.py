@@ -9,7 +9,8 @@ import pytest
 
 from builders import CLIENT6, SERVER6, TCP, icmp, ip, tcp, udp
 from statefulinspect import Reason
-from statefulinspect.packet import decode, to_bytes
+from statefulinspect.decoding import decode
+from statefulinspect.packet import to_bytes
 from statefulinspect.terms import OK
 
 V6 = {"source": CLIENT6, "destination": SERVER6}

@@ -6,6 +6,7 @@ import pytest
 
 from builders import udp
 from statefulinspect import Config, Direction, Reason, Tracker
+from statefulinspect.decoding import decode
 from statefulinspect.fsm import cells_of
 from statefulinspect.machines.request_reply import (
     EARLY,
@@ -19,7 +20,6 @@ from statefulinspect.machines.request_reply import (
     PairState,
     RequestReply,
 )
-from statefulinspect.packet import decode
 from statefulinspect.terms import ORIGINAL, REPLY
 
 GRID = {

@@ -6,7 +6,7 @@ import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, icmp, ip, tcp, udp
 from statefulinspect import Action, CtState, Rule, Ruleset
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 from statefulinspect.rules.matcher import IntervalField, Matcher, WordField
 
 V6 = {"source": CLIENT6, "destination": SERVER6}

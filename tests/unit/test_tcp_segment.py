@@ -6,6 +6,7 @@ import pytest
 
 from builders import tcp
 from statefulinspect.connection import SACK_PERMITTED, SCALE_OFFERED
+from statefulinspect.decoding import decode
 from statefulinspect.machines.tcp_segment import (
     check_header,
     highest_sack,
@@ -13,7 +14,6 @@ from statefulinspect.machines.tcp_segment import (
     scale_and_flags,
 )
 from statefulinspect.machines.tcp_table import ACK, FIN, RST, SYN, SYN_ACK
-from statefulinspect.packet import decode
 from statefulinspect.terms import OK, Reason
 
 BOTH = SACK_PERMITTED | SCALE_OFFERED

@@ -6,8 +6,8 @@ import pytest
 
 from builders import CLIENT, SERVER, UDP, ip, udp
 from statefulinspect import Config, Reason, Tracker
+from statefulinspect.decoding import decode
 from statefulinspect.machines.udp import check_lengths, check_lengths_and_checksum
-from statefulinspect.packet import decode
 
 V6 = {"source": "fd00:1::2", "destination": "fd00:2::2"}
 both_families = pytest.mark.parametrize("names", [{}, V6], ids=["IPv4", "IPv6"])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from statefulinspect.decoding import decode
 from statefulinspect.extensions import walk_extensions
 from statefulinspect.flowkey import ICMP_PROTOCOLS, TCP
 from statefulinspect.machines.icmp import QUOTE_AT, MessageKind, kind_of
-from statefulinspect.packet import Packet, decode
+from statefulinspect.packet import Packet
 
 PORTS_AND_MORE: Final = 8  # UDP, an ICMP query, and what every ICMP error quotes at least
 

@@ -11,7 +11,7 @@ from statefulinspect.cli.frame import CaptureError, Frame
 from statefulinspect.cli.linklayer import find_payload
 from statefulinspect.cli.report import Entry, Report, Summary
 from statefulinspect.cli.totals import Totals
-from statefulinspect.packet import decode
+from statefulinspect.decoding import decode
 from statefulinspect.tracker import Tracker
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from statefulinspect.checksums import payload_is_right, transport_is_right
 from statefulinspect.connection import Side
+from statefulinspect.decoding import FRAGMENT_OFFSET, IPV4_HEADER, IPV6_HEADER, flow_key
 from statefulinspect.extensions import NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
     ICMP,
@@ -24,13 +25,7 @@ from statefulinspect.flowkey import (
     reverse,
 )
 from statefulinspect.machines.request_reply import RequestReply, Validator
-from statefulinspect.packet import (
-    FRAGMENT_OFFSET,
-    IPV4_HEADER,
-    IPV6_HEADER,
-    Packet,
-    flow_key,
-)
+from statefulinspect.packet import Packet
 from statefulinspect.terms import OK, Reason
 
 
