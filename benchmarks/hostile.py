@@ -38,9 +38,12 @@ def noise(dice: random.Random) -> bytes:
 
 def header(dice: random.Random) -> bytes:
     """Make an IP packet with fields of a small universe and a random transport part."""
-    protocol = dice.choice((1, 6, 6, 6, 17, 17, 47, 58, 89, 132, dice.randrange(256)))
+    protocol = dice.choice((0, 1, 6, 6, 6, 17, 17, 47, 58, 60, 89, 132, 136, dice.randrange(256)))
     body = dice.randbytes(dice.randrange(60))
-    if protocol in (6, 17):
+    if protocol == 132:
+        chunk = bytes((dice.randrange(15), dice.randrange(2), 0, dice.choice((4, 20))))
+        body = bytes(8) + chunk + bytes(16) + body
+    if protocol in (6, 17, 132, 136):
         body = struct.pack("!HH", dice.randrange(3), dice.randrange(3)) + body
     ends = bytes((10, 0, 0, dice.randrange(3), 10, 0, 0, dice.randrange(3)))
     if dice.random() < 0.5:
@@ -66,7 +69,7 @@ def trackers() -> list[Tracker]:
     return [
         Tracker(),
         Tracker(config=Config.linux(verify_checksums=False)),
-        Tracker(config=Config.linux()),
+        Tracker(config=Config.linux(events=True)),
         Tracker(Ruleset.outbound(inside=["10.0.0.0/31", "fd00::/16"]), Config(tcp=loose)),
     ]
 

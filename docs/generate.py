@@ -14,6 +14,7 @@ from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
 from statefulinspect import Config, Reason
 from statefulinspect.fsm import BOTH, NoTransition, Row, cells_of
 from statefulinspect.machines.request_reply import ROWS as PAIR_ROWS
+from statefulinspect.machines.sctp_table import ROWS as SCTP_ROWS
 from statefulinspect.machines.tcp_table import ROWS as TCP_ROWS
 from statefulinspect.machines.tcp_table import TcpEvent, TcpState
 from statefulinspect.terms import Direction, Effect
@@ -24,6 +25,9 @@ MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
 
 OPENING = {"NONE", "SYN_SENT", "SYN_SENT2", "SYN_RECV", "ESTABLISHED"}
 CLOSING = {"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT"}
+SCTP_OPENING = {"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED"}
+SCTP_CLOSING = {"CLOSED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT"}
+SCTP_HEARTBEAT = {"NONE", "HEARTBEAT_SENT", "ESTABLISHED", "SHUTDOWN_ACK_SENT", "COOKIE_WAIT"}
 RESETS = {"SYN_SENT", "ESTABLISHED", "TIME_WAIT", "CLOSE"}
 
 
@@ -140,21 +144,53 @@ coming, a window stays closed, or data stays unacknowledged.
 """
 
 
+def sctp_page() -> str:
+    """Write states/sctp.md."""
+    return f"""{MADE}
+# SCTP
+
+Each chunk of a packet is one event, and the chunks are taken in turn. A chunk without a row leaves
+the state as it is; from NONE it opens nothing (`SCTP_NOT_AN_OPENING`). `INVALID` refuses the packet
+(`OUT_OF_STATE`).
+
+## Opening
+
+{diagram(SCTP_ROWS, SCTP_OPENING)}
+## Closing
+
+{diagram(SCTP_ROWS, SCTP_CLOSING)}
+## A heartbeat that is seen first
+
+{diagram(SCTP_ROWS, SCTP_HEARTBEAT)}
+## The rows
+
+{rows_table(SCTP_ROWS)}
+Entering ESTABLISHED is what `[ASSURED]` shows. What needs memory stands in `machines/sctp.py` and
+`machines/sctp_tags.py`: which verification tag each chunk must carry, which INIT ACK answers which
+INIT, and heartbeats whose tag is doubted until they are acknowledged.
+
+## Seconds to live
+
+{timeouts(("sctp_",))}"""
+
+
 def request_reply_page() -> str:
     """Write states/request_reply.md."""
     return f"""{MADE}
 # Requests and replies
 
-UDP, ICMP and ICMPv6 queries, and every protocol known by its number only. LATE is a packet more
-than two seconds after the connection's first, for UDP; for the others nothing is ever LATE, so they
-never become a STREAM. STREAM is what `[ASSURED]` shows.
+UDP, UDP-Lite, GRE, ICMP and ICMPv6 queries, and every protocol known by its number only. LATE is a
+packet more than two seconds after the connection's first, for UDP; for UDP-Lite and GRE every
+packet is LATE; for the others none is, so they never become a STREAM. STREAM is what `[ASSURED]`
+shows.
 
 {diagram(PAIR_ROWS, {"UNREPLIED", "REPLIED", "STREAM"})}
 {rows_table(PAIR_ROWS)}
 ## Seconds to live
 
-{timeouts(("udp", "icmp", "generic"))}
-`udp` holds for UNREPLIED and REPLIED, `udp_stream` for STREAM.
+{timeouts(("udp", "gre", "icmp", "generic"))}
+`udp` and `gre` hold for UNREPLIED and REPLIED, `udp_stream` and `gre_stream` for STREAM; UDP-Lite
+has UDP's.
 """
 
 
@@ -169,7 +205,8 @@ def reasons_page() -> str:
         for effect in Effect
     ]
     title = (
-        "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection.\n"
+        "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection. "
+        "REOPEN is\nnever in one: the same packet opens a new connection, and is judged so.\n"
     )
     return f"{MADE}\n{title}\n" + "\n".join(parts)
 
@@ -177,6 +214,7 @@ def reasons_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "states/tcp.md": tcp_page,
     "states/request_reply.md": request_reply_page,
+    "states/sctp.md": sctp_page,
     "reasons.md": reasons_page,
 }
 

@@ -7,10 +7,18 @@ also check the library's own way of summing.
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import ip_address as parse_address
+
+ip_address = lru_cache(maxsize=4096)(parse_address)
 
 FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
-TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
+TCP, UDP, ICMP, ICMPV6, GRE, SCTP, UDPLITE = 6, 17, 1, 58, 47, 132, 136
+CHUNKS = {
+    "DATA": 0, "INIT": 1, "INIT_ACK": 2, "SACK": 3, "HEARTBEAT": 4, "HEARTBEAT_ACK": 5, "ABORT": 6,
+    "SHUTDOWN": 7, "SHUTDOWN_ACK": 8, "ERROR": 9, "COOKIE_ECHO": 10, "COOKIE_ACK": 11,
+    "SHUTDOWN_COMPLETE": 14,
+}  # fmt: skip
 
 CLIENT, SERVER = "10.0.1.2", "10.0.2.2"
 CLIENT6, SERVER6 = "fd00:1::2", "fd00:2::2"
@@ -23,6 +31,11 @@ def internet_checksum(octets: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total ^ 0xFFFF
+
+
+def address(packed):
+    """Write 4 or 16 bytes as an address."""
+    return str(ip_address(packed))
 
 
 def ip(source, destination, protocol, payload, *, options=b"", fragment=0, extensions=()):
@@ -47,10 +60,10 @@ def pseudo_header(source, destination, protocol, length):
     )
 
 
-def summed(segment, at, source, destination, protocol):
+def summed(segment, at, source, destination, protocol, covered=None):
     """Fill in the checksum at an offset."""
     checksum = internet_checksum(
-        pseudo_header(source, destination, protocol, len(segment)) + segment
+        pseudo_header(source, destination, protocol, len(segment)) + segment[:covered]
     )
     return segment[:at] + checksum.to_bytes(2, "big") + segment[at + 2 :]
 
@@ -83,8 +96,66 @@ def udp(sport=1000, dport=53, data=b"", *, source=CLIENT, destination=SERVER, le
     return ip(source, destination, UDP, spoiled(datagram, 6) if bad else datagram, **more)
 
 
+def udplite(sport=1000, dport=53, data=b"", *, source=CLIENT, destination=SERVER, coverage=0,
+            checksum=None, pseudo=UDPLITE, bad=False, **more):  # fmt: skip
+    """Build UDP-Lite; `pseudo` is the protocol number in the pseudo header."""
+    datagram = struct.pack("!HHHH", sport, dport, coverage, checksum or 0) + data
+    if checksum is None:
+        datagram = summed(datagram, 6, source, destination, pseudo, coverage or None)
+    return ip(source, destination, UDPLITE, spoiled(datagram, 6) if bad else datagram, **more)
+
+
+def gre(call_id=None, *, source=CLIENT, destination=SERVER, protocol=None, hex_="", **more):
+    """Build GRE: version 1 with a call id, version 0 without; `hex_` is the payload."""
+    if call_id is None:
+        head = struct.pack("!HH", 0, 0x0800 if protocol is None else protocol)
+    else:
+        number = 0x880B if protocol is None else protocol
+        head = struct.pack("!HHHH", 0x2001, number, len(hex_) // 2, call_id)
+    return ip(source, destination, GRE, head + bytes.fromhex(hex_), **more)
+
+
+def chunk(name, initiate_tag=0, *, reflected=False, length=None):
+    """Build an SCTP chunk with a body of its usual size."""
+    body = bytes(8)
+    if name in ("INIT", "INIT_ACK"):
+        body = struct.pack("!IIHHI", initiate_tag, 65536, 1, 1, 1)
+    length = 4 + len(body) if length is None else length
+    return struct.pack("!BBH", CHUNKS[name], reflected, length) + body
+
+
+def sctp(chunks, tag=0, sport=1000, dport=80, *, source=CLIENT, destination=SERVER, tail=b"",
+         bad=False, **more):  # fmt: skip
+    """Build SCTP from chunks joined by +: NAME, NAME/initiate tag, NAME! (T bit), NAME#length."""
+    octets = b"".join(map(_chunk, filter(None, chunks.split("+")))) + tail
+    head = struct.pack("!HHII", sport, dport, tag, 0)
+    wire = head[:8] + crc32c(head + octets).to_bytes(4, "little") + octets
+    return ip(source, destination, SCTP, spoiled(wire, 8) if bad else wire, **more)
+
+
+def _chunk(text):
+    name, _, length = text.partition("#")
+    name, _, initiate_tag = name.partition("/")
+    return chunk(
+        name.rstrip("!"),
+        int(initiate_tag or "0", 0),
+        reflected=name.endswith("!"),
+        length=int(length) if length else None,
+    )
+
+
+def crc32c(octets):
+    """Sum up bit by bit (RFC 9260 appendix A)."""
+    total = 0xFFFFFFFF
+    for octet in octets:
+        total ^= octet
+        for _ in range(8):
+            total = total >> 1 ^ (0x82F63B78 if total & 1 else 0)
+    return total ^ 0xFFFFFFFF
+
+
 def icmp(type_, code=0, id_=7, seq=1, data=b"", *, source=CLIENT, destination=SERVER, bad=False,
-         rest=None):  # fmt: skip
+         rest=None, **more):  # fmt: skip
     """Build ICMP between IPv4 addresses, ICMPv6 between IPv6 addresses; `rest` is bytes 4 to 8."""
     rest = struct.pack("!HH", id_, seq) if rest is None else rest
     message = struct.pack("!BBH", type_, code, 0) + rest + data
@@ -93,13 +164,14 @@ def icmp(type_, code=0, id_=7, seq=1, data=b"", *, source=CLIENT, destination=SE
     else:
         message = message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:]
     protocol = ICMPV6 if ":" in source else ICMP
-    return ip(source, destination, protocol, spoiled(message, 2) if bad else message)
+    return ip(source, destination, protocol, spoiled(message, 2) if bad else message, **more)
 
 
-def icmp_error(quoted, type_=3, code=1, *, source=SERVER, destination=CLIENT, cut=None, bad=False):
+def icmp_error(quoted, type_=3, code=1, *, source=SERVER, destination=CLIENT, cut=None, bad=False,
+               **more):  # fmt: skip
     """Build an ICMP error that quotes a packet, cut after `cut` bytes."""
     ends = {"source": source, "destination": destination}
-    return icmp(type_, code, data=quoted[:cut], rest=bytes(4), bad=bad, **ends)
+    return icmp(type_, code, data=quoted[:cut], rest=bytes(4), bad=bad, **ends, **more)
 
 
 def spoiled(octets, at):

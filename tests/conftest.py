@@ -1,4 +1,7 @@
-"""Hypothesis profiles: `dev` by default, another one by HYPOTHESIS_PROFILE=ci or =nightly."""
+"""Hypothesis profiles, and how much of the kernel's answers is asked for.
+
+The profile is `dev` by default, another one by HYPOTHESIS_PROFILE=ci or =nightly.
+"""
 
 from __future__ import annotations
 
@@ -9,3 +12,9 @@ from hypothesis import settings
 for name, examples in {"dev": 50, "ci": 200, "nightly": 2000}.items():
     settings.register_profile(name, max_examples=examples, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("kernel", "comparing with the running kernel (tests/kernel)")
+    group.addoption("--packets", type=int, default=20_000, help="how many packets are generated")
+    group.addoption("--seed", type=int, default=1, help="which packets are generated")

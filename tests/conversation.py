@@ -8,14 +8,15 @@
     9.0  <  ACK seq=5001 ack=9999         =>  invalid ACK_ABOVE_SENT
 
 Left of the arrow: seconds, `>` from client to server or `<` back, and the packet. Its first word
-is TCP flags, `udp`, `icmp`, `proto` (any number) or `error` (an ICMP error quoting an earlier
-line); then come key=value words, named after the builders' parameters. `from=` and `to=` replace
-the addresses, `family: 6` above the lines makes all of it IPv6, and
+is TCP flags, `udp`, `udplite`, `sctp`, `gre`, `icmp`, `proto` (any number) or `error` (an ICMP
+error quoting an earlier line); then come key=value words, named after the builders' parameters.
+`from=` and `to=` replace the addresses, `family: 6` above the lines makes all of it IPv6, and
 `ext=44/hex` puts extension headers, the first of them number 44, before the transport header.
 
 Right of the arrow, before the semicolon: the action if it is not accept, the ct state, `original`
 or `reply` where that is worth saying, and the reason if it is not OK. After it: `gone`, or the
-connection's state name (if it has one), whole seconds left, and `unreplied` or `assured`.
+connection's state name (if it has one), whole seconds left, `unreplied` or `assured`, and
+`packets=2/1` of both directions where that is worth saying.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ from dataclasses import dataclass, field
 import attrs
 
 import builders
-from statefulinspect import Action, Config, Reason, Ruleset, Tracker
+from statefulinspect import Action, Config, Direction, Reason, Ruleset, Tracker
 
-HEX = {"hex", "bytes", "opts", "ext"}  # words whose value is not a number, whatever it looks like
+CONTEXT = ("zone", "zone_direction", "iif", "oif")  # words that `process` takes, not the packet
+HEX = {
+    "hex",
+    "bytes",
+    "opts",
+    "ext",
+    "options",
+}  # words whose value is not a number, whatever it looks like
 
 
 @dataclass
@@ -79,7 +87,9 @@ class Conversation:
         at, arrow, *words = shlex.split(packet)
         pairs = (word.partition("=") for word in words[1:])
         options = {name: value if name in HEX else _value(value) for name, _, value in pairs}
-        context = {name: options.pop(name) for name in ("zone", "iif", "oif") if name in options}
+        context = {name: options.pop(name) for name in CONTEXT if name in options}
+        if "zone_direction" in context:
+            context["zone_direction"] = Direction(context["zone_direction"])
         wire = self._packet(arrow, words[0], options)
         step = Step(len(self.steps) + 1, line, float(at), wire, expected.strip(), context)
         self.steps.append(step)
@@ -90,6 +100,8 @@ class Conversation:
         source, destination = ends if arrow == ">" else ends[::-1]
         options["source"] = options.pop("from", source)
         options["destination"] = options.pop("to", destination)
+        if "options" in options:
+            options["options"] = bytes.fromhex(str(options["options"]))
         if "ext" in options:
             first, _, walked = str(options.pop("ext")).partition("/")
             options["extensions"] = int(first), bytes.fromhex(walked)
@@ -115,6 +127,20 @@ class Conversation:
         options["data"] = bytes(options.pop("len", 0))
         options["length"] = options.pop("says", None)
         return builders.udp(**options)
+
+    def _udplite(self, arrow, options):
+        self._ports(arrow, options, 53)
+        options["data"] = bytes(options.pop("len", 0))
+        return builders.udplite(**options)
+
+    def _sctp(self, arrow, options):
+        self._ports(arrow, options, 80)
+        options["tail"] = bytes(options.pop("tail", 0))
+        return builders.sctp(**options)
+
+    def _gre(self, _, options):
+        options["call_id"] = options.pop("call", None)
+        return builders.gre(**options)
 
     def _icmp(self, _, options):
         options["id_"], options["type_"] = options.pop("id", 7), options.pop("type")
@@ -142,7 +168,8 @@ class Conversation:
         for step in self.steps:
             verdict = tracker.process(step.packet, step.at, **step.options)
             tracker.check()
-            connection = tracker.find(step.packet, zone=int(step.options.get("zone", 0)))
+            zone = {name: step.options[name] for name in CONTEXT[:2] if name in step.options}
+            connection = tracker.find(step.packet, **zone)
             answer = describe(verdict, connection, step.at, step.expected)
             assert answer == step.expected, f"line {step.number}: {step.text}\n  got {answer}"
         return tracker
@@ -160,7 +187,10 @@ def describe(verdict, connection, at: float, expected: str) -> str:
         words.append(verdict.reason.name)
     if ";" not in expected:
         return " ".join(words)
-    return f"{' '.join(words)}; {describe_entry(connection, at)}"
+    entry = describe_entry(connection, at)
+    if connection is not None and "packets=" in expected:
+        entry += " packets={}/{}".format(*(connection.count(way).packets for way in Direction))
+    return f"{' '.join(words)}; {entry}"
 
 
 def describe_entry(connection, at: float) -> str:

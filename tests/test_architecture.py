@@ -9,13 +9,20 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"terms", "seqnum", "config", "flowkey", "wheel", "extensions"},
-    {"fsm", "packet", "rules.fields"},
-    {"decoding", "checksums", "rules.model", "machines.tcp_table"},
+    {"terms", "seqnum", "config", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
+    {"fsm", "zones", "rules.fields", "machines.sctp_tags"},
+    {"packet", "listing"},
+    {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
     {"connection", "rules.matcher"},
-    {"conntable", "machines.tcp_segment", "machines.request_reply"},
+    {
+        "conntable",
+        "events",
+        "machines.tcp_segment",
+        "machines.request_reply",
+        "machines.sctp_chunks",
+    },
     {"machines.tcp_window", "machines.tcp_memory", "machines.tcp_reset", "machines.icmp"}
-    | {"machines.udp"},
+    | {"machines.udp", "machines.sctp"},
     {"machines.tcp_in_order"},
     {"machines.tcp_timers"},
     {"machines.tcp"},

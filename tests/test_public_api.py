@@ -11,11 +11,14 @@ import statefulinspect
 
 NAMES = [
     "Action",
+    "Cause",
     "Config",
     "ConfigError",
     "Connection",
     "CtState",
     "Direction",
+    "Event",
+    "EventKind",
     "Packet",
     "Reason",
     "Rule",
@@ -25,6 +28,7 @@ NAMES = [
     "Timeouts",
     "Tracker",
     "Verdict",
+    "decode",
 ]
 
 

@@ -6,6 +6,8 @@ the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges
 
 from statefulinspect.config import Config, ConfigError, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
+from statefulinspect.decoding import decode
+from statefulinspect.events import Cause, Event, EventKind
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
 from statefulinspect.rules.model import Rule, Ruleset
@@ -14,11 +16,14 @@ from statefulinspect.tracker import Tracker
 
 __all__ = [
     "Action",
+    "Cause",
     "Config",
     "ConfigError",
     "Connection",
     "CtState",
     "Direction",
+    "Event",
+    "EventKind",
     "Packet",
     "Reason",
     "Rule",
@@ -28,4 +33,5 @@ __all__ = [
     "Timeouts",
     "Tracker",
     "Verdict",
+    "decode",
 ]

@@ -9,9 +9,11 @@ As in Linux, transport checksums cover the whole IP payload, whatever a length f
 
 from __future__ import annotations
 
+from typing import Final
+
 from statefulinspect.packet import Packet
 
-WORD_MAX = 0xFFFF
+WORD_MAX: Final = 0xFFFF
 
 
 def is_zero_sum(octets: bytes, more: int = 0) -> bool:
@@ -35,9 +37,16 @@ def payload_is_right(packet: Packet) -> bool:
     return is_zero_sum(packet.wire[packet.l4 : packet.stop])
 
 
-def transport_is_right(packet: Packet) -> bool:
-    """Verify a checksum with the pseudo header: TCP, UDP, ICMPv6 (RFC 9293 3.1, RFC 8200 8.1)."""
+def transport_is_right(
+    packet: Packet, covered: int | None = None, protocol: int | None = None
+) -> bool:
+    """Verify a checksum with the pseudo header: TCP, UDP, ICMPv6 (RFC 9293 3.1, RFC 8200 8.1).
+
+    `covered` is how many octets of the payload the sum reaches over, if not all; `protocol`
+    stands in the pseudo header, if not the packet's own.
+    """
     octets = packet.wire[packet.l4 : packet.stop]
     addresses = packet.source_octets + packet.destination_octets
-    pseudo = int.from_bytes(addresses, "big") + packet.protocol + len(octets)
-    return is_zero_sum(octets, pseudo)
+    number = packet.protocol if protocol is None else protocol
+    pseudo = int.from_bytes(addresses, "big") + number + len(octets)
+    return is_zero_sum(octets[:covered], pseudo)

@@ -77,6 +77,16 @@ class Timeouts:
     udp_stream: float = _seconds_field(40)
     icmp: float = _seconds_field(30)
     icmpv6: float = _seconds_field(30)
+    gre: float = _seconds_field(30)
+    gre_stream: float = _seconds_field(180)
+    sctp_closed: float = _seconds_field(10)
+    sctp_cookie_wait: float = _seconds_field(3)
+    sctp_cookie_echoed: float = _seconds_field(3)
+    sctp_established: float = _seconds_field(210)
+    sctp_shutdown_sent: float = _seconds_field(3)
+    sctp_shutdown_recd: float = _seconds_field(3)
+    sctp_shutdown_ack_sent: float = _seconds_field(3)
+    sctp_heartbeat_sent: float = _seconds_field(30)
     generic: float = _seconds_field(600)
 
     @classmethod
@@ -107,6 +117,15 @@ class TcpPolicy:
     ignore_invalid_rst: bool = attrs.field(default=False, validator=_switch)
     max_retrans: int = attrs.field(default=3, validator=_counter8)
 
+    @classmethod
+    def linux(cls, **changes: Any) -> TcpPolicy:
+        """Make the policy that Linux 6.18 boots with, with any field changed by name.
+
+        >>> TcpPolicy.linux(be_liberal=True).loose
+        True
+        """
+        return cls(**{"loose": True, **changes})
+
 
 def _instance(kind: type) -> Any:
     """Make a validator that names the expected class."""
@@ -123,9 +142,12 @@ def _instance(kind: type) -> Any:
 class Config:
     """Hold everything a tracker can be told beside its rules; frozen, and shared freely.
 
-    `verify_checksums` makes wrong checksums INVALID: IPv4 header, TCP, UDP, ICMP and ICMPv6. It
-    is off by default because captures taken on the sending machine hold checksums that the
-    network card had yet to fill in. `accounting` prints packets and octets in `to_conntrack`.
+    `verify_checksums` makes wrong checksums INVALID: IPv4 header, TCP, UDP, UDP-Lite, SCTP, ICMP
+    and ICMPv6. It is off by default because captures taken on the sending machine hold checksums
+    that the network card had yet to fill in. `udplite_sums_as_udp` expects UDP-Lite checksums
+    to be summed with UDP's protocol number, a defect of Linux 6.18 by which right ones are
+    INVALID. `accounting` prints packets and octets in `to_conntrack`. `events` writes down what
+    happens to connections, for `Tracker.events`.
 
     >>> Config().verify_checksums, Config.linux().verify_checksums
     (False, True)
@@ -134,19 +156,24 @@ class Config:
     timeouts: Timeouts = attrs.field(factory=Timeouts, validator=_instance(Timeouts))
     tcp: TcpPolicy = attrs.field(factory=TcpPolicy, validator=_instance(TcpPolicy))
     verify_checksums: bool = attrs.field(default=False, validator=_switch)
+    udplite_sums_as_udp: bool = attrs.field(default=False, validator=_switch)
     accounting: bool = attrs.field(default=True, validator=_switch)
+    events: bool = attrs.field(default=False, validator=_switch)
 
     @classmethod
     def linux(cls, **changes: Any) -> Config:
         """Make the configuration of Linux 6.18 as it boots, with any field changed by name.
+
+        A field is replaced as a whole: for another timeout pass `timeouts=Timeouts.linux(udp=10)`.
 
         >>> Config.linux(accounting=True).tcp.loose
         True
         """
         linux: dict[str, Any] = {
             "timeouts": Timeouts.linux(),
-            "tcp": TcpPolicy(loose=True),
+            "tcp": TcpPolicy.linux(),
             "verify_checksums": True,
+            "udplite_sums_as_udp": True,
             "accounting": False,
         }
         return cls(**{**linux, **changes})

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import inf
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import attrs
 
 from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
+from statefulinspect.listing import Count, Listing
 from statefulinspect.packet import Packet
 from statefulinspect.rules.model import Rule
 from statefulinspect.terms import (
@@ -34,6 +35,7 @@ from statefulinspect.terms import (
     Direction,
     Reason,
 )
+from statefulinspect.zones import NO_ZONE, Zone
 
 # Bits of `Side.flags`, with the values that ctnetlink exports.
 SCALE_OFFERED: Final = 0x01
@@ -50,7 +52,8 @@ class Machine(Protocol):
     """Say what the state machine of a protocol must offer.
 
     Both deciding methods answer with a `Reason`, whose effect tells the tracker what to do. They
-    change the connection only as far as the packet is right, and set `expires_at` themselves.
+    set `expires_at` themselves. Even a refused packet may leave a trace, as it does in Linux: the
+    window of a SYN/ACK with a wrong acknowledgement, a life cut short by two doubtful ends.
     """
 
     names_states: bool
@@ -76,9 +79,9 @@ class Machine(Protocol):
 class Verdict:
     """Answer for one packet; frozen, and handed out again while nothing changes.
 
-    `direction` and `connection` are None for packets that belong to no connection: INVALID,
-    UNTRACKED, and new ones that the rules refuse. `rule` is None when the default policy decided.
-    `held` lists earlier fragments of the same datagram that share this answer.
+    `connection` is None for packets that belong to none: INVALID, UNTRACKED, and new ones that the
+    rules refuse; `direction` is None for the first two. `rule` is None when the default policy
+    decided. `held` is for fragments, and always empty yet.
     """
 
     action: Action
@@ -129,20 +132,14 @@ class Side:
         return NEW if connection.master is None else RELATED
 
 
-class Count(NamedTuple):
-    """Count what one side sent and the tracker accepted: packets, and octets of whole packets."""
-
-    packets: int
-    octets: int
-
-
 @attrs.define(eq=False)
 class Connection:
     """Hold one tracked connection, as first packet and answers made it.
 
     Yours to read; `mark` is yours to write (32 bits). `expires_at` is an instant on the caller's
     clock. The `last_*` fields are the TCP tracker's memory of the last segment that counted, with
-    the meaning that Linux gives them: ignored segments and pure acknowledgements write them.
+    the meaning that Linux gives them: ignored segments and pure acknowledgements write them;
+    `memory` is what a machine of another protocol remembers.
     """
 
     protocol: int
@@ -150,7 +147,7 @@ class Connection:
     reply_side: Side
     machine: Machine
     created_at: float
-    zone: int = 0
+    zones: Zone = NO_ZONE
     state: IntEnum = attrs.field(init=False)
     is_assured: bool = False
     seen_reply: bool = False
@@ -160,6 +157,7 @@ class Connection:
     mark: int = 0
     master: Connection | None = None
     helper: str | None = None
+    memory: object = None
     last_event: IntEnum | None = None
     last_is_reply: int = 0
     last_seq: int = 0
@@ -181,41 +179,46 @@ class Connection:
         return FlowKey(self.protocol, self.reply_side.key)
 
     @property
+    def zone(self) -> int:
+        """Give the number of the zone, whichever direction it holds for; see `zones`."""
+        return self.zones.original or self.zones.reply
+
+    @property
     def state_name(self) -> str:
         """Give the kernel's name for the state; empty where the kernel names none (UDP, ICMP)."""
         return self.state.name if self.machine.names_states else ""
 
     def count(self, direction: Direction) -> Count:
-        """Count packets and octets of one direction."""
-        side = self.original_side if direction is ORIGINAL else self.reply_side
+        """Count packets and octets of one direction; KeyError for what is none."""
+        side = {ORIGINAL: self.original_side, REPLY: self.reply_side}[direction]
         return Count(side.packets, side.octets)
 
     def seconds_left(self, now: float) -> int:
-        """Tell the whole seconds left at `now`, cut to the millisecond first as the kernel's are.
+        """Tell the whole seconds left at `now`, of the nearest millisecond as the kernel's are.
 
         So a life of 30 s renewed at 2.3 has 30 left, though 32.3 - 2.3 is a little less.
         """
         return max(0, int(self.expires_at - now + 0.0005))
 
+    def listing(self, now: float) -> Listing:
+        """Tell what the connection is at `now`."""
+        counts = (self.count(ORIGINAL), self.count(REPLY))
+        return Listing(
+            original=self.original,
+            reply=self.reply,
+            state_name=self.state_name,
+            seconds_left=self.seconds_left(now),
+            seen_reply=self.seen_reply,
+            is_assured=self.is_assured,
+            counts=counts if self.is_accounted else None,
+            mark=self.mark,
+            zones=self.zones,
+            helper=self.helper,
+        )
+
     def to_conntrack(self, now: float) -> str:
         """Write the line that `conntrack -L` (1.4.7) prints for this connection at `now`."""
-        name = PROTOCOL_NAMES.get(self.protocol, "unknown")
-        words = [f"{name:<8} {self.protocol} {self.seconds_left(now)}"]
-        words += [self.state_name] if self.state_name else []
-        words += self._side_words(self.original_side)
-        words += [] if self.seen_reply else ["[UNREPLIED]"]
-        words += self._side_words(self.reply_side)
-        words += ["[ASSURED]"] if self.is_assured else []
-        words += [f"mark={self.mark}"]
-        words += [f"zone={self.zone}"] if self.zone else []
-        words += [f"helper={self.helper}"] if self.helper else []
-        return " ".join([*words, "use=1"])
-
-    def _side_words(self, side: Side) -> list[str]:
-        words = [str(FlowKey(self.protocol, side.key))]
-        return (
-            [*words, f"packets={side.packets} bytes={side.octets}"] if self.is_accounted else words
-        )
+        return self.listing(now).entry_line()
 
     def __repr__(self) -> str:
         """Show protocol, ends and state."""

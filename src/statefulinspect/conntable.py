@@ -4,6 +4,9 @@ One dict per zone and protocol, from key bytes to `Side`; both sides of a connec
 The dicts are made once and kept, so the hot path may hold on to one. When both keys of a
 connection are the same bytes (a host talking to itself from one port), the reply side is the one
 found, as in Linux.
+
+Connections whose zone holds for one direction only are few. Their sides stand in dicts of their
+own, by direction too, for there the same key in the same zone may name sides of two connections.
 """
 
 from __future__ import annotations
@@ -11,17 +14,23 @@ from __future__ import annotations
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Connection, Side, part
+from statefulinspect.zones import Zone
 
 Sides = dict[bytes, Side]
+
+
+def _age(side: Side) -> float:
+    return -side.connection.created_at
 
 
 class ConnTable:
     """Hold every connection, found by the key of either side."""
 
-    __slots__ = ("_count", "_tables")
+    __slots__ = ("_count", "_split", "_whole")
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, int], Sides] = {}
+        self._whole: dict[tuple[int, int], Sides] = {}
+        self._split: dict[tuple[int, int, int], Sides] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -29,32 +38,78 @@ class ConnTable:
 
     def __iter__(self) -> Iterator[Connection]:
         """Go over the connections: by table in order of creation, then in order of entry."""
-        for sides in self._tables.values():
+        for sides in self._whole.values():
             for key, side in sides.items():
                 if key == side.connection.original_side.key:
                     yield side.connection
+        for (is_reply, _, _), sides in self._split.items():
+            if not is_reply:
+                yield from (side.connection for side in sides.values())
 
-    def sides(self, zone: int, protocol: int) -> Sides:
+    def sides(self, number: int, protocol: int) -> Sides:
         """Give the dict of one zone and protocol, made when first asked for."""
-        return self._tables.setdefault((zone, protocol), {})
+        return self._whole.setdefault((number, protocol), {})
 
-    def find(self, zone: int, protocol: int, key: bytes) -> Side | None:
-        """Find the side that a key leads to."""
-        sides = self._tables.get((zone, protocol))
-        return None if sides is None else sides.get(key)
+    def _sides_of(self, connection: Connection) -> tuple[Sides, Sides]:
+        """Give the dicts in which the two sides of a connection stand."""
+        zone, protocol = connection.zones, connection.protocol
+        if zone.is_whole:
+            sides = self.sides(zone.original, protocol)
+            return sides, sides
+        return (
+            self._split.setdefault((0, zone.original, protocol), {}),
+            self._split.setdefault((1, zone.reply, protocol), {}),
+        )
+
+    def find(self, zone: Zone, protocol: int, key: bytes) -> Side | None:
+        """Find the side that a key leads to: one whose zone in its direction is the packet's.
+
+        If there are two, Linux finds the newer in the same zone, else that of the original zone.
+        """
+        if not self._split and zone.is_whole:
+            sides = self._whole.get((zone.original, protocol))
+            return None if sides is None else sides.get(key)
+        found = list(self._directed(zone, protocol, key))
+        if zone.is_whole:
+            found.sort(key=_age)
+        return found[0] if found else None
+
+    def _directed(self, zone: Zone, protocol: int, key: bytes) -> Iterator[Side]:
+        """Go over the sides that a key leads to, the direction of each being looked at."""
+        for is_reply, number in enumerate(zone):
+            for sides in (
+                self._whole.get((number, protocol)),
+                self._split.get((is_reply, number, protocol)),
+            ):
+                side = None if sides is None else sides.get(key)
+                if side is not None and side.is_reply == is_reply:
+                    yield side
+
+    def is_taken(self, connection: Connection) -> bool:
+        """Say whether another connection has the reply side's key: zones of one direction only."""
+        if connection.zones.is_whole and not self._split:
+            return False
+        zone, key = connection.zones, connection.reply_side.key
+        where = zone if zone.is_whole else Zone(-1, zone.reply)  # no original side stands at -1
+        return self.find(where, connection.protocol, key) is not None
+
+    def holds(self, connection: Connection) -> bool:
+        """Say whether a connection is in the table."""
+        reply = connection.reply_side
+        return self._sides_of(connection)[1].get(reply.key) is reply
 
     def enter(self, connection: Connection) -> None:
         """Enter both sides; neither key may be in the table."""
-        sides = self.sides(connection.zone, connection.protocol)
-        sides[connection.original_side.key] = connection.original_side
-        sides[connection.reply_side.key] = connection.reply_side
+        originals, replies = self._sides_of(connection)
+        originals[connection.original_side.key] = connection.original_side
+        replies[connection.reply_side.key] = connection.reply_side
         self._count += 1
 
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
-        sides = self.sides(connection.zone, connection.protocol)
-        del sides[connection.original_side.key]
-        sides.pop(connection.reply_side.key, None)  # gone already if both keys are the same
+        originals, replies = self._sides_of(connection)
+        del originals[connection.original_side.key]
+        replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
         self._count -= 1
         part(connection)
 
@@ -62,14 +117,16 @@ class ConnTable:
         """Assert every invariant of the structure."""
         connections = list(self)
         assert len(connections) == self._count, "a connection is counted twice or not at all"
+        entries = 0
         for connection in connections:
-            sides = self.sides(connection.zone, connection.protocol)
+            originals, replies = self._sides_of(connection)
             original, reply = connection.original_side, connection.reply_side
-            assert sides[reply.key] is reply, "the reply key leads elsewhere"
-            assert sides[original.key] in (original, reply), "the original key leads elsewhere"
+            is_single = originals is replies and original.key == reply.key
+            assert replies[reply.key] is reply, "the reply key leads elsewhere"
+            assert originals[original.key] is (reply if is_single else original), "leads elsewhere"
             assert original.other is reply, "the sides are not each other's"
             assert reply.other is original, "the sides are not each other's"
             assert original.connection is reply.connection is connection
-        entries = sum(map(len, self._tables.values()))
-        single = sum(c.original_side.key == c.reply_side.key for c in connections)
-        assert entries == 2 * self._count - single, "a side is entered under a foreign key"
+            entries += 2 - is_single
+        tables = [*self._whole.values(), *self._split.values()]
+        assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"

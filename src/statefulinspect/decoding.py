@@ -10,10 +10,18 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from statefulinspect.extensions import NO_NEXT, walk_extensions
-from statefulinspect.flowkey import ICMP, ICMP_PROTOCOLS, ICMPV6, PORT_PROTOCOLS
+from statefulinspect.extensions import (
+    EXTENSIONS,
+    HOP_BY_HOP,
+    NO_NEXT,
+    hop_by_hop_stands,
+    walk_extensions,
+)
+from statefulinspect.flowkey import GRE, ICMP, ICMP_PROTOCOLS, ICMPV6, PORT_PROTOCOLS
+from statefulinspect.ipv4_options import options_pass
 from statefulinspect.packet import Packet
 from statefulinspect.terms import OK, Reason
+from statefulinspect.zones import NO_ZONE, Zone
 
 IPV4_HEADER: Final = struct.Struct("!BxHxxHxB").unpack_from  # RFC 791 3.1
 IPV6_HEADER: Final = struct.Struct("!B3xHB").unpack_from  # RFC 8200 3
@@ -27,8 +35,14 @@ MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
 
+NO_GRE_KEY: Final = bytes(4)
+GRE_VERSION: Final = 7  # of the second byte's bits
+GRE_PPP: Final = b"\x88\x0b"  # RFC 2637 4.1
 
-def decode(wire: bytes, iif: str = "", oif: str = "", mark: int = 0, zone: int = 0) -> Packet:
+
+def decode(
+    wire: bytes, iif: str = "", oif: str = "", mark: int = 0, zone: Zone = NO_ZONE
+) -> Packet:
     """Read an IP packet; never raises, whatever the bytes are.
 
     Bytes behind the IP total length do not belong to the packet. Only the IP header and the key
@@ -63,6 +77,8 @@ def _read_ipv4(packet: Packet) -> Reason:
     packet.stop = min(length, len(wire))
     if length > len(wire):
         return Reason.IP_CUT_SHORT
+    if not options_pass(wire[20:header_length]):
+        packet.barred = Reason.IPV4_OPTIONS
     return Reason.FRAGMENT if fragment & NOT_WHOLE else OK
 
 
@@ -76,12 +92,16 @@ def _read_ipv6(packet: Packet) -> Reason:
     packet.stop = min(40 + payload_length, len(wire))
     if 40 + payload_length > len(wire):
         return Reason.IP_CUT_SHORT
+    if next_header == HOP_BY_HOP:
+        packet.stop = packet.stop if payload_length else len(wire)  # RFC 2675 3: its own length
+        if not hop_by_hop_stands(wire, packet.stop):
+            return Reason.HOP_BY_HOP_MALFORMED
     protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
     packet.protocol, packet.l4 = protocol, l4
-    if l4 > packet.stop:
-        return Reason.EXTENSION_MALFORMED
     if fragment:
         return Reason.FRAGMENT
+    if protocol in EXTENSIONS:
+        return Reason.EXTENSION_MALFORMED
     return Reason.NO_NEXT_HEADER if protocol == NO_NEXT else OK
 
 
@@ -91,10 +111,21 @@ def flow_key(packet: Packet) -> tuple[bytes | None, Reason]:
     if protocol == (ICMPV6 if packet.family == 4 else ICMP):
         return None, Reason.WRONG_FAMILY
     addresses = packet.wire[12:20] if packet.family == 4 else packet.wire[8:40]
+    if protocol == GRE:
+        part, reason = _gre_part(packet.wire[l4 : min(l4 + 8, packet.stop)])
+        return addresses + part, reason
     needed = 4 if protocol in PORT_PROTOCOLS else 8 if protocol in ICMP_PROTOCOLS else 0
-    if packet.stop - l4 < needed:
+    if needed and packet.stop - l4 < needed:
         return None, Reason.HEADER_CUT_SHORT
     own = packet.wire[l4 : l4 + needed]
     if protocol in ICMP_PROTOCOLS:
         own = own[4:6] + own[:2]
     return addresses + own, OK
+
+
+def _gre_part(header: bytes) -> tuple[bytes, Reason]:
+    """Give source key and call id of enhanced GRE (RFC 2637); none for other versions."""
+    if len(header) < 8 or header[1] & GRE_VERSION != 1:
+        return NO_GRE_KEY, OK
+    reason = OK if header[2:4] == GRE_PPP else Reason.GRE_PROTOCOL
+    return NO_GRE_KEY[:2] + header[6:8], reason

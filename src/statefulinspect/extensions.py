@@ -1,7 +1,9 @@
 """Where an IPv6 packet's transport header is: the walk over extension headers (RFC 8200 4).
 
 Linux walks over the authentication header too in IPv6, though not in IPv4; every other header ends
-the walk and is taken for the transport protocol.
+the walk and is taken for the transport protocol. Hop-by-hop options are for every router, so Linux
+looks at them before anything else, and discards the packet if they are malformed, or if it does
+not know one whose type says so (RFC 8200 4.2).
 """
 
 from __future__ import annotations
@@ -16,22 +18,29 @@ NO_NEXT: Final = 59
 DESTINATION_OPTIONS: Final = 60
 EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
 
+PAD1, PADN, ROUTER_ALERT, CALIPSO, IOAM, JUMBO = 0, 1, 5, 7, 49, 0xC2
+PADDING_AT_MOST: Final = 7  # octets in a row: more than alignment could ever want
+OPTIONS_AT_MOST: Final = 8  # beside padding
+
 
 def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int, int]:
     """Walk over IPv6 extension headers; tell protocol, its offset, and the fragment field.
 
-    The offset is beyond `stop` if a header is cut short. The walk ends at a fragment that is not
-    the first. The fragment field holds offset and more-fragments bit; 0 means a whole packet.
+    An extension header's number as protocol means that this header is cut short before its length.
+    As in Linux the last one may reach beyond `stop`, and so may the offset. The walk ends at a
+    fragment that is not the first. The fragment field holds offset and more-fragments bit; 0 means
+    a whole packet.
     """
-    fragment = 0
+    fragment = seen = 0
     while header in EXTENSIONS:
-        if at + 8 > stop:
-            return header, stop + 1, fragment
+        if at + (8 if header == FRAGMENT else 2) > stop:
+            return header, at, fragment
         size = extension_size(header, wire[at + 1])
         if header == FRAGMENT:
-            fragment = int.from_bytes(wire[at + 2 : at + 4], "big") & 0xFFF9
+            fragment |= int.from_bytes(wire[at + 2 : at + 4], "big") & 0xFFF9 | seen
             if fragment & 0xFFF8:
                 return wire[at], at + 8, fragment
+            seen = 1  # a fragment of a fragment is never whole
         header, at = wire[at], at + size
     return header, at, fragment
 
@@ -41,3 +50,41 @@ def extension_size(header: int, length: int) -> int:
     if header == FRAGMENT:
         return 8
     return (length + 2) * 4 if header == AUTHENTICATION else (length + 1) * 8
+
+
+def hop_by_hop_stands(wire: bytes, stop: int) -> bool:
+    """Say whether a router passes on a packet whose first header, at 40, is hop-by-hop."""
+    end = 40 + extension_size(HOP_BY_HOP, wire[41]) if stop >= 48 else stop + 1
+    if end > stop:
+        return False
+    at, padding, options = 42, 0, 0
+    while at < end:
+        kind = wire[at]
+        size = 1 if kind == PAD1 else wire[at + 1] + 2 if at + 1 < end else end
+        if at + size > end:
+            return False
+        if kind in (PAD1, PADN):
+            padding += size
+        else:
+            padding = 0
+            options += 1
+        body = wire[at + 2 : at + size]
+        if (
+            padding > PADDING_AT_MOST
+            or options > OPTIONS_AT_MOST
+            or not _option_stands(at, kind, body)
+        ):
+            return False
+        at += size
+    return True
+
+
+def _option_stands(at: int, kind: int, body: bytes) -> bool:
+    """Say whether one option lets its packet pass; an unknown one says so by its first two bits."""
+    if kind in (PAD1, PADN):
+        return not any(body)
+    if kind == ROUTER_ALERT:
+        return len(body) == 2  # RFC 2711 2.1
+    if kind == IOAM:
+        return at % 4 == 0  # RFC 9486 3
+    return kind != CALIPSO and kind >> 6 == 0  # a jumbogram's length would not fit its header

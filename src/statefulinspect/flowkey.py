@@ -6,10 +6,11 @@ hot path can cut them from a packet in one piece:
     source address | destination address | the protocol's own part
 
 The own part is source port and destination port (4 bytes) for protocols with ports; identifier,
-type and code (4 bytes) for ICMP and ICMPv6; nothing for all others. The length tells the family:
+type and code (4 bytes) for ICMP and ICMPv6; source key and call id (4 bytes) for GRE, both zero
+but in version 1; nothing for all others. The length tells the family:
 at most 12 bytes are IPv4, at least 32 are IPv6. So protocol and bytes together name exactly one
-direction, and no two directions share a name. Bytes are hashed with a secret key, so nobody can
-choose addresses and ports that collide in a table.
+direction, and no two directions share a name. Bytes are hashed with a secret key (unless
+PYTHONHASHSEED is set), so nobody can choose addresses and ports that collide in a table.
 
 The layout is Linux's (its `tuple`): code belongs to the key, the ICMP sequence number does not.
 """
@@ -82,10 +83,14 @@ def address_of(octets: bytes) -> Address:
 def show_address(address: Address) -> str:
     """Write an address as inet_ntop does, which the conntrack tool prints.
 
-    Python before 3.13 writes IPv4-mapped addresses in hexadecimal; inet_ntop never did.
+    It ends IPv4-mapped addresses in dots, which Python before 3.13 does not, and IPv4-compatible
+    ones (RFC 4291 2.5.5.1) too.
     """
-    if address.packed.startswith(MAPPED_PREFIX):
-        return f"::ffff:{IPv4Address(address.packed[12:])}"
+    head, tail = address.packed[:12], address.packed[12:]
+    if head == MAPPED_PREFIX:
+        return f"::ffff:{IPv4Address(tail)}"
+    if head == bytes(12) and tail[:2] != bytes(2):
+        return f"::{IPv4Address(tail)}"
     return str(address)
 
 
@@ -166,5 +171,7 @@ class FlowKey(NamedTuple):
             return f" sport={self.source_port} dport={self.destination_port}"
         if self.protocol in ICMP_PROTOCOLS:
             return f" type={self.icmp_type} code={self.icmp_code} id={self.icmp_id}"
-        # Linux tracks these by address alone; the tool prints the fields they would have.
-        return {GRE: " srckey=0x0 dstkey=0x0", DCCP: " sport=0 dport=0"}.get(self.protocol, "")
+        if self.protocol == GRE:
+            return f" srckey={self._number(0):#x} dstkey={self._number(2):#x}"
+        # Linux tracks DCCP by address alone; the tool prints the fields it would have.
+        return " sport=0 dport=0" if self.protocol == DCCP else ""

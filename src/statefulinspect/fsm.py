@@ -16,13 +16,15 @@ from statefulinspect.terms import ORIGINAL, REPLY, Direction
 
 
 class NoTransition(Enum):
-    """Tell the two outcomes that are not a state."""
+    """Tell the outcomes that are not a state; compiling turns STAY into the state it stays in."""
 
     IGNORE = "may be right for the ends: let it through, learn nothing"
     INVALID = "cannot follow here"
+    STAY = "leaves the state as it is"
 
 
 IGNORE: Final = NoTransition.IGNORE
+STAY: Final = NoTransition.STAY
 INVALID: Final = NoTransition.INVALID
 BOTH: Final = (ORIGINAL, REPLY)
 
@@ -64,18 +66,16 @@ def compile_rows(
     leads from the `initial` states to a row's state.
     """
     cells = cells_of(rows)
+
+    def outcome(direction: Direction, state: State, event: Event) -> Outcome[State]:
+        row = cells.get((direction, state, event))
+        becomes = otherwise if row is None else row.becomes
+        return state if becomes is STAY else becomes  # type: ignore[return-value]  # as checked
+
     _refuse_foreign_words(rows, states, events)
     _refuse_unreachable(rows, set(initial))
     return tuple(
-        tuple(
-            tuple(
-                cells[direction, state, event].becomes  # type: ignore[misc]  # checked just above
-                if (direction, state, event) in cells
-                else otherwise
-                for event in events
-            )
-            for state in states
-        )
+        tuple(tuple(outcome(direction, state, event) for event in events) for state in states)
         for direction in BOTH
     )
 

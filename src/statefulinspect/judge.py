@@ -16,9 +16,11 @@ from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict, join, part
 from statefulinspect.conntable import ConnTable
+from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.machines import make_machines
 from statefulinspect.machines.icmp import quoted_flow
+from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
 from statefulinspect.rules.matcher import Matcher
 from statefulinspect.rules.model import Ruleset
@@ -35,9 +37,9 @@ from statefulinspect.terms import (
     Reason,
 )
 from statefulinspect.wheel import Wheel
+from statefulinspect.zones import Zone
 
 SWEEP_AT_MOST: Final = 64  # entries that one packet's sweep looks at: bounded work
-ZONES: Final = range(1 << 16)
 
 
 def refuse_endless(now: float) -> None:
@@ -54,15 +56,14 @@ class Judge:
         self.table = ConnTable()
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
+        self.tcp_lifetimes = established_lifetimes(config)
+        self.journal = Journal() if config.events else None
         self._config = config
         self._matcher = Matcher(rules)
 
     def classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
         refuse_endless(now)
-        if packet.zone not in ZONES:
-            msg = f"zone={packet.zone!r}: expected a whole number from 0 to 65535"
-            raise ValueError(msg)
         reason = self.validate(packet)
         if reason is Reason.ERROR_ABOUT_CONNECTION:
             return self._relate(packet, now)
@@ -70,9 +71,11 @@ class Judge:
             return self._answer_without_connection(packet, reason)
         side = self.table.find(packet.zone, packet.protocol, packet.key)
         if side is not None and side.connection.expires_at <= now:
-            self.remove(side.connection)
+            self.remove(side.connection, Cause.EXPIRED, now)
             side = None
-        return self._admit(packet, now) if side is None else self._advance(side, packet, now)
+        if side is None:
+            return self._admit(packet, packet.key, now)
+        return self._advance(side, packet, now)
 
     def validate(self, packet: Packet) -> Reason:
         """Check everything that can be checked without a connection."""
@@ -82,9 +85,9 @@ class Judge:
             return packet.reason
         return self.machines[packet.protocol].validate(packet)
 
-    def _admit(self, packet: Packet, now: float) -> Verdict:
+    def _admit(self, packet: Packet, key: bytes, now: float) -> Verdict:
         """Open a connection with its first packet, if the machine and the rules let it."""
-        connection = self._connection_for(packet, now)
+        connection = self._connection_for(packet, key, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
         if reason.effect is Effect.REFUSE:
@@ -93,22 +96,28 @@ class Judge:
         verdict = self._answer(side, packet, reason)
         if verdict.action is not ACCEPT:
             part(connection)
-            return Verdict(verdict.action, NEW, ORIGINAL, OK, None, verdict.rule)
+            return Verdict(verdict.action, NEW, ORIGINAL, verdict.reason, None, verdict.rule)
+        if self.table.is_taken(connection):
+            part(connection)
+            return Verdict(DROP, NEW, ORIGINAL, Reason.REPLY_TAKEN, None, verdict.rule)
         self.table.enter(connection)
-        self._settle(side, packet, reason)
+        self._settle(side, packet, reason, now)
+        if self.journal is not None:
+            self.journal.opened(connection, now)
         return verdict
 
-    def _connection_for(self, packet: Packet, now: float) -> Connection:
+    def _connection_for(self, packet: Packet, key: bytes, now: float) -> Connection:
         """Make the connection that a packet would open."""
-        key = packet.key or b""
-        original, reply = Side(key, 0), Side(reverse(packet.protocol, key) or b"", 1)
+        against = reverse(packet.protocol, key)
+        assert against is not None, "a validated ICMP type has an answer"
+        original, reply = Side(key, 0), Side(against, 1)
         connection = Connection(
             packet.protocol,
             original,
             reply,
             self.machines[packet.protocol],
             created_at=now,
-            zone=packet.zone,
+            zones=packet.zone,
             is_accounted=self._config.accounting,
         )
         join(connection)
@@ -117,25 +126,30 @@ class Judge:
     def _advance(self, side: Side, packet: Packet, now: float) -> Verdict:
         """Take a known connection one packet further."""
         connection = side.connection
+        marks = None if self.journal is None else Marks.of(connection)
         reason = connection.machine.step(side, packet, now)
         if reason.effect is Effect.REOPEN:
-            self.remove(connection)
-            return self._admit(packet, now)
+            self.remove(connection, Cause.REOPENED, now)
+            return self._admit(packet, side.key, now)
         if reason.effect is Effect.REFUSE:
             self._renew(connection)
-            return self._answer_without_connection(packet, reason)
-        verdict = self._answer(side, packet, reason)
-        self._settle(side, packet, reason)
+            verdict = self._answer_without_connection(packet, reason)
+        else:
+            verdict = self._answer(side, packet, reason)
+            self._settle(side, packet, reason, now)
+        if self.journal is not None and marks is not None and reason.effect is not Effect.END:
+            has_passed = verdict.action is ACCEPT and verdict.connection is connection
+            self.journal.advanced(connection, marks, now, has_passed=has_passed)
         return verdict
 
-    def _settle(self, side: Side, packet: Packet, reason: Reason) -> None:
+    def _settle(self, side: Side, packet: Packet, reason: Reason, now: float) -> None:
         """Count a packet that passed, and let it change what comes next."""
         connection = side.connection
         if reason.effect is not Effect.IGNORE:
             side.packets += 1
             side.octets += packet.length
         if reason.effect is Effect.END:
-            self.remove(connection)
+            self.remove(connection, Cause.RESET, now)
             return
         if side.is_reply and not connection.seen_reply:
             connection.seen_reply = True
@@ -150,6 +164,8 @@ class Judge:
 
     def _answer(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
         """Hand out the side's verdict; make it first if there is none that still holds."""
+        if packet.barred is not OK:
+            return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
         if side.verdict is not None and reason is OK:
             return side.verdict
         ct_state = side.ct_state
@@ -161,9 +177,9 @@ class Judge:
 
     def _answer_without_connection(self, packet: Packet, reason: Reason) -> Verdict:
         """Answer a packet that belongs to no connection."""
-        if reason.effect is Effect.DISCARD:
-            return Verdict(DROP, INVALID, None, reason)
         ct_state = UNTRACKED if reason.effect is Effect.EXEMPT else INVALID
+        if reason.effect is Effect.DISCARD or packet.barred is not OK:
+            return Verdict(DROP, ct_state, None, reason)
         action, rule = self._matcher.judge(packet, ct_state)
         return Verdict(action, ct_state, None, reason, None, rule)
 
@@ -172,6 +188,8 @@ class Judge:
         side, reason = self.quoted_side(packet, now)
         if side is None:
             return self._answer_without_connection(packet, reason)
+        if packet.barred is not OK:
+            return Verdict(DROP, RELATED, side.direction, packet.barred, side.connection)
         action, rule = self._matcher.judge(packet, RELATED)
         return Verdict(action, RELATED, side.direction, reason, side.connection, rule)
 
@@ -180,25 +198,27 @@ class Judge:
         flow = quoted_flow(packet)
         if flow is None:
             return None, Reason.QUOTE_MALFORMED
-        side = self.live_side(packet, flow, now)
+        side = self.live_side(packet.zone, flow, now)
         if side is None:
             return None, Reason.QUOTE_UNKNOWN
         if flow.destination != packet.destination:
             return None, Reason.QUOTE_MISDIRECTED
         return side, Reason.ERROR_ABOUT_CONNECTION
 
-    def live_side(self, packet: Packet, flow: FlowKey, now: float) -> Side | None:
+    def live_side(self, zone: Zone, flow: FlowKey, now: float) -> Side | None:
         """Find a side whose connection is not past its deadline; changes nothing."""
-        side = self.table.find(packet.zone, *flow)
+        side = self.table.find(zone, *flow)
         return side if side is not None and side.connection.expires_at > now else None
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
         self.wheel.cancel(connection)
+        if self.journal is not None:
+            self.journal.gone(connection, cause, now)
         self.table.remove(connection)
 
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""
         refuse_endless(now)
         for connection in self.wheel.due(now, SWEEP_AT_MOST):
-            self.table.remove(connection)
+            self.remove(connection, Cause.EXPIRED, now)

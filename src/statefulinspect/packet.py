@@ -21,6 +21,7 @@ from statefulinspect.flowkey import (
     address_of,
 )
 from statefulinspect.terms import OK, Reason
+from statefulinspect.zones import NO_ZONE, Zone
 
 PacketLike = Union[bytes, bytearray, memoryview, dpkt.ip.IP, dpkt.ip6.IP6, dpkt.ethernet.Ethernet]
 
@@ -29,7 +30,8 @@ def to_bytes(packet: PacketLike) -> bytes:
     """Give the raw IP packet that a bytes-like or dpkt object stands for.
 
     An Ethernet frame gives its payload, IP or not. dpkt writes its objects anew, and not always as
-    it read them: prefer raw bytes where there are any. What dpkt cannot write (ESP in IPv6) gives
+    it read them, nor leaves its objects as they were: missing checksums and lengths are filled in.
+    Prefer raw bytes where there are any. What dpkt cannot write (ESP in IPv6) gives
     no bytes, which is not IP. TypeError for any other object.
     """
     if isinstance(packet, (bytes, bytearray, memoryview)):
@@ -51,7 +53,8 @@ class Packet:
 
     `l4` is the offset of the transport header, `stop` the end of the IP payload. `key` names the
     flow; it is None when the packet has no transport header that could name one, and `reason`
-    then says why. `iif`, `oif`, `mark` and `zone` are what the caller said of the packet.
+    then says why. `barred` says why it is dropped after it was tracked, if it is not OK. `iif`,
+    `oif`, `mark` and `zone` are what the caller said of the packet.
     """
 
     wire: bytes = attrs.field()
@@ -61,10 +64,11 @@ class Packet:
     stop: int = 0
     key: bytes | None = None
     reason: Reason = OK
+    barred: Reason = OK
     iif: str = ""
     oif: str = ""
     mark: int = 0
-    zone: int = 0
+    zone: Zone = NO_ZONE
 
     @property
     def length(self) -> int:
@@ -104,12 +108,12 @@ class Packet:
     @property
     def source_port(self) -> int | None:
         """Give the source port; None where the protocol or the packet has none."""
-        return self._own_number(0, PORT_PROTOCOLS)
+        return self._port(0)
 
     @property
     def destination_port(self) -> int | None:
         """Give the destination port; None where the protocol or the packet has none."""
-        return self._own_number(2, PORT_PROTOCOLS)
+        return self._port(2)
 
     @property
     def icmp_type(self) -> int | None:
@@ -125,8 +129,8 @@ class Packet:
         """Read two bytes at an offset from the transport header."""
         return int.from_bytes(self.wire[self.l4 + at : self.l4 + at + 2], "big")
 
-    def _own_number(self, at: int, protocols: frozenset[int]) -> int | None:
-        has_it = self.key is not None and self.protocol in protocols
+    def _port(self, at: int) -> int | None:
+        has_it = self.key is not None and self.protocol in PORT_PROTOCOLS
         return self.u16(at) if has_it else None
 
     def _icmp_octet(self, at: int) -> int | None:

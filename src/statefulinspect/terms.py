@@ -58,13 +58,14 @@ class Effect(Enum):
     REOPEN = "the connection is removed, and the packet opens a new one"
     RELATE = "let through as RELATED; the connection it speaks of is left as it was"
     EXEMPT = "UNTRACKED: never belongs to a connection"
-    REFUSE = "INVALID: belongs to no connection, and changes none"
+    BAR = "tracked, but dropped whatever the rules say, and opens nothing"
+    REFUSE = "INVALID: belongs to no connection, and is not counted"
     DISCARD = (
         "INVALID, and dropped whatever the rules say, as the IP layer does before any firewall"
     )
 
 
-_ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _REFUSE, _DISCARD = Effect
+_ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _BAR, _REFUSE, _DISCARD = Effect
 
 
 class Reason(Enum):
@@ -89,21 +90,28 @@ class Reason(Enum):
     OK = "fits the connection", _ACCEPT
 
     SYN_REPEATED = "the SYN of an unanswered opening, sent again", _IGNORE
+    SYN_CROSSED = "a SYN from the other end: both open at the same time", _IGNORE
     OUT_OF_STATE_IGNORED = "wrong for the state seen here, but maybe right for the ends", _IGNORE
     CHALLENGE_ACK = "the other end's challenge (RFC 5961) to a SYN in LAST_ACK", _IGNORE
     SEQ_JUST_ABOVE_WINDOW = "begins beyond the offered window, by less than its size", _IGNORE
     SEQ_BELOW_WINDOW = "repeats data that lies a whole window back", _IGNORE
     ACK_BELOW_WINDOW = "acknowledges data that was acknowledged long ago", _IGNORE
+    INIT_REPEATED = "the INIT of an unanswered opening, sent again", _IGNORE
+    HEARTBEAT_DOUBTED = "a heartbeat with another verification tag: maybe after a restart", _IGNORE
 
     RESET_UNANSWERED = "a reset ends a connection in which no reply was seen before", _END
     PORTS_REUSED = "a SYN opens a new connection on the ports of a finished one", _REOPEN
     ERROR_ABOUT_CONNECTION = "an ICMP error that quotes a packet of a tracked connection", _RELATE
     EXEMPT_ICMPV6 = "neighbour discovery or multicast listening, which is never tracked", _EXEMPT
 
+    IPV4_OPTIONS = "IPv4 options that no router passes on: malformed, or a source route", _BAR
+    REPLY_TAKEN = "another connection's zone already has the reply direction", _BAR
+
     NOT_IP = "is neither IPv4 nor IPv6", _DISCARD
     IP_HEADER_MALFORMED = "the IP header is cut short or contradicts itself", _DISCARD
     IP_HEADER_CHECKSUM = "the IPv4 header checksum is wrong", _DISCARD
     IP_CUT_SHORT = "is shorter than its IP header says", _DISCARD
+    HOP_BY_HOP_MALFORMED = "IPv6 hop-by-hop options that every router discards", _DISCARD
 
     FRAGMENT = "is one fragment of a datagram, and no whole one can be judged", _REFUSE
     EXTENSION_MALFORMED = "an IPv6 extension header is cut short", _REFUSE
@@ -114,6 +122,10 @@ class Reason(Enum):
     TCP_DATA_OFFSET = "the TCP data offset is below 5 or beyond the segment's end", _REFUSE
     TCP_FLAGS = "no TCP sends this set of flags", _REFUSE
     UDP_LENGTH = "the UDP length is below 8 or beyond the datagram's end", _REFUSE
+    UDPLITE_COVERAGE = "the UDP-Lite coverage is 1 to 7 or beyond the datagram's end", _REFUSE
+    CHECKSUM_MISSING = "the checksum is zero, and UDP-Lite must have one", _REFUSE
+    GRE_PROTOCOL = "GRE of version 1 that does not carry PPP", _REFUSE
+    SCTP_CHUNKS = "no chunk, one without length, or one that must be alone or first", _REFUSE
     ICMP_TYPE = "an ICMP type that belongs to no conversation", _REFUSE
     ICMP_UNSOLICITED = "an ICMP reply that nobody asked for", _REFUSE
     QUOTE_MALFORMED = "an ICMP error whose quoted packet cannot be read", _REFUSE
@@ -126,6 +138,9 @@ class Reason(Enum):
     SEQ_ABOVE_WINDOW = "carries data beyond what its receiver offered", _REFUSE
     ACK_ABOVE_SENT = "acknowledges data that the other side never sent", _REFUSE
     RST_BELOW_ACK = "a reset whose sequence number its receiver has long acknowledged", _REFUSE
+    SCTP_NOT_AN_OPENING = "belongs to no association and cannot open one", _REFUSE
+    SCTP_TAG = "the verification tag is not the one that its receiver chose", _REFUSE
+    INIT_ACK_TAG = "an INIT ACK whose initiate tag contradicts the one given before", _REFUSE
     # fmt: on
 
 

@@ -12,17 +12,26 @@ from __future__ import annotations
 from struct import error as struct_error
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
-from statefulinspect.config import Config
+from statefulinspect.config import Config, ConfigError
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
+from statefulinspect.events import Cause, Event
 from statefulinspect.flowkey import TCP
 from statefulinspect.judge import Judge, refuse_endless
-from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_in_order import follow
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
 from statefulinspect.packet import PacketLike, to_bytes
+from statefulinspect.rules.fields import RuleError
 from statefulinspect.rules.model import Ruleset
-from statefulinspect.terms import Reason
+from statefulinspect.terms import Direction, Reason
+from statefulinspect.zones import NO_ZONE, Zone
+
+
+def _refuse_other(value: object, kind: type, error: type[ValueError]) -> None:
+    """Raise for an argument of another class, which a caller without type checker may pass."""
+    if not isinstance(value, kind):
+        msg = f"{kind.__name__.lower()}={value!r}: expected {kind.__name__}(...)"
+        raise error(msg)
 
 
 class Tracker:
@@ -39,14 +48,16 @@ class Tracker:
     """
 
     def __init__(self, rules: Ruleset | None = None, config: Config | None = None) -> None:
-        self._judge = Judge(rules or Ruleset.default(), config or Config())
+        rules = Ruleset.default() if rules is None else rules
+        config = Config() if config is None else config
+        _refuse_other(rules, Ruleset, RuleError)
+        _refuse_other(config, Config, ConfigError)
+        self._judge = Judge(rules, config)
         self._classify = self._judge.classify
         self._table, self._wheel = self._judge.table, self._judge.wheel
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
-        tcp_machine = self._judge.machines[TCP]
-        assert isinstance(tcp_machine, TcpMachine)
-        self._tcp_lifetimes = tcp_machine.lifetimes
+        self._tcp_lifetimes = self._judge.tcp_lifetimes
 
     def process(  # noqa: C901, PLR0912, PLR0913 - the hot path: a call more costs it a tenth
         self,
@@ -57,23 +68,24 @@ class Tracker:
         oif: str = "",
         mark: int = 0,
         zone: int = 0,
+        zone_direction: Direction | None = None,
     ) -> Verdict:
         """Judge one packet that arrived at `now`, and let its connection advance.
 
         `packet` is a raw IPv4 or IPv6 packet as bytes-like object, or dpkt's IP, IP6 or Ethernet;
         whatever its bytes are, it gets a verdict. `now` is in seconds, of any epoch; an earlier
         `now` than the last counts as the last. `iif`, `oif` and `mark` are for the rules to look
-        at, `zone` (0 to 65535) is a table of its own. TypeError and ValueError for arguments that
-        are none of this.
+        at. `zone` (0 to 65535) is a table of its own, for both directions or, by
+        `zone_direction`, for one (the other is then in zone 0). TypeError for a packet of another
+        type, ValueError for a zone out of range and a time that never comes.
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
-        if now > self._now:
-            if now >= self._wheel.next_tick_at:
-                self._judge.sweep(now)
-            self._now = now
-        else:
+        if not now > self._now:  # a NaN too counts as the last
             now = self._now
+        if now >= self._wheel.next_tick_at:
+            self._judge.sweep(now)
+        self._now = now
         try:
             if packet[0] == 0x45:
                 length, part_of, protocol, key, seq, ack, offset_flags, window = PLAIN_IPV4_TCP(
@@ -84,8 +96,9 @@ class Tracker:
                 length, protocol, key, seq, ack, offset_flags, window = PLAIN_IPV6_TCP(packet)
                 length, start, part_of = length + 40, 40, packet[0] & 0xF0 ^ 0x60
         except (IndexError, struct_error):  # too short for TCP
-            return self._classify(decode(packet, iif, oif, mark, zone), now)
-        if protocol == TCP and not zone and not part_of & NOT_WHOLE:
+            given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
+            return self._classify(decode(packet, iif, oif, mark, given), now)
+        if protocol == TCP and zone == 0 and not part_of & NOT_WHOLE:
             side = self._tcp_sides.get(key)
             header = PLAIN_HEADER[offset_flags]
             if (
@@ -104,17 +117,22 @@ class Tracker:
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
-        return self._classify(decode(packet, iif, oif, mark, zone), now)
+        given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
+        return self._classify(decode(packet, iif, oif, mark, given), now)
 
-    def find(self, packet: PacketLike, *, zone: int = 0) -> Connection | None:
-        """Find the connection that a packet belongs to, or an ICMP error speaks of.
+    def find(
+        self, packet: PacketLike, *, zone: int = 0, zone_direction: Direction | None = None
+    ) -> Connection | None:
+        """Find the connection that a packet's flow key leads to, or an ICMP error speaks of.
 
-        Changes nothing; what is past its deadline at the last `now` is not found.
+        Changes nothing, and does not judge: a packet that would be INVALID finds the connection it
+        seems to belong to. What is past its deadline at the last `now` is not found.
         """
-        decoded = decode(to_bytes(packet), zone=zone)
+        given = Zone.of(zone, zone_direction)
+        decoded = decode(to_bytes(packet), zone=given)
         if decoded.flow is None:
             return None
-        side = self._judge.live_side(decoded, decoded.flow, self._now)
+        side = self._judge.live_side(given, decoded.flow, self._now)
         if side is None and self._judge.validate(decoded) is Reason.ERROR_ABOUT_CONNECTION:
             side, _ = self._judge.quoted_side(decoded, self._now)
         return None if side is None else side.connection
@@ -124,12 +142,10 @@ class Tracker:
         if now > self._now:
             refuse_endless(now)
             self._now = now
-        before = len(self._table)
-        while self._wheel.next_tick_at <= self._now:
-            self._judge.sweep(self._now)
-        for connection in list(self._wheel.passed(self._now)):
-            self._judge.remove(connection)
-        return before - len(self._table)
+        passed = list(self._wheel.passed(self._now))
+        for connection in passed:
+            self._judge.remove(connection, Cause.EXPIRED, self._now)
+        return len(passed)
 
     @property
     def next_expiry_at(self) -> float | None:
@@ -146,16 +162,28 @@ class Tracker:
 
     def delete(self, connection: Connection) -> None:
         """Remove a connection; ValueError if this tracker does not hold it."""
-        side = self._table.find(connection.zone, connection.protocol, connection.original_side.key)
-        if side is None or side.connection is not connection:
+        if not self._table.holds(connection):
             msg = f"{connection!r} is not tracked here"
             raise ValueError(msg)
-        self._judge.remove(connection)
+        self._judge.remove(connection, Cause.DELETED, self._now)
 
     def flush(self) -> None:
         """Remove every connection."""
         for connection in list(self._table):
-            self._judge.remove(connection)
+            self._judge.remove(connection, Cause.DELETED, self._now)
+
+    def events(self) -> list[Event]:
+        """Take what has happened since the last call, the oldest first.
+
+        Empty unless `Config(events=True)`. The latest 65,536 events are kept; `lost_events` counts
+        the others.
+        """
+        return [] if self._judge.journal is None else self._judge.journal.take()
+
+    @property
+    def lost_events(self) -> int:
+        """Count the events that were forgotten because nobody took them."""
+        return 0 if self._judge.journal is None else self._judge.journal.lost
 
     def check(self) -> None:
         """Assert every invariant of the tracker's structures; for tests."""

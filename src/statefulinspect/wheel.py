@@ -1,21 +1,24 @@
 """What has expired: entries filed by the second in which they may.
 
-A heap of seconds and a dict of buckets. An entry is filed under the second of its deadline; when
-the deadline moves later nothing is done here, and the entry is filed again when its old second
+A sorted dict of seconds, each with its bucket. An entry is filed under the second of its deadline;
+when the deadline moves later nothing is done here, and the entry is filed again when its old second
 has passed. Only a sooner deadline is filed at once. So a busy connection costs one store a packet,
 and passing time costs what it expires, however far it jumps.
 
-A bucket is a dict without values: taking an entry out is one step, so a removed connection leaves
-nothing behind, and the order is that of filing in every run, which a set would not promise.
+A bucket is a dict without values: taking an entry out is one step, and the order is that of filing
+in every run, which a set would not promise. A bucket that empties is kept for a while, as it most
+often fills again at once; only so many are kept, and removed connections leave nothing else.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from math import inf
 from typing import Final, Generic, Iterator, Protocol, TypeVar  # noqa: UP035 - Python 3.9
 
+from sortedcontainers import SortedDict
+
 NOT_FILED: Final = inf
+EMPTY_AT_MOST: Final = 64  # buckets kept: making one anew costs as much as filing ten entries
 
 
 class Filed(Protocol):
@@ -31,11 +34,11 @@ Entry = TypeVar("Entry", bound=Filed)
 class Wheel(Generic[Entry]):
     """File entries by deadline, and give back those whose deadline has passed."""
 
-    __slots__ = ("_buckets", "_seconds", "next_tick_at")
+    __slots__ = ("_buckets", "_empty", "next_tick_at")
 
     def __init__(self) -> None:
-        self._buckets: dict[float, dict[Entry, None]] = {}
-        self._seconds: list[float] = []
+        self._buckets: SortedDict[float, dict[Entry, None]] = SortedDict()
+        self._empty: dict[float, None] = {}  # seconds whose bucket may be empty, the oldest first
         self.next_tick_at: float = inf
 
     def file(self, entry: Entry) -> None:
@@ -47,16 +50,36 @@ class Wheel(Generic[Entry]):
         bucket = self._buckets.get(second)
         if bucket is None:
             bucket = self._buckets[second] = {}
-            heappush(self._seconds, second)
-            self.next_tick_at = self._seconds[0] + 1
+            self._note_first_second()
         bucket[entry] = None
         entry.filed_at = second
 
     def cancel(self, entry: Entry) -> None:
         """Take an entry out; one that is not filed stays so."""
-        if entry.filed_at != NOT_FILED:
-            del self._buckets[entry.filed_at][entry]
-            entry.filed_at = NOT_FILED
+        if entry.filed_at == NOT_FILED:
+            return
+        bucket = self._buckets[entry.filed_at]
+        del bucket[entry]
+        if not bucket:
+            self._keep_empty(entry.filed_at)
+        entry.filed_at = NOT_FILED
+
+    def _keep_empty(self, second: float) -> None:
+        """Note that a bucket is empty; drop the one that was noted longest ago if it still is."""
+        self._empty[second] = None
+        if len(self._empty) > EMPTY_AT_MOST:
+            oldest = next(iter(self._empty))
+            del self._empty[oldest]
+            if not self._buckets[oldest]:
+                self._drop(oldest)
+
+    def _drop(self, second: float) -> None:
+        del self._buckets[second]
+        self._empty.pop(second, None)
+        self._note_first_second()
+
+    def _note_first_second(self) -> None:
+        self.next_tick_at = self._buckets.peekitem(0)[0] + 1 if self._buckets else inf
 
     def due(self, now: float, at_most: int) -> list[Entry]:
         """Take out up to `at_most` entries whose deadline, and the second it lies in, are past.
@@ -64,50 +87,41 @@ class Wheel(Generic[Entry]):
         The work is bounded by `at_most` too, for entries that only need filing again count.
         """
         taken: list[Entry] = []
-        for _ in range(at_most):
-            entry = self._next_past(now)
-            if entry is None:
-                break
-            entry.filed_at = NOT_FILED
-            if entry.expires_at <= now:
-                taken.append(entry)
-            else:
-                self.file(entry)
+        while at_most and self.next_tick_at <= now:
+            second, bucket = self._buckets.peekitem(0)
+            while bucket and at_most:
+                at_most -= 1
+                entry = bucket.popitem()[0]
+                entry.filed_at = NOT_FILED
+                if entry.expires_at <= now:
+                    taken.append(entry)
+                else:
+                    self.file(entry)
+            if not bucket:
+                self._drop(second)
         return taken
-
-    def _next_past(self, now: float) -> Entry | None:
-        """Take any entry out of the earliest second that is wholly past."""
-        while self.next_tick_at <= now:
-            bucket = self._buckets[self._seconds[0]]
-            if bucket:
-                return bucket.popitem()[0]
-            self._drop_first_second()
-        return None
-
-    def _drop_first_second(self) -> None:
-        del self._buckets[heappop(self._seconds)]
-        self.next_tick_at = self._seconds[0] + 1 if self._seconds else inf
 
     def earliest(self) -> float | None:
         """Tell the earliest deadline of all entries; None if there is none.
 
         Entries whose deadline has moved on are filed again on the way.
         """
-        while self._seconds:
-            second = self._seconds[0]
-            bucket = self._buckets[second]
-            for entry in [entry for entry in bucket if entry.expires_at // 1 > second]:
+        while self._buckets:
+            second, bucket = self._buckets.peekitem(0)
+            moved = [entry for entry in bucket if entry.expires_at // 1 > second]
+            for entry in moved:
                 self.file(entry)
-            if bucket:
-                return min(entry.expires_at for entry in bucket)
-            self._drop_first_second()
+            if not bucket:
+                self._drop(second)
+            else:
+                earliest: float = min(entry.expires_at for entry in bucket)
+                return earliest
         return None
 
     def passed(self, now: float) -> Iterator[Entry]:
         """Look at every entry past its deadline that has not been taken out yet."""
-        for second, bucket in self._buckets.items():
-            if second <= now:
-                yield from (entry for entry in bucket if entry.expires_at <= now)
+        for second in self._buckets.irange(maximum=now):
+            yield from (entry for entry in self._buckets[second] if entry.expires_at <= now)
 
     def count(self) -> int:
         """Count the entries that are filed."""
@@ -115,8 +129,10 @@ class Wheel(Generic[Entry]):
 
     def check(self) -> None:
         """Assert every invariant of the structure."""
-        assert sorted(self._seconds) == sorted(self._buckets), "a second without its bucket"
-        assert self.next_tick_at == (min(self._seconds) + 1 if self._seconds else inf)
+        assert self.next_tick_at == min(self._buckets, default=inf) + 1, "a wrong first second"
+        empty = {second for second, bucket in self._buckets.items() if not bucket}
+        assert empty <= set(self._empty) <= set(self._buckets), "an empty bucket that is not noted"
+        assert len(self._empty) <= EMPTY_AT_MOST, "too many empty buckets"
         for second, bucket in self._buckets.items():
             for entry in bucket:
                 assert entry.filed_at == second, "an entry in two buckets, or in the wrong one"

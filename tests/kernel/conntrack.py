@@ -13,7 +13,11 @@ from kernel.netlink import NetfilterSocket, attr, attrs, nest
 CT_NEW, CT_GET, CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
 EXP_DELETE = 2 << 8 | 2
 CTA_TUPLE_ORIG, CTA_STATUS, CTA_PROTOINFO, CTA_TIMEOUT = 1, 3, 4, 7
-CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
+CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY = 9, 10
+CTA_COUNTERS_PACKETS, CTA_COUNTERS_BYTES = 1, 2
+CTA_ZONE = 18
+CTA_TUPLE_IP, CTA_TUPLE_PROTO, CTA_TUPLE_ZONE = 1, 2, 3
+CTA_TUPLE_REPLY = 2
 CTA_IP_V4_SRC, CTA_IP_V4_DST, CTA_IP_V6_SRC, CTA_IP_V6_DST = 1, 2, 3, 4
 CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
 CTA_PROTO_ICMP, CTA_PROTO_ICMPV6 = (4, 5, 6), (7, 8, 9)  # id, type, code
@@ -31,13 +35,18 @@ SCTP_STATES = (
 
 
 class Entry(NamedTuple):
-    """One entry of the table; `timeout` is the remaining seconds, rounded down."""
+    """One entry of the table; `timeout` is the remaining seconds, rounded down.
+
+    `counts` is (packets, bytes) of both directions; None where they are not kept.
+    """
 
     state: str | None
     timeout: int
     seen_reply: bool
     assured: bool
     orig: Flow
+    counts: tuple[tuple[int, int], tuple[int, int]] | None = None
+    zones: tuple[int, int] = (0, 0)
 
 
 class Table:
@@ -112,7 +121,33 @@ def _entry(attributes: bytes) -> Entry:
         seen_reply=bool(status & IPS_SEEN_REPLY),
         assured=bool(status & IPS_ASSURED),
         orig=_decode_tuple(attrs(found[CTA_TUPLE_ORIG])),
+        counts=_counts(found),
+        zones=_zones(found),
     )
+
+
+def _zones(found: dict[int, bytes]) -> tuple[int, int]:
+    """The zones of the original and the reply direction."""
+    if CTA_ZONE in found:
+        both = int.from_bytes(found[CTA_ZONE], "big")
+        return both, both
+    return _zone(found[CTA_TUPLE_ORIG]), _zone(found[CTA_TUPLE_REPLY])
+
+
+def _zone(parts: bytes) -> int:
+    return int.from_bytes(attrs(parts).get(CTA_TUPLE_ZONE, b""), "big")
+
+
+def _counts(found: dict[int, bytes]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Decode the counters of both directions."""
+    if CTA_COUNTERS_ORIG not in found:
+        return None
+    return _count(attrs(found[CTA_COUNTERS_ORIG])), _count(attrs(found[CTA_COUNTERS_REPLY]))
+
+
+def _count(numbers: dict[int, bytes]) -> tuple[int, int]:
+    packets, octets = numbers[CTA_COUNTERS_PACKETS], numbers[CTA_COUNTERS_BYTES]
+    return int.from_bytes(packets, "big"), int.from_bytes(octets, "big")
 
 
 def _state(protoinfo: dict[int, bytes]) -> str | None:

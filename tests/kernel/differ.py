@@ -1,122 +1,174 @@
 """Feed the same packets to the library and to the kernel, and say where they differ.
 
-Compared after every packet: ct state, direction, and of the connection its state name, whether it
-is replied and assured, and the seconds left (within one, for the kernel's clock runs meanwhile).
+Compared after every packet: ct state and direction; and of the connection its state name, whether
+it is replied and assured, packets and octets of both directions, and the seconds left (within one,
+for the kernel's clock runs meanwhile).
 """
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from kernel.flow import flow_of, lookup_flow
 from kernel.kernel import Kernel
-from kernel.traffic import Packet, Talk, policy
-from statefulinspect import Config, TcpPolicy, Tracker
+from kernel.settings import describe, sysctls
+from kernel.talks import Packet
+from statefulinspect import Config, Direction, Ruleset, Tracker
 
 STEP = 0.001  # seconds between packets, about what the kernel takes for one
-SYSCTLS = {
-    "loose": "nf_conntrack_tcp_loose",
-    "be_liberal": "nf_conntrack_tcp_be_liberal",
-    "ignore_invalid_rst": "nf_conntrack_tcp_ignore_invalid_rst",
-    "max_retrans": "nf_conntrack_tcp_max_retrans",
-}
-TALKS_PER_SETTING = 60
+TOLERANCE = 1.2  # seconds: the kernel rounds down, and its clock runs
+
+
+class Answer(NamedTuple):
+    """What either side says about one packet and then knows of its connection."""
+
+    words: str
+    seconds: float | None = None
+    reason: str = ""
+
+    def agrees(self, other: Answer, tolerance: float) -> bool:
+        if self.words != other.words:
+            return False
+        if self.seconds is None or other.seconds is None:
+            return True
+        return abs(self.seconds - other.seconds) <= tolerance
+
+    def __str__(self) -> str:
+        return self.words if self.seconds is None else f"{self.words} {self.seconds:.3f}s"
+
+
+def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
+    verdict = tracker.process(wire, now)
+    if verdict.reason.effect.name == "DISCARD":
+        return Answer("discarded", reason=verdict.reason.name)
+    direction = verdict.direction.value if verdict.direction else "-"
+    words = f"{verdict.ct_state.value} {direction}"
+    connection = tracker.find(wire)
+    if connection is None:
+        return Answer(f"{words} gone", reason=verdict.reason.name)
+    counts = [tuple(connection.count(way)) for way in Direction]
+    words += f" {connection.state_name or '-'} replied={connection.seen_reply}"
+    words += f" assured={connection.is_assured} {counts}"
+    return Answer(words, connection.expires_at - now, verdict.reason.name)
+
+
+def kernel_answer(kernel: Kernel, wire: bytes) -> Answer:
+    answer = kernel.send(wire)
+    if answer is None:
+        return Answer("discarded")
+    words, entry = f"{answer.ct_state} {answer.direction or '-'}", answer.entry
+    is_error = flow_of(wire) != lookup_flow(wire)
+    if entry is None or (is_error and answer.ct_state == "invalid"):  # of a misdirected error
+        return Answer(f"{words} gone")
+    words += f" {entry.state or '-'} replied={entry.seen_reply}"
+    words += f" assured={entry.assured} {list(entry.counts or ())}"
+    return Answer(words, entry.timeout)
+
+
+@dataclass
+class Exchange:
+    """Both sides beside each other, from empty tables; pauses are virtual, or really slept."""
+
+    kernel: Kernel
+    config: Config
+    rules: Ruleset | None = None
+    is_real_time: bool = False
+    tolerance: float = TOLERANCE
+    sent: list[Packet] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reason = ""
+        self.tracker = Tracker(self.rules, self.config)
+        self._started_at = time.monotonic()
+        self._virtual = 0.0
+
+    def send(
+        self, packet: Packet, *, has_waited: bool = False, at: float | None = None
+    ) -> Difference | None:
+        """Give a packet to both, after its pause; tell how they differ, if they do.
+
+        `at` is the library's `now`, if it is not the time that has passed in the exchange.
+        """
+        self.sent.append(packet)
+        if packet.pause and not has_waited:
+            self._wait(packet.pause)
+        ours = library_answer(self.tracker, packet.wire, self.now() if at is None else at)
+        self.reason = ours.reason
+        theirs = kernel_answer(self.kernel, packet.wire)
+        if ours.agrees(theirs, self.tolerance):
+            return None
+        return Difference(self.config, list(self.sent), ours, theirs, self.is_real_time)
+
+    def now(self) -> float:
+        if self.is_real_time:
+            return time.monotonic() - self._started_at
+        return self._virtual + len(self.sent) * STEP
+
+    def _wait(self, seconds: int) -> None:
+        if self.is_real_time:
+            time.sleep(seconds)
+        else:
+            self._virtual += seconds
+            self.kernel.advance(seconds)
 
 
 @dataclass
 class Difference:
     """A conversation at whose end the two answers differ."""
 
-    settings: TcpPolicy
+    config: Config
     packets: list[Packet]
-    library: str
-    kernel: str
+    library: Answer
+    kernel: Answer
+    is_real_time: bool = False
+    complaints: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [str(self.settings), *(packet.text for packet in self.packets)]
-        return "\n".join([*lines, f"library: {self.library}", f"kernel:  {self.kernel}"])
+        lines = [f"kernel settings: {describe(self.config) or 'defaults'}"]
+        for packet in self.packets:
+            lines += [f"(wait {packet.pause} s)"] if packet.pause else []
+            lines.append(packet.text)
+        lines += [f"  {self.packets[-1].wire.hex()}"]
+        lines += [f"library: {self.library}", f"kernel:  {self.kernel}"]
+        return "\n".join([*lines, *(f"kernel's log: {line}" for line in self.complaints)])
 
 
-def library_answer(tracker: Tracker, packet: Packet, now: float) -> tuple[str, float | None]:
-    verdict = tracker.process(packet.wire, now)
-    connection = tracker.find(packet.wire)
-    words = [verdict.ct_state.value, verdict.direction.value if verdict.direction else "-"]
-    if connection is None:
-        return " ".join([*words, "gone"]), None
-    words += [connection.state_name, f"replied={connection.seen_reply}"]
-    return " ".join([*words, f"assured={connection.is_assured}"]), connection.expires_at - now
-
-
-def kernel_answer(kernel: Kernel, packet: Packet) -> tuple[str, float | None]:
-    answer = kernel.send(packet.wire)
-    if answer is None:
-        return "discarded", None
-    words = [answer.ct_state, answer.direction or "-"]
-    entry = answer.entry
-    if entry is None:
-        return " ".join([*words, "gone"]), None
-    words += [entry.state or "", f"replied={entry.seen_reply}", f"assured={entry.assured}"]
-    return " ".join(words), entry.timeout
-
-
-def differs(kernel: Kernel, tracker: Tracker, packet: Packet, now: float) -> tuple[str, str] | None:
-    """Send one packet to both; tell both answers if they differ."""
-    ours, seconds = library_answer(tracker, packet, now)
-    theirs, left = kernel_answer(kernel, packet)
-    in_time = seconds is None or left is None or abs(seconds - left) <= 1.2
-    return None if ours == theirs and in_time else (f"{ours} {seconds}", f"{theirs} {left}")
-
-
-def replay(kernel: Kernel, settings: TcpPolicy, packets: list[Packet]) -> Difference | None:
-    """Play packets to an empty kernel table and a new tracker, up to the first difference."""
+def configure(kernel: Kernel, config: Config) -> None:
+    """Set the kernel's sysctls as a configuration says, and empty its table."""
     kernel.flush()
-    tracker = Tracker(config=Config.linux(tcp=settings))
-    for number, packet in enumerate(packets, 1):
-        answers = differs(kernel, tracker, packet, number * STEP)
-        if answers is not None:
-            return Difference(settings, packets[:number], *answers)
-    return None
+    for name, value in sysctls(config).items():
+        kernel.sysctl(name, value)
+
+
+def replay(
+    kernel: Kernel, config: Config, packets: Sequence[Packet], *, is_real_time: bool = False
+) -> Difference | None:
+    """Play packets to empty tables, up to the first difference."""
+    kernel.flush()
+    exchange = Exchange(kernel, config, is_real_time=is_real_time)
+    return next(filter(None, map(exchange.send, packets)), None)
 
 
 def shrink(kernel: Kernel, found: Difference) -> Difference:
-    """Leave out packets one by one, over and over, as long as a difference remains."""
-    before = len(found.packets) + 1
-    while len(found.packets) < before:
-        before, at = len(found.packets), len(found.packets) - 2
+    """Leave out packets as long as a difference remains: first by halves, at last one by one."""
+    size = len(found.packets) // 2
+    while size:
+        before, at = len(found.packets), len(found.packets) - 1 - size
         while at >= 0:
-            fewer = found.packets[:at] + found.packets[at + 1 :]
-            found = replay(kernel, found.settings, fewer) or found
-            at = min(at, len(found.packets) - 1) - 1
+            fewer = found.packets[:at] + found.packets[at + size :]
+            found = replay(kernel, found.config, fewer, is_real_time=found.is_real_time) or found
+            at = min(at, len(found.packets) - 1) - size
+        size = size // 2 if size > 1 or len(found.packets) == before else 1
+    return explained(kernel, found)
+
+
+def explained(kernel: Kernel, found: Difference) -> Difference:
+    """Play a difference once more, and add what the kernel logs about it."""
+    with kernel.complaining() as complaints:
+        again = replay(kernel, found.config, found.packets, is_real_time=found.is_real_time)
+        found = again or found
+        found.complaints = complaints()
     return found
-
-
-def talk(kernel: Kernel, settings: TcpPolicy, dice: random.Random, port: int):
-    """Hold one conversation; tell how many packets it had, and the difference if there is one."""
-    tracker = Tracker(config=Config.linux(tcp=settings))
-    conversation, sent = Talk(dice, port), []
-    for _ in range(dice.randrange(3, 40)):
-        packet = conversation.next(tracker)
-        for _ in range(dice.choice([1] * 12 + [2, 4])):
-            sent.append(packet)
-            answers = differs(kernel, tracker, packet, len(sent) * STEP)
-            if answers is not None:
-                return len(sent), Difference(settings, sent, *answers)
-    return len(sent), None
-
-
-def compare(seed: int, packets: int) -> tuple[int, list[Difference]]:
-    """Compare at least so many packets; tell how many there were, and up to three differences."""
-    dice, total, port = random.Random(seed), 0, 1000
-    with Kernel() as kernel:
-        while total < packets:
-            settings = policy(dice)
-            for name, sysctl in SYSCTLS.items():
-                kernel.sysctl(sysctl, int(getattr(settings, name)))
-            kernel.flush()
-            for _ in range(TALKS_PER_SETTING):
-                port = port + 1 if port < 60_000 else 1000
-                count, found = talk(kernel, settings, dice, port)
-                total += count
-                if found is not None:
-                    return total, [shrink(kernel, found)]
-    return total, []

@@ -8,7 +8,7 @@ from typing import NamedTuple
 PROTO_ICMP, PROTO_TCP, PROTO_UDP, PROTO_ICMPV6 = 1, 6, 17, 58
 PROTO_GRE, PROTO_SCTP, PROTO_UDPLITE = 47, 132, 136
 PORT_PROTOCOLS = frozenset({PROTO_TCP, PROTO_UDP, PROTO_SCTP, PROTO_UDPLITE})
-ICMP_ERRORS = {PROTO_ICMP: frozenset({3, 4, 5, 11, 12}), PROTO_ICMPV6: frozenset(range(1, 5))}
+ICMP_ERRORS = {PROTO_ICMP: frozenset({3, 4, 5, 11, 12}), PROTO_ICMPV6: frozenset(range(128))}
 
 _IPV4_HEADER, _IPV6_HEADER, _ICMP_HEADER = 20, 40, 8
 _IPV6_SKIPPED = frozenset({0, 43, 60})  # hop-by-hop, routing, destination options
@@ -56,12 +56,14 @@ def lookup_flow(packet: bytes) -> Flow | None:
     if layers is None:
         return None
     if layers.upper and layers.upper[0] in ICMP_ERRORS.get(layers.proto, ()):
-        return flow_of(layers.upper[_ICMP_HEADER:])
+        quoted = _layers(layers.upper[_ICMP_HEADER:], packet[0] >> 4)  # its own is not looked at
+        return None if quoted is None else _flow(quoted)
     return _flow(layers)
 
 
-def _layers(packet: bytes) -> _Layers | None:
-    version = packet[0] >> 4 if packet else 0
+def _layers(packet: bytes, version: int | None = None) -> _Layers | None:
+    if version is None:
+        version = packet[0] >> 4 if packet else 0
     if version == 4 and len(packet) >= _IPV4_HEADER:
         return _ipv4(packet)
     if version == 6 and len(packet) >= _IPV6_HEADER:
@@ -81,7 +83,7 @@ def _ipv6(packet: bytes) -> _Layers | None:
     src = socket.inet_ntop(socket.AF_INET6, packet[8:24])
     dst = socket.inet_ntop(socket.AF_INET6, packet[24:40])
     proto, rest = packet[6], packet[_IPV6_HEADER:]
-    while len(rest) >= 8:
+    while len(rest) >= 2:
         if proto in _IPV6_SKIPPED:
             size = (rest[1] + 1) * 8
         elif proto == _IPV6_AH:
@@ -104,9 +106,9 @@ def _flow(layers: _Layers) -> Flow | None:
         ports = (int.from_bytes(upper[0:2], "big"), int.from_bytes(upper[2:4], "big"))
         return Flow(src, dst, proto, ports=ports)
     if proto == PROTO_GRE:
-        return None if len(upper) < 4 else Flow(src, dst, proto, ports=(0, _gre_key(upper)))
+        return Flow(src, dst, proto, ports=(0, _gre_key(upper)))
     if proto in ICMP_ERRORS:
-        if len(upper) < 6:
+        if len(upper) < 8:
             return None
         return Flow(src, dst, proto, icmp=(upper[0], upper[1], int.from_bytes(upper[4:6], "big")))
     return Flow(src, dst, proto)
@@ -114,4 +116,4 @@ def _flow(layers: _Layers) -> Flow | None:
 
 def _gre_key(upper: bytes) -> int:
     """The call ID of enhanced GRE (RFC 2637: version 1), else 0."""
-    return int.from_bytes(upper[6:8], "big") if upper[1] & 7 == 1 else 0
+    return int.from_bytes(upper[6:8], "big") if len(upper) >= 8 and upper[1] & 7 == 1 else 0

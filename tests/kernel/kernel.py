@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
-from typing import Literal, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, Literal, NamedTuple, cast
 
 from kernel.conntrack import Entry, Table
 from kernel.flow import lookup_flow
@@ -25,6 +26,7 @@ NETWORKS: dict[Device, tuple[str, str]] = {
     "wan0": ("10.0.2.1/24", "fd00:2::1/64"),
 }
 LOG_GROUP = 7
+COMPLAINTS_GROUP = 0  # where conntrack itself logs
 ARRIVED = "arrived"
 MTU = 65535
 READ_SIZE = MTU + 1
@@ -44,11 +46,21 @@ SYSCTLS = {
     "net.ipv6.conf.default.addr_gen_mode": 1,
 }
 
+# A packet's DSCP says which zone it is in; the lookup by ctnetlink knows zone 0 only.
+ZONES = {1: "zone set 5", 2: "original zone set 6", 3: "reply zone set 7",
+         4: "original zone set 5", 5: "reply zone set 5"}  # fmt: skip
+ZONE_RULES = "\n    ".join(
+    f"{family} dscp {dscp} ct {setting}"
+    for dscp, setting in ZONES.items()
+    for family in ("ip", "ip6")
+)
+
 RULESET = f"""
 table inet harness {{
   chain arrive {{
     type filter hook prerouting priority -300; policy accept;
     log prefix "{ARRIVED}" group {LOG_GROUP}
+    {ZONE_RULES}
   }}
   chain answer {{
     type filter hook prerouting priority -100; policy accept;
@@ -185,6 +197,24 @@ class Kernel:
         if value is not None:
             self._namespace.write_sysctl(full, value)
         return int(self._namespace.read_sysctl(full))
+
+    @contextmanager
+    def complaining(self) -> Iterator[Callable[[], list[str]]]:
+        """Make conntrack log why it calls packets invalid; call what is given to read the log."""
+        for family in (2, 10):
+            self._namespace.write_sysctl(f"net.netfilter.nf_log.{family}", "nfnetlink_log")
+        with self._namespace.entered():
+            reader = LogReader(COMPLAINTS_GROUP)
+        self.sysctl("nf_conntrack_log_invalid", 255)
+        try:
+            yield lambda: [decode(message).prefix for message in iter(reader.poll, None)]
+        finally:
+            self.sysctl("nf_conntrack_log_invalid", 0)
+            reader.close()
+
+    def start(self, *command: str, stdout: IO[str]) -> subprocess.Popen[str]:
+        """Start a command in the kernel's namespace; it does not outlive this process."""
+        return self._namespace.start(*command, stdout=stdout)
 
     def advance(self, seconds: int) -> None:
         """Let virtual time pass: every entry has `seconds` less to live.

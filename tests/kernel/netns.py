@@ -9,13 +9,16 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
 TUNSETIFF = 0x400454CA
 IFF_TUN = 0x0001
 IFF_NO_PI = 0x1000
@@ -29,6 +32,11 @@ def _checked(result: int, call: str) -> None:
     if result != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{call}: {os.strerror(code)}")
+
+
+def _die_with() -> None:
+    """Have the calling process killed when its parent dies."""
+    _checked(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
 
 
 def _setns(fd: int) -> None:
@@ -74,6 +82,17 @@ class Namespace:
         if done.returncode != 0:
             msg = f"{' '.join(command)}: {done.stderr.strip()}"
             raise RuntimeError(msg)
+
+    def start(self, *command: str, stdout: IO[str]) -> subprocess.Popen[str]:
+        """Start a command inside the namespace that ends when this process does."""
+        with self.entered():
+            return subprocess.Popen(
+                command,
+                stdout=stdout,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                preexec_fn=_die_with,  # noqa: PLW1509 - the harness has one thread
+            )
 
     def read_sysctl(self, name: str) -> str:
         """Read a sysctl (dotted name) of the namespace."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import icmp, icmp_error, tcp, udp
+from builders import gre, icmp, icmp_error, ip, sctp, tcp, udp, udplite
 from statefulinspect import Action, Config, CtState, Tracker, Verdict
+from statefulinspect.terms import Effect
 
 WELL_FORMED = [
     tcp(flags="SYN", seq=1),
@@ -18,6 +19,19 @@ WELL_FORMED = [
     icmp(8),
     icmp(135, source="fd00:1::2", destination="fd00:2::2"),
     icmp_error(udp(data=b"question")),
+    udp(options=bytes.fromhex("0707040000000000")),
+    sctp("INIT/4"),
+    sctp("INIT_ACK/15", 4, 80, 1000, source="10.0.2.2", destination="10.0.1.2"),
+    sctp("HEARTBEAT+DATA", 4),
+    gre(7),
+    udplite(data=b"lite", coverage=8, pseudo=17),
+    ip(
+        "fd00:1::2",
+        "fd00:2::2",
+        89,
+        b"ospf",
+        extensions=(0, bytes.fromhex("3c00050200000100") + bytes.fromhex("5900010400000000")),
+    ),
     icmp_error(
         udp(source="fd00:1::2", destination="fd00:2::2"),
         1,
@@ -47,7 +61,8 @@ def test_any_bytes_get_a_verdict(packets, linux, verify):
         assert isinstance(verdict, Verdict)
         assert isinstance(tracker.find(packet), (type(None), type(next(iter(tracker), None))))
         assert (verdict.ct_state is not CtState.INVALID) or verdict.action is Action.DROP
-        assert (verdict.connection is None) == (verdict.direction is None)
+        is_barred = verdict.reason.effect is Effect.BAR
+        assert (verdict.connection is None) == (verdict.direction is None) or is_barred
 
 
 @given(st.lists(st.floats(allow_infinity=False, allow_nan=False), max_size=20))

@@ -14,7 +14,7 @@ from statefulinspect.cli.frame import Frame
 SIX = {"source": CLIENT6, "destination": SERVER6}
 BACK6 = {"source": SERVER6, "destination": CLIENT6}
 DATA = bytes(range(1, 101))
-HOP_BY_HOP = (0, bytes([17, 1]) + bytes(14))
+HOP_BY_HOP = (0, bytes([17, 1, 0x1E, 12]) + bytes(12))  # one option that is not known
 ECHO_OF_100 = builders.icmp(8, data=DATA)
 
 # Each packet, and how many octets tracking needs of it.

@@ -389,7 +389,16 @@ def test_the_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
         main(["replay", "--help"])
     out = capsys.readouterr().out
-    for word in ("--inside", "--linux", "--json", "--quiet", "--version", "FILE", "exit status"):
+    for word in (
+        "--inside",
+        "--linux",
+        "--json",
+        "--quiet",
+        "--events",
+        "--version",
+        "FILE",
+        "exit status",
+    ):
         assert word in out
 
 
@@ -604,3 +613,35 @@ def test_the_office_is_tracked_without_an_invalid_packet(capsys, options):
     totals = objects(capsys.readouterr().out.splitlines())[-1]
     assert totals["ct_states"]["invalid"] == 0
     assert totals["actions"]["accept"] == totals["packets"] > 1000
+
+
+DYING = pcap_of((5.0, ethernet(builders.udp())), (6.5, ethernet(builders.udp(53, 1000, **BACK))),
+                (LATE, ethernet(builders.icmp(8))))  # fmt: skip
+DYING_EVENTS = """\
+  0.000000     [NEW] udp      17 30 src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53 [UNREPLIED] src=10.0.2.2 dst=10.0.1.2 sport=53 dport=1000
+  1.500000  [UPDATE] udp      17 30 src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53 src=10.0.2.2 dst=10.0.1.2 sport=53 dport=1000
+ 31.500000 [DESTROY] udp      17 src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53 packets=1 bytes=28 src=10.0.2.2 dst=10.0.1.2 sport=53 dport=1000 packets=1 bytes=28
+195.000000     [NEW] icmp     1 30 src=10.0.1.2 dst=10.0.2.2 type=8 code=0 id=7 [UNREPLIED] src=10.0.2.2 dst=10.0.1.2 type=0 code=0 id=7
+"""  # noqa: E501 - as it is printed
+
+
+def test_events_as_conntrack_prints_them(run):
+    status, lines, complaint = run(DYING, "--events", "--quiet")
+    assert (status, lines[:4], complaint) == (0, DYING_EVENTS.splitlines(), [])
+
+
+def test_events_stand_under_their_packet(run):
+    _, lines, _ = run(DYING, "--events")
+    assert ["[NEW]" in line for line in lines[:2]] == [False, True]
+
+
+def test_events_for_programs(run):
+    _, lines, _ = run(DYING, "--events", "--quiet", "--json")
+    told = [each for each in objects(lines) if each["type"] == "event"]
+    assert told[2] == {
+        "type": "event",
+        "time": 31.5,
+        "event": "destroy",
+        "causes": ["EXPIRED"],
+        "conntrack": DYING_EVENTS.splitlines()[2][11:],
+    }

@@ -23,6 +23,16 @@ LINUX_TIMEOUTS = {
     "udp_stream": 120,
     "icmp": 30,
     "icmpv6": 30,
+    "gre": 30,
+    "gre_stream": 180,
+    "sctp_closed": 10,
+    "sctp_cookie_wait": 3,
+    "sctp_cookie_echoed": 3,
+    "sctp_established": 210,
+    "sctp_shutdown_sent": 3,
+    "sctp_shutdown_recd": 3,
+    "sctp_shutdown_ack_sent": 3,
+    "sctp_heartbeat_sent": 30,
     "generic": 600,
 }
 SWITCHES = ["loose", "be_liberal", "ignore_invalid_rst"]
@@ -51,8 +61,10 @@ def test_policy_of_the_default_adopts_nothing():
 
 def test_switches_of_both_profiles():
     linux, default = Config.linux(), Config()
-    assert (linux.verify_checksums, linux.accounting) == (True, False)
-    assert (default.verify_checksums, default.accounting) == (False, True)
+    assert (linux.verify_checksums, linux.udplite_sums_as_udp) == (True, True)
+    assert (default.verify_checksums, default.udplite_sums_as_udp) == (False, False)
+    assert (linux.accounting, linux.events) == (False, False)
+    assert (default.accounting, default.events) == (True, False)
 
 
 def test_a_profile_with_changes():
@@ -88,7 +100,9 @@ def test_a_switch_of_tcp_refuses(name, value):
     assert str(caught.value) == f"{name}={value!r}: expected True or False"
 
 
-@pytest.mark.parametrize("name", ["verify_checksums", "accounting"])
+@pytest.mark.parametrize(
+    "name", ["verify_checksums", "udplite_sums_as_udp", "accounting", "events"]
+)
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])
 def test_a_switch_refuses(name, value):
     with pytest.raises(ConfigError) as caught:

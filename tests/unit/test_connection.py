@@ -85,8 +85,14 @@ LINES = {
     ),
     "gre": (
         "1.0  >  proto number=47  =>  new",
-        "gre      47 599 src=10.0.1.2 dst=10.0.2.2 srckey=0x0 dstkey=0x0 packets=1 bytes=20 "
+        "gre      47 29 src=10.0.1.2 dst=10.0.2.2 srckey=0x0 dstkey=0x0 packets=1 bytes=20 "
         "[UNREPLIED] src=10.0.2.2 dst=10.0.1.2 srckey=0x0 dstkey=0x0 packets=0 bytes=0 "
+        "mark=0 use=1",
+    ),
+    "gre of a call": (
+        "1.0  >  gre call=42  =>  new",
+        "gre      47 29 src=10.0.1.2 dst=10.0.2.2 srckey=0x0 dstkey=0x2a packets=1 bytes=28 "
+        "[UNREPLIED] src=10.0.2.2 dst=10.0.1.2 srckey=0x2a dstkey=0x0 packets=0 bytes=0 "
         "mark=0 use=1",
     ),
     "dccp": (
@@ -95,8 +101,8 @@ LINES = {
         "[UNREPLIED] src=10.0.2.2 dst=10.0.1.2 sport=0 dport=0 packets=0 bytes=0 mark=0 use=1",
     ),
     "sctp": (
-        "1.0  >  proto number=132 hex=03e80050  =>  new",
-        "sctp     132 599 src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=80 packets=1 bytes=24 "
+        "1.0  >  sctp chunks=INIT/4  =>  new",
+        "sctp     132 9 CLOSED src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=80 packets=1 bytes=52 "
         "[UNREPLIED] src=10.0.2.2 dst=10.0.1.2 sport=80 dport=1000 packets=0 bytes=0 mark=0 use=1",
     ),
     "zone": (

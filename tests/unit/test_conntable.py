@@ -10,6 +10,10 @@ from builders import CLIENT, SERVER, UDP
 from statefulinspect.connection import Connection, Side, join
 from statefulinspect.conntable import ConnTable
 from statefulinspect.flowkey import reverse
+from statefulinspect.terms import ORIGINAL
+from statefulinspect.zones import NO_ZONE, Zone
+
+ZONE_5 = Zone.of(5)
 
 
 def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
@@ -17,9 +21,9 @@ def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
     return addresses + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
 
 
-def connection_of(wire, *, zone=0, protocol=UDP):
+def connection_of(wire, *, zone=NO_ZONE, protocol=UDP):
     sides = Side(wire, 0), Side(reverse(protocol, wire), 1)
-    connection = Connection(protocol, *sides, machine=None, created_at=0.0, zone=zone)
+    connection = Connection(protocol, *sides, machine=None, created_at=0.0, zones=zone)
     join(connection)
     return connection
 
@@ -39,37 +43,37 @@ def test_an_empty_table():
     table = table_of()
     assert len(table) == 0
     assert list(table) == []
-    assert table.find(0, UDP, key()) is None
+    assert table.find(NO_ZONE, UDP, key()) is None
 
 
 def test_either_key_leads_to_its_side():
     connection = connection_of(key())
     table = table_of(connection)
-    assert table.find(0, UDP, key()) is connection.original_side
-    assert table.find(0, UDP, reverse(UDP, key())) is connection.reply_side
-    assert table.find(0, UDP, key(1001)) is None
+    assert table.find(NO_ZONE, UDP, key()) is connection.original_side
+    assert table.find(NO_ZONE, UDP, reverse(UDP, key())) is connection.reply_side
+    assert table.find(NO_ZONE, UDP, key(1001)) is None
     assert len(table) == 1
 
 
 def test_zones_and_protocols_are_tables_of_their_own():
-    here, there = connection_of(key()), connection_of(key(), zone=5)
+    here, there = connection_of(key()), connection_of(key(), zone=ZONE_5)
     lite = connection_of(key(), protocol=136)
     table = table_of(here, there, lite)
-    assert table.find(0, UDP, key()).connection is here
-    assert table.find(5, UDP, key()).connection is there
-    assert table.find(0, 136, key()).connection is lite
-    assert table.find(5, 136, key()) is None
+    assert table.find(NO_ZONE, UDP, key()).connection is here
+    assert table.find(ZONE_5, UDP, key()).connection is there
+    assert table.find(NO_ZONE, 136, key()).connection is lite
+    assert table.find(ZONE_5, 136, key()) is None
     assert len(table) == 3
 
 
 def test_a_host_that_talks_to_itself_from_one_port_finds_the_reply_side():
     connection = connection_of(TO_ITSELF)
     table = table_of(connection)
-    assert table.find(0, UDP, TO_ITSELF) is connection.reply_side
+    assert table.find(NO_ZONE, UDP, TO_ITSELF) is connection.reply_side
     assert list(table) == [connection]
     table.remove(connection)
     table.check()
-    assert table.find(0, UDP, TO_ITSELF) is None
+    assert table.find(NO_ZONE, UDP, TO_ITSELF) is None
     assert len(table) == 0
 
 
@@ -78,7 +82,7 @@ def test_removed_from_both_keys():
     table = table_of(connection, other)
     table.remove(connection)
     table.check()
-    assert table.find(0, UDP, key()) is table.find(0, UDP, reverse(UDP, key())) is None
+    assert table.find(NO_ZONE, UDP, key()) is table.find(NO_ZONE, UDP, reverse(UDP, key())) is None
     assert list(table) == [other]
 
 
@@ -109,8 +113,9 @@ def test_the_dict_of_a_zone_is_kept():
 
 def test_looking_makes_no_table():
     table = ConnTable()
-    assert table.find(9, UDP, key()) is None
-    assert table._tables == {}
+    for zone in (NO_ZONE, ZONE_5, Zone.of(9, ORIGINAL)):
+        assert table.find(zone, UDP, key()) is None
+    assert table._whole == table._split == {}
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,15 @@ def test_icmp(make, protocol):
     assert (flow.source_port, flow.destination_port) == (None, None)
 
 
-@pytest.mark.parametrize("protocol", [GRE, DCCP, OSPF, 0, 255])
+@pytest.mark.parametrize("own", [bytes(4), b"\0\0\x01\x02"])
+@pytest.mark.parametrize("make", [key, key6])
+def test_the_keys_of_gre_are_no_ports(make, own):
+    flow = make(GRE, own)
+    assert flow.destination == make(OSPF).destination
+    assert {flow.source_port, flow.destination_port, flow.icmp_id, flow.icmp_type} == {None}
+
+
+@pytest.mark.parametrize("protocol", [DCCP, OSPF, 0, 255])
 def test_other_protocols_have_addresses_only(protocol):
     flow = key(protocol)
     assert {flow.source_port, flow.destination_port, flow.icmp_id, flow.icmp_type} == {None}
@@ -66,6 +74,12 @@ def test_reverse_swaps_addresses_and_ports(make):
     assert (back.source, back.destination) == (flow.destination, flow.source)
     assert (back.source_port, back.destination_port) == (80, 1024)
     assert back.protocol == 17
+
+
+@pytest.mark.parametrize("make", [key, key6])
+def test_reverse_swaps_the_keys_of_gre(make):
+    assert make(GRE, b"\0\0\x01\x02").reverse().wire[-4:] == b"\x01\x02\0\0"
+    assert make(GRE, bytes(4)).reverse().wire[-4:] == bytes(4)
 
 
 @pytest.mark.parametrize("make", [key, key6])
@@ -107,7 +121,9 @@ def test_all_other_icmp_types_have_no_answer(make, protocol):
         (key6(17, PORTS), f"src={CLIENT6} dst={SERVER6} sport=1024 dport=80"),
         (key(1, b"\0\x07\x08\0"), f"src={CLIENT} dst={SERVER} type=8 code=0 id=7"),
         (key6(58, b"\0\x07\x80\x01"), f"src={CLIENT6} dst={SERVER6} type=128 code=1 id=7"),
-        (key(GRE), f"src={CLIENT} dst={SERVER} srckey=0x0 dstkey=0x0"),
+        (key(GRE, bytes(4)), f"src={CLIENT} dst={SERVER} srckey=0x0 dstkey=0x0"),
+        (key(GRE, b"\0\0\xab\xcd"), f"src={CLIENT} dst={SERVER} srckey=0x0 dstkey=0xabcd"),
+        (key6(GRE, b"\0\x07\0\0"), f"src={CLIENT6} dst={SERVER6} srckey=0x7 dstkey=0x0"),
         (key(DCCP), f"src={CLIENT} dst={SERVER} sport=0 dport=0"),
         (key(OSPF), f"src={CLIENT} dst={SERVER}"),
     ],

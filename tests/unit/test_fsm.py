@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import pytest
 
-from statefulinspect.fsm import BOTH, IGNORE, INVALID, Row, cells_of, compile_rows
+from statefulinspect.fsm import BOTH, IGNORE, INVALID, STAY, Row, cells_of, compile_rows
 from statefulinspect.terms import ORIGINAL, REPLY
 
 
@@ -59,6 +59,27 @@ def test_every_other_cell_takes_the_default(otherwise):
     outcomes = [cell for direction in table for state in direction for cell in state]
     assert len(outcomes) == 2 * len(Door) * len(Act)
     assert outcomes.count(otherwise) == len(outcomes) - 4
+
+
+def test_without_a_row_a_state_may_stay():
+    table = compiled(*ROWS[:3], otherwise=STAY)
+    stays = {SHUT: [(0, TURN), (1, PUSH)], OPEN: [(0, TURN), (1, TURN)]}
+    for state, cells in stays.items():
+        assert all(table[is_reply][state][event] is state for is_reply, event in cells)
+    assert {table[is_reply][LOCKED][event] for is_reply in (0, 1) for event in Act} == {LOCKED}
+    assert table[0][SHUT][PUSH] is OPEN
+
+
+def test_a_row_may_say_that_a_state_stays():
+    table = compiled(*ROWS, Row(LOCKED, REPLY, PUSH, STAY, "it is locked"))
+    assert table[1][LOCKED][PUSH] is LOCKED
+    assert table[1][LOCKED][TURN] is INVALID
+
+
+def test_to_stay_leads_nowhere():
+    stays = Row(LOCKED, ORIGINAL, PUSH, STAY, "it is locked")
+    with pytest.raises(ValueError, match=r"^nothing leads to LOCKED$"):
+        compiled(ROWS[0], stays, otherwise=STAY)
 
 
 def test_cells_lead_to_their_rows():

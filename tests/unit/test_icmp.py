@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from builders import CLIENT, CLIENT6, SERVER, SERVER6, icmp, icmp_error, ip, tcp, udp
+from builders import CLIENT, CLIENT6, SERVER, SERVER6, gre, icmp, icmp_error, ip, tcp, udp
 from statefulinspect import Config, Reason, Tracker
 from statefulinspect.decoding import decode
 from statefulinspect.machines.icmp import check_checksum_and_type, check_type, kind_of, quoted_flow
@@ -91,7 +91,7 @@ def quote(quoted, **names):
     return quoted_flow(decode(icmp_error(quoted, **names)))
 
 
-@pytest.mark.parametrize("quoted", [udp(), tcp(), icmp(8), ip(CLIENT, SERVER, 89, b"")])
+@pytest.mark.parametrize("quoted", [udp(), tcp(), icmp(8), gre(7), ip(CLIENT, SERVER, 89, b"")])
 def test_a_quote_names_the_direction_against_it(quoted):
     assert quote(quoted) == decode(quoted).flow.reverse()
 
@@ -128,6 +128,21 @@ def test_lengths_and_checksums_of_a_quote_do_not_matter():
     assert quote(spoiled) == decode(udp()).flow.reverse()
 
 
+@pytest.mark.parametrize("version", range(16))
+def test_the_version_of_a_quote_does_not_matter(version):
+    for quoted, names in ((udp(), {}), (udp(**V6), BACK6)):
+        spoiled = bytes([version << 4 | quoted[0] & 15]) + quoted[1:]
+        assert quote(spoiled, **names) == decode(quoted).flow.reverse()
+
+
+@pytest.mark.parametrize("words", range(5))
+def test_ports_lie_where_a_quoted_header_says_that_it_ends(words):
+    """Linux does not mind a length below 20, and reads the ports inside the header."""
+    quoted = bytes([0x40 | words]) + udp()[1:]
+    ports = quoted[4 * words : 4 * words + 4]
+    assert quote(quoted).wire[8:] == ports[2:] + ports[:2]
+
+
 @pytest.mark.parametrize(("fragment", "is_read"), [(0x2000, True), (0x2001, False), (1, False)])
 def test_a_quoted_fragment_is_read_if_it_is_the_first(fragment, is_read):
     assert (quote(udp(fragment=fragment)) is not None) is is_read
@@ -141,8 +156,8 @@ def test_a_quoted_ipv6_fragment_is_read_if_it_is_the_first(offset, is_read):
 
 UNREADABLE = {
     "nothing": (b"", {}),
-    "not IP": (bytes(40), {}),
-    "a header too short": (b"\x44" + udp()[1:], {}),
+    "a header longer than the quote": (b"\x4f" + udp()[1:], {}),
+    "enhanced GRE without PPP": (gre(7, protocol=0x0800), {}),
     "IPv6 in ICMP": (udp(**V6), {}),
     "IPv4 in ICMPv6": (udp(data=bytes(40)), BACK6),
     "an error": (icmp_error(udp()), {}),

@@ -6,9 +6,24 @@ from ipaddress import ip_address
 
 import pytest
 
-from builders import CLIENT, CLIENT6, ICMP, ICMPV6, SERVER, SERVER6, TCP, icmp, ip, tcp, udp
+from builders import (
+    CLIENT,
+    CLIENT6,
+    GRE,
+    ICMP,
+    ICMPV6,
+    SERVER,
+    SERVER6,
+    TCP,
+    gre,
+    icmp,
+    ip,
+    tcp,
+    udp,
+)
 from statefulinspect import Reason
 from statefulinspect.decoding import decode
+from statefulinspect.zones import NO_ZONE, Zone
 
 V6 = {"source": CLIENT6, "destination": SERVER6}
 OSPF = 89
@@ -38,12 +53,52 @@ def test_protocols_with_ports(protocol):
     assert (packet.source_port, packet.destination_port) == (1000, 80)
 
 
-@pytest.mark.parametrize("protocol", [0, 33, 47, OSPF, 255])
+@pytest.mark.parametrize("protocol", [0, 33, OSPF, 255])
 def test_protocols_known_by_number(protocol):
     packet = decode(ip(CLIENT, SERVER, protocol, b""))
     assert packet.reason is Reason.OK
     assert packet.key == ip_address(CLIENT).packed + ip_address(SERVER).packed
     assert (packet.source_port, packet.icmp_type) == (None, None)
+
+
+NO_CALL, CALL_7 = bytes(4), b"\0\0\0\x07"
+both_families = pytest.mark.parametrize("names", [{}, V6], ids=["IPv4", "IPv6"])
+
+
+@both_families
+def test_enhanced_gre_is_named_by_its_call(names):
+    packet = decode(gre(7, hex_="c0ffee", **names))
+    assert packet.reason is Reason.OK
+    assert packet.key == packet.source_octets + packet.destination_octets + CALL_7
+    assert packet.source_port is None
+
+
+@pytest.mark.parametrize("size", range(10))
+def test_gre_cut_short_is_known_by_number(size):
+    header = gre(7, hex_="c0ff")[20 : 20 + size]
+    packet = decode(ip(CLIENT, SERVER, GRE, header))
+    assert packet.reason is Reason.OK
+    assert packet.key[8:] == (CALL_7 if size >= 8 else NO_CALL)
+
+
+def test_bytes_behind_the_packet_do_not_complete_gre():
+    wire = ip(CLIENT, SERVER, GRE, gre(7)[20:27])
+    assert decode(wire + b"\x07").key[8:] == NO_CALL
+
+
+@both_families
+@pytest.mark.parametrize("flags", range(256))
+def test_the_version_of_gre_is_three_bits(flags, names):
+    wire = gre(7, **names)
+    packet = decode(with_bytes(wire, len(wire) - 7, bytes([flags])))
+    assert packet.reason is Reason.OK
+    assert packet.key[-4:] == (CALL_7 if flags % 8 == 1 else NO_CALL)
+
+
+@pytest.mark.parametrize("protocol", [0, 0x0800, 0x880A, 0x8B88, 0xFFFF])
+def test_enhanced_gre_carries_ppp(protocol):
+    assert decode(gre(7, protocol=protocol)).reason is Reason.GRE_PROTOCOL
+    assert decode(gre(protocol=protocol, hex_="c0ffee")).reason is Reason.OK
 
 
 @pytest.mark.parametrize(("names", "type_"), [({}, 8), (V6, 128)], ids=["IPv4", "IPv6"])
@@ -56,13 +111,14 @@ def test_icmp(names, type_):
 
 def test_what_nobody_said():
     packet = decode(b"")
-    assert (packet.iif, packet.oif, packet.mark, packet.zone) == ("", "", 0, 0)
+    assert (packet.iif, packet.oif, packet.mark, packet.zone) == ("", "", 0, NO_ZONE)
     assert (packet.family, packet.protocol, packet.l4, packet.length) == (0, -1, 0, 0)
 
 
 def test_what_the_caller_says_of_a_packet():
-    packet = decode(udp(), "eth0", "eth1", 7, 5)
-    assert (packet.iif, packet.oif, packet.mark, packet.zone) == ("eth0", "eth1", 7, 5)
+    zone = Zone.of(5)
+    packet = decode(udp(), "eth0", "eth1", 7, zone)
+    assert (packet.iif, packet.oif, packet.mark, packet.zone) == ("eth0", "eth1", 7, zone)
 
 
 def test_numbers_are_read_from_the_transport_header():

@@ -34,8 +34,8 @@ REFUSED = [
     ("mark", 1 << 32, "mark 4294967296: expected a 32-bit number"),
     ("mark", -1, "mark -1: expected a 32-bit number"),
     ("mark", "7", "mark '7': expected a 32-bit number"),
-    ("iif", "", "interface '': expected a name"),
-    ("oif", 3, "interface 3: expected a name"),
+    ("iif", "", "interface '': expected a whole name, without a wildcard"),
+    ("oif", 3, "interface 3: expected a whole name, without a wildcard"),
 ]
 FIELDS = [field.name for field in attrs.fields(Rule)[1:]]
 
@@ -160,7 +160,7 @@ def test_the_default_drops_invalid_only():
 
 @pytest.mark.parametrize(
     "inside",
-    ["10.0.0.0/8", ip_network("10.0.0.0/8"), ["10.0.0.0/8"], ("10.0.0.0/8",), iter(["10.0.0.0/8"])],
+    ["10.0.0.0/8", ip_network("10.0.0.0/8"), ["10.0.0.0/8"], ("10.0.0.0/8",)],
 )
 def test_outbound_takes_one_prefix_or_several(inside):
     assert Ruleset.outbound(inside=inside) == Ruleset(
@@ -182,3 +182,13 @@ def test_outbound_refuses_what_is_no_inside(inside, message):
 def test_a_ruleset_takes_a_collection(wrong):
     with pytest.raises(RuleError, match="expected a collection of Rule"):
         Ruleset(wrong, policy=Action.DROP)
+
+
+def test_outbound_wants_prefixes():
+    with pytest.raises(RuleError, match="inside=None: expected prefixes"):
+        Ruleset.outbound(inside=None)
+
+
+def test_a_prefix_has_no_interface():
+    with pytest.raises(RuleError, match="expected no zone; name the interface with iif or oif"):
+        Rule(Action.DROP, source="fe80::1%eth0")

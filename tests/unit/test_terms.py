@@ -21,4 +21,10 @@ def test_a_reason_is_its_sentence():
 
 def test_what_the_ip_layer_drops_by_itself():
     discarded = {reason.name for reason in Reason if reason.effect is Effect.DISCARD}
-    assert discarded == {"NOT_IP", "IP_HEADER_MALFORMED", "IP_HEADER_CHECKSUM", "IP_CUT_SHORT"}
+    assert discarded == {
+        "NOT_IP",
+        "IP_HEADER_MALFORMED",
+        "IP_HEADER_CHECKSUM",
+        "IP_CUT_SHORT",
+        "HOP_BY_HOP_MALFORMED",
+    }

@@ -13,10 +13,12 @@ from builders import CLIENT, SERVER, icmp, icmp_error, tcp, udp
 from statefulinspect import (
     Action,
     Config,
+    ConfigError,
     CtState,
     Direction,
     Reason,
     Rule,
+    RuleError,
     Ruleset,
     Timeouts,
     Tracker,
@@ -279,3 +281,42 @@ def test_a_removed_connection_leaves_no_cycle_for_the_collector():
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_rules_and_configuration_of_another_kind_are_refused():
+    with pytest.raises(RuleError, match=r"ruleset=\[\]: expected Ruleset\(...\)"):
+        Tracker(rules=[])
+    with pytest.raises(ConfigError, match=r"config=0: expected Config\(...\)"):
+        Tracker(config=0)
+
+
+def test_time_that_stands_still_still_expires():
+    """A clock of whole seconds must not keep what has expired: 64 go with each packet."""
+    tracker = Tracker()
+    for number in range(500):
+        tracker.process(udp(number, 53), 0)
+    for number in range(10):
+        tracker.process(udp(number, 54), 31)
+    assert len(tracker._table) == 10
+
+
+def test_a_time_that_never_comes_is_not_remembered():
+    tracker = Tracker()
+    tracker.process(udp(), 0)
+    with pytest.raises(ValueError, match="finite"):
+        tracker.process(udp(), float("inf"))
+    assert tracker.process(udp(), 1).connection.expires_at == 31
+
+
+@pytest.mark.parametrize("zone", [None, "", [], -1, 65536, True, 5.0])
+def test_a_zone_is_checked_on_every_way(zone):
+    """Established TCP goes the hot path, which must not let pass what the full way refuses."""
+    tracker = Tracker(config=Config.linux(verify_checksums=False))
+    tracker.process(tcp(flags="SYN", seq=0), 0)
+    tracker.process(tcp(80, 1000, "SYN,ACK", 0, 1, **BACK), 0)
+    for _ in range(2):
+        tracker.process(tcp(flags="ACK", seq=1, ack=1), 0)
+    with pytest.raises(ValueError, match="expected a whole number from 0 to 65535"):
+        tracker.process(tcp(flags="ACK", seq=1, ack=1), 0, zone=zone)
+    with pytest.raises(ValueError, match="expected a whole number from 0 to 65535"):
+        tracker.find(tcp(), zone=zone)

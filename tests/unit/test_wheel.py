@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from statefulinspect.wheel import NOT_FILED, Wheel
+from statefulinspect.wheel import EMPTY_AT_MOST, NOT_FILED, Wheel
 
 
 class Entry:
@@ -172,3 +172,30 @@ def test_check_notices_an_entry_in_the_wrong_bucket():
     entry.filed_at = 4
     with pytest.raises(AssertionError, match="in the wrong one"):
         wheel.check()
+
+
+def test_removed_entries_leave_nothing_behind():
+    """Only a few empty seconds are kept, however many entries came and went."""
+    wheel = Wheel()
+    for second in range(10_000):
+        entry = Entry(second)
+        wheel.file(entry)
+        wheel.cancel(entry)
+        if second % 1000 == 0:
+            wheel.check()
+    assert len(wheel._buckets) <= EMPTY_AT_MOST
+    assert len(wheel._empty) <= EMPTY_AT_MOST
+
+
+def test_a_second_that_filled_again_is_not_dropped():
+    wheel = Wheel()
+    kept = Entry(5)
+    wheel.file(kept)
+    wheel.cancel(kept)
+    wheel.file(kept)
+    for second in range(100, 100 + 2 * EMPTY_AT_MOST):
+        entry = Entry(second)
+        wheel.file(entry)
+        wheel.cancel(entry)
+    wheel.check()
+    assert wheel.due(6, 10) == [kept]

@@ -40,6 +40,7 @@ class Options:
     is_linux: bool
     is_json: bool
     is_quiet: bool
+    shows_events: bool
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -53,7 +54,9 @@ class OneLineParser(argparse.ArgumentParser):
 def parse(words: Sequence[str] | None) -> Options:
     """Read the arguments; leaves the program for --help, --version and wrong ones."""
     found = _parser().parse_args(words)
-    return Options(found.file, tuple(found.inside), found.linux, found.json, found.quiet)
+    return Options(
+        found.file, tuple(found.inside), found.linux, found.json, found.quiet, found.events
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,10 +90,18 @@ def _add_replay_options(parser: argparse.ArgumentParser) -> None:
         help="be as Linux boots: its timeouts, loose pickup, checksums verified",
     )
     parser.add_argument(
+        "--events",
+        action="store_true",
+        help="print what happens to connections too, as `conntrack -E` does",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object a line, for programs"
     )
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print no packets, only what is left and totals"
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print no packets, only events, what is left and totals",
     )
 
 

@@ -63,7 +63,8 @@ def _replay(options: Options) -> None:
     from statefulinspect.cli.text import TextReport  # noqa: PLC0415
 
     rules = Ruleset.outbound(options.inside) if options.inside else Ruleset.default()
-    config = Config.linux() if options.is_linux else Config()
+    events = options.shows_events
+    config = Config.linux(events=events) if options.is_linux else Config(events=events)
     report = JsonReport() if options.is_json else TextReport()
     replay = Replay(
         Tracker(rules, config),

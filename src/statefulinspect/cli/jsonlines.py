@@ -1,7 +1,7 @@
 """How a replay is written for programs: one JSON object a line, always with the same keys.
 
-`type` tells the objects apart: `packet`, `not_ip`, `connection`, and one `totals` at the end. What
-does not apply is null. Times are seconds since the first record, but for `started_at`.
+`type` tells the objects apart: `packet`, `not_ip`, `event`, `connection`, and one `totals` at the
+end. What does not apply is null. Times are seconds since the first record, but for `started_at`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from statefulinspect.cli.describe import describe
 from statefulinspect.cli.report import Entry, Summary
 from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.connection import Connection
+from statefulinspect.events import Event
 from statefulinspect.flowkey import Address, show_address
 from statefulinspect.terms import ORIGINAL, REPLY, Action, CtState, Direction
 
@@ -50,6 +51,18 @@ class JsonReport:
     def not_ip(self, number: int, seconds: float, what: str) -> None:
         """Print one record that the tracker did not see."""
         self._line({"type": "not_ip", "number": number, "time": seconds, "summary": what})
+
+    def event(self, event: Event) -> None:
+        """Print what happened to a connection."""
+        self._line(
+            {
+                "type": "event",
+                "time": event.at,
+                "event": event.kind.value,
+                "causes": [cause.name for cause in event.causes],
+                "conntrack": str(event),
+            }
+        )
 
     def summary(self, summary: Summary) -> None:
         """Print the connections left, and the totals."""

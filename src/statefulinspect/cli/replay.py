@@ -59,8 +59,14 @@ class Replay:
         if self.shows_packets:
             number = self._totals.records
             self.report.packet(Entry(number, seconds, decode(wire), verdict, bool(gone)))
+        self._tell_events()
+
+    def _tell_events(self) -> None:
+        for event in self.tracker.events():
+            self.report.event(event)
 
     def _sum_up(self, complaint: str = "") -> None:
         """Report the connections left at the time of the latest packet, and the totals."""
         self.tracker.expire(self._totals.duration)
+        self._tell_events()
         self.report.summary(Summary(list(self.tracker), self._totals, complaint))

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from statefulinspect.cli.totals import Totals
 from statefulinspect.connection import Connection, Verdict
+from statefulinspect.events import Event
 from statefulinspect.packet import Packet
 
 
@@ -37,6 +38,10 @@ class Report(Protocol):
 
     def not_ip(self, number: int, seconds: float, what: str) -> None:
         """Print one record that the tracker did not see."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Print what happened to a connection."""
         ...
 
     def summary(self, summary: Summary) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from statefulinspect.cli.describe import describe
 from statefulinspect.cli.report import Entry, Summary
 from statefulinspect.cli.totals import Totals
+from statefulinspect.events import Event
 from statefulinspect.terms import ACCEPT, OK, Action, CtState
 
 STYLES: Final = {
@@ -54,6 +55,10 @@ class TextReport:
         """Print one record that the tracker did not see."""
         words = f"{seconds:10.6f} {NOT_IP:<11} {NOTHING:<8} {NOTHING:<6} {what}"
         self._line((words, "dim"))
+
+    def event(self, event: Event) -> None:
+        """Print what happened to a connection as `conntrack -E` does, with its time in front."""
+        self._line((f"{event.at:10.6f} {event}", "dim"))
 
     def summary(self, summary: Summary) -> None:
         """Print the connections left as `conntrack -L` does, and the totals."""

@@ -15,7 +15,7 @@ from typing import Final
 from statefulinspect.checksums import payload_is_right, transport_is_right
 from statefulinspect.connection import Side
 from statefulinspect.decoding import FRAGMENT_OFFSET, IPV4_HEADER, IPV6_HEADER, flow_key
-from statefulinspect.extensions import NO_NEXT, walk_extensions
+from statefulinspect.extensions import EXTENSIONS, NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
     ICMP,
     ICMP_PAIRS,
@@ -104,8 +104,8 @@ def kind_of(packet: Packet) -> MessageKind:
 def quoted_flow(packet: Packet) -> FlowKey | None:
     """Name the direction against the packet that an error quotes; None if it cannot be read.
 
-    Only what names the flow is read: lengths and checksums of a quoted packet may be wrong, and
-    four bytes behind its IP header are enough for ports.
+    Only what names the flow is read: version, lengths and checksums of a quoted packet may be
+    wrong, and four bytes behind its IP header are enough for ports.
     """
     quote = Packet(packet.wire[packet.l4 + QUOTE_AT : packet.stop])
     quote.stop = len(quote.wire)
@@ -123,15 +123,16 @@ def _find_ipv4(quote: Packet) -> bool:
         return False
     first, _, fragment, quote.protocol = IPV4_HEADER(quote.wire)
     quote.family, quote.l4 = 4, (first & 15) * 4
-    return first >> 4 == 4 and not fragment & FRAGMENT_OFFSET and 20 <= quote.l4 <= quote.stop
+    return not fragment & FRAGMENT_OFFSET and quote.l4 <= quote.stop
 
 
 def _find_ipv6(quote: Packet) -> bool:
     """Find the transport header of a quoted IPv6 packet; a later fragment has none."""
     if len(quote.wire) < 40:
         return False
-    first, _, next_header = IPV6_HEADER(quote.wire)
+    _, _, next_header = IPV6_HEADER(quote.wire)
     quote.family = 6
     quote.protocol, quote.l4, fragment = walk_extensions(quote.wire, next_header, 40, quote.stop)
     is_later = bool(fragment & 0xFFF8)
-    return first >> 4 == 6 and not is_later and quote.l4 <= quote.stop and quote.protocol != NO_NEXT
+    is_found = quote.protocol not in EXTENSIONS and quote.protocol != NO_NEXT
+    return is_found and not is_later

@@ -48,7 +48,7 @@ ROWS: Final = (
     Row(UNREPLIED, REPLY,    LATE,  REPLIED,   "a late answer: an answer alone makes no stream"),
     Row(REPLIED,   BOTH,     EARLY, REPLIED,   "more of one question and its answer"),
     Row(REPLIED,   BOTH,     LATE,  STREAM,    "they go on talking"),
-    Row(STREAM,    BOTH,     EARLY, STREAM,    "they go on talking"),
+    Row(STREAM,    BOTH,     EARLY, STREAM,    "a stream stays one"),
     Row(STREAM,    BOTH,     LATE,  STREAM,    "they go on talking"),
 )
 # fmt: on

@@ -40,7 +40,7 @@ from statefulinspect.machines.tcp_table import (
     TRANSITIONS,
     TcpState,
 )
-from statefulinspect.machines.tcp_timers import TcpTimers, established_lifetimes
+from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.packet import Packet
 from statefulinspect.seqnum import M32
 from statefulinspect.terms import OK, Effect, Reason
@@ -57,7 +57,6 @@ class TcpMachine:
         self._policy = config.tcp
         self._verify = config.verify_checksums
         self._timers = TcpTimers(config)
-        self.lifetimes = established_lifetimes(config)
 
     def validate(self, packet: Packet) -> Reason:
         """Check header and checksum."""
@@ -175,7 +174,7 @@ class TcpMachine:
             if segment.event is RST:
                 return Reason.RESET_UNANSWERED
             if segment.event is SYN and before_it is SYN_SENT:
-                return Reason.SYN_REPEATED
+                return Reason.SYN_CROSSED if side.is_reply else Reason.SYN_REPEATED
             if becomes is ESTABLISHED:
                 lifetime = min(lifetime, self._timers.unacknowledged)
         elif becomes is ESTABLISHED and before_it in (SYN_RECV, ESTABLISHED):

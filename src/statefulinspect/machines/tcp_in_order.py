@@ -2,8 +2,7 @@
 
 Nearly every packet is an acknowledgement, with or without data, that begins where its side left
 off. For it the bounds, what is learned and the timers come down to a few comparisons and stores.
-This is the only code of the machines that is shaped by speed; a property test holds it to what the
-full way does.
+It is shaped by speed; a property test holds it to what the full way does.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ history explains.
 States and moves are those of Linux 6.18. The first FIN may come from either end, and the table
 does not remember whose it was: a repeated FIN therefore moves FIN_WAIT to LAST_ACK.
 
-What needs memory stands in `tcp.py`: reopening from TIME_WAIT and CLOSE, re-synchronisation on
-an ignored SYN, the challenge acknowledgement, simultaneous open, and which resets are believed.
+What needs memory stands beside the table: reopening from TIME_WAIT and CLOSE in `tcp.py`, which
+resets are believed in `tcp_reset.py`, and in `tcp_memory.py` re-synchronisation on an ignored SYN,
+the challenge acknowledgement and simultaneous open.
 """
 
 from __future__ import annotations

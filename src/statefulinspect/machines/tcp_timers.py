@@ -25,7 +25,7 @@ from statefulinspect.machines.tcp_table import (
     TcpState,
 )
 
-SYN_SENT2_TIMEOUT: Final = 120  # the only state without a sysctl in Linux
+SYN_SENT2_TIMEOUT: Final = 120  # seconds: the only state without a sysctl in Linux
 NEVER_REPEATED: Final = 256  # more than the 8-bit counter of repeats reaches
 
 

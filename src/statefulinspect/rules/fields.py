@@ -73,6 +73,9 @@ def _prefix(value: object) -> Network:
     if not isinstance(value, (str, IPv4Network, IPv6Network, IPv4Address, IPv6Address)):
         msg = f"prefix {value!r}: expected CIDR notation or an object of ipaddress"
         raise RuleError(msg)
+    if "%" in str(value):
+        msg = f"prefix {value!r}: expected no zone; name the interface with iif or oif"
+        raise RuleError(msg)
     try:
         return ip_network(value)
     except ValueError as error:
@@ -120,8 +123,8 @@ def _mark(value: object) -> int:
 
 
 def _interface(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        msg = f"interface {value!r}: expected a name"
+    if not isinstance(value, str) or not value or "*" in value:
+        msg = f"interface {value!r}: expected a whole name, without a wildcard"
         raise RuleError(msg)
     return value
 

@@ -7,7 +7,6 @@ types by name or number, prefixes in CIDR form, ranges of ports as (first, last)
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Iterable, Optional, Union  # noqa: UP035 - Python 3.9
 
 import attrs
@@ -111,17 +110,19 @@ class Ruleset:
         return cls([Rule(Action.DROP, ct_state=INVALID)], policy=Action.ACCEPT)
 
     @classmethod
-    def outbound(cls, inside: Iterable[object]) -> Ruleset:
+    def outbound(cls, inside: object) -> Ruleset:
         """Make rules under which `inside` prefixes may open, and the outside may only answer.
 
         UNTRACKED is accepted: it is IPv6 neighbour discovery and its like, which never crosses a
         router and without which IPv6 does not work. Everything else is dropped.
         """
-        prefixes = [inside] if isinstance(inside, (str, IPv4Network, IPv6Network)) else list(inside)
+        if inside is None:
+            msg = "inside=None: expected prefixes; every source would match"
+            raise RuleError(msg)
         return cls(
             [
                 Rule(Action.ACCEPT, ct_state=[ESTABLISHED, RELATED, UNTRACKED]),
-                Rule(Action.ACCEPT, ct_state=NEW, source=prefixes),
+                Rule(Action.ACCEPT, ct_state=NEW, source=inside),
             ],
             policy=Action.DROP,
         )

@@ -7,10 +7,10 @@ inside or one outside it, on what was acknowledged last, or where they wrap.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
 
-from builders import CLIENT, CLIENT6, SERVER, SERVER6, tcp
-from statefulinspect import Connection, TcpPolicy, Tracker
+from builders import tcp
+from kernel.talks import Ends, Packet
+from statefulinspect import Connection, Tracker
 
 M32 = 0xFFFF_FFFF
 EVENTS = (
@@ -32,30 +32,12 @@ STARTS = [0, 1000, M32, M32 - 5, M32 - 70_000, 1 << 31, (1 << 31) - 3]
 HANDSHAKE = [(0, "SYN"), (1, "SYN,ACK"), (0, "ACK")]
 
 
-class Packet(NamedTuple):
-    """One packet of a talk, and what it was made of, for people to read."""
-
-    wire: bytes
-    text: str
-
-
-def policy(dice: random.Random) -> TcpPolicy:
-    """Draw sysctls; the defaults most often."""
-    return TcpPolicy(
-        loose=dice.random() < 0.8,
-        be_liberal=dice.random() < 0.15,
-        ignore_invalid_rst=dice.random() < 0.2,
-        max_retrans=dice.choice([3, 3, 3, 0, 1, 2, 5]),
-    )
-
-
-class Talk:
+class TcpTalk:
     """Make the packets of one conversation, each from what the tracker knows by then."""
 
-    def __init__(self, dice: random.Random, port: int) -> None:
+    def __init__(self, dice: random.Random, ends: Ends) -> None:
         self.dice = dice
-        self.port = port
-        self.ends = dice.choice([(CLIENT, SERVER), (CLIENT6, SERVER6)])
+        self.ends, self.port = ends[:2], ends.number
         self.starts = [dice.choice([*STARTS, dice.randrange(M32)]) for _ in range(2)]
         self.script = HANDSHAKE[: dice.choice([0, 1, 2, 3, 3, 3, 3])]
         self.syn_options = dice.choice(OPTIONS)

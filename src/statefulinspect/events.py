@@ -1,0 +1,145 @@
+"""What has happened to connections: the events that `conntrack -E` shows, with their causes.
+
+The tracker calls nobody: it writes events down, and `Tracker.events` takes them. A journal that
+nobody reads does not grow without end; it forgets the oldest, and counts them.
+
+What changed by a packet that the rules then dropped is told with the connection's next packet that
+passes, as Linux does, whose events go out when a packet leaves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, IntEnum
+from typing import Final, NamedTuple
+
+import attrs
+
+from statefulinspect.connection import Connection
+from statefulinspect.listing import Listing
+
+KEPT: Final = 65_536  # events; about 40 MB
+
+
+class EventKind(Enum):
+    """Name the three kinds of events, as `conntrack -E` does.
+
+    >>> EventKind.DESTROY.value
+    'destroy'
+    """
+
+    NEW = "new"
+    UPDATE = "update"
+    DESTROY = "destroy"
+
+
+class Cause(Enum):
+    """Name what brought an event about; its value is the sentence that explains it.
+
+    >>> Cause.REPLIED.value
+    'the first reply came'
+    """
+
+    OPENED = "its first packet was accepted"
+    REPLIED = "the first reply came"
+    ASSURED = "it has proven itself both ways"
+    STATE = "the protocol's state changed"
+    EXPIRED = "its time ran out"
+    RESET = "a reset ended it before any reply"
+    REOPENED = "a SYN opens a new connection on its ports"
+    DELETED = "it was deleted, or all were"
+
+
+@attrs.frozen
+class Event:
+    """Tell one thing that happened; frozen.
+
+    `at` is the `now` of the packet or call; for EXPIRED it is the deadline. `listing` is what the
+    connection was then; `connection` is the connection itself, which moves on. `str()` gives the
+    line of `conntrack -E`.
+    """
+
+    kind: EventKind
+    at: float
+    causes: tuple[Cause, ...]
+    listing: Listing
+    connection: Connection = attrs.field(eq=False, repr=False)
+
+    def __str__(self) -> str:
+        """Write the line of `conntrack -E`.
+
+        It counts packets only at the end, and an update names the state only if it is new.
+        """
+        is_last, is_update = self.kind is EventKind.DESTROY, self.kind is EventKind.UPDATE
+        listing = self.listing
+        if is_update and Cause.STATE not in self.causes:
+            listing = attrs.evolve(listing, state_name="")
+        return listing.event_line(self.kind.name, with_counts=is_last)
+
+
+class Marks(NamedTuple):
+    """Hold what of a connection an UPDATE is about."""
+
+    seen_reply: bool
+    is_assured: bool
+    state: IntEnum | None
+
+    @classmethod
+    def of(cls, connection: Connection) -> Marks:
+        """Take them from a connection; the state only where the kernel names one."""
+        state = connection.state if connection.machine.names_states else None
+        return cls(connection.seen_reply, connection.is_assured, state)
+
+    def changes(self, now: Marks) -> tuple[Cause, ...]:
+        """Name what is different now."""
+        told = zip((Cause.REPLIED, Cause.ASSURED, Cause.STATE), self, now)
+        return tuple(cause for cause, before, after in told if before != after)
+
+
+class Journal:
+    """Write events down until they are taken."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque(maxlen=KEPT)
+        self._untold: dict[Connection, tuple[Cause, ...]] = {}
+        self.lost = 0
+
+    def take(self) -> list[Event]:
+        """Give all events since the last call, the oldest first."""
+        taken = list(self._events)
+        self._events.clear()
+        return taken
+
+    def opened(self, connection: Connection, now: float) -> None:
+        """Write down that a connection has begun."""
+        self._write(EventKind.NEW, connection, (Cause.OPENED,), now, now)
+
+    def advanced(
+        self, connection: Connection, before: Marks, now: float, *, has_passed: bool
+    ) -> None:
+        """Write down what a packet changed; keep it untold if the packet was dropped."""
+        causes = self._untold.pop(connection, ()) + before.changes(Marks.of(connection))
+        if causes and not has_passed:
+            self._untold[connection] = causes
+        elif causes:
+            self._write(EventKind.UPDATE, connection, tuple(dict.fromkeys(causes)), now, now)
+
+    def gone(self, connection: Connection, cause: Cause, now: float) -> None:
+        """Write down that a connection has ended."""
+        self._untold.pop(connection, None)
+        at = connection.expires_at if cause is Cause.EXPIRED else now
+        self._write(EventKind.DESTROY, connection, (cause,), at, now)
+
+    def _write(
+        self,
+        kind: EventKind,
+        connection: Connection,
+        causes: tuple[Cause, ...],
+        at: float,
+        now: float,
+    ) -> None:
+        self.lost += len(self._events) == KEPT
+        listing = connection.listing(now)
+        if Cause.EXPIRED in causes:
+            listing = attrs.evolve(listing, seconds_left=None)
+        self._events.append(Event(kind, at, causes, listing, connection))

@@ -1,0 +1,65 @@
+"""The conversations under scenarios/, played against the running kernel as well.
+
+Played are those under Linux's configuration, without rules, interfaces or zones. The kernel's time
+is moved by whole seconds, so a scenario may not hang on fractions of one; UDP's two seconds since
+creation cannot be moved, so they really pass.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conversation import Conversation
+from kernel.differ import Exchange, configure
+from kernel.kernel import Kernel
+from kernel.talks import Packet
+from statefulinspect import Config
+from test_scenarios import ALL
+
+AS_THE_KERNEL = {"accounting", "tcp", "timeouts", "verify_checksums"}
+
+
+def is_playable(conversation: Conversation, text: str) -> bool:
+    """Say whether the kernel can be told all that a scenario says."""
+    own = conversation.config
+    linux = Config.linux(**{name: getattr(own, name) for name in AS_THE_KERNEL})
+    is_alone = not any(step.options for step in conversation.steps)
+    has_fragments = "invalid FRAGMENT" in text  # the kernel holds them and answers nothing
+    return own == linux and is_alone and "rules:" not in text and not has_fragments
+
+
+PLAYED = [
+    pytest.param(conversation, "udp" in param.id, id=param.id)
+    for param in ALL
+    for conversation in [Conversation(param.values[0])]
+    if is_playable(conversation, param.values[0])
+]
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    with Kernel() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("conversation", "is_udp"), PLAYED)
+def test_conversation(kernel, conversation, is_udp):
+    configure(kernel, conversation.config)
+    exchange = Exchange(kernel, conversation.config, tolerance=2.2)
+    before = 0.0
+    for step in conversation.steps:
+        gap = step.at - before
+        if is_udp and gap < 4:
+            time.sleep(gap)
+            pause = 0
+        else:
+            pause = int(step.at) - int(before)
+        before = step.at
+        found = exchange.send(Packet(step.packet, step.text, pause), at=step.at)
+        assert found is None, f"{step.text}\n{found}"
+
+
+def test_most_scenarios_are_played():
+    assert len(PLAYED) > 150

@@ -1,0 +1,178 @@
+"""Events: what is written down, when, and in whose words."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import CLIENT, SERVER, tcp, udp
+from statefulinspect import (
+    Action,
+    Cause,
+    Config,
+    EventKind,
+    Rule,
+    Ruleset,
+    Timeouts,
+    Tracker,
+    events,
+)
+
+BACK = {"source": SERVER, "destination": CLIENT}
+QUESTION, ANSWER = udp(), udp(53, 1000, **BACK)
+SYN = tcp(flags="SYN", seq=0)
+SYN_ACK = tcp(80, 1000, "SYN,ACK", 0, 1, **BACK)
+ACK = tcp(flags="ACK", seq=1, ack=1)
+
+
+def told(tracker: Tracker) -> list[tuple[str, tuple[str, ...]]]:
+    return [(e.kind.name, tuple(cause.name for cause in e.causes)) for e in tracker.events()]
+
+
+def listening(rules: Ruleset | None = None, **changes) -> Tracker:
+    return Tracker(rules, Config.linux(events=True, **changes))
+
+
+def test_a_handshake():
+    tracker = listening()
+    for at, packet in enumerate([SYN, SYN_ACK, ACK]):
+        tracker.process(packet, at)
+    assert told(tracker) == [
+        ("NEW", ("OPENED",)),
+        ("UPDATE", ("REPLIED", "STATE")),
+        ("UPDATE", ("ASSURED", "STATE")),
+    ]
+
+
+def test_events_are_taken_once():
+    tracker = listening()
+    tracker.process(QUESTION, 0)
+    assert len(tracker.events()) == 1
+    assert tracker.events() == []
+
+
+def test_nothing_is_written_down_unless_asked_for():
+    tracker = Tracker(config=Config.linux())
+    tracker.process(QUESTION, 0)
+    assert tracker.events() == []
+    assert tracker.lost_events == 0
+
+
+def test_the_lines_of_conntrack():
+    tracker = listening(accounting=True)
+    tracker.process(QUESTION, 0)
+    tracker.process(ANSWER, 1)
+    tracker.find(QUESTION).mark = 7
+    tracker.flush()
+    ends = "src=10.0.1.2 dst=10.0.2.2 sport=1000 dport=53"
+    back = "src=10.0.2.2 dst=10.0.1.2 sport=53 dport=1000"
+    counts = "packets=1 bytes=28"
+    assert [str(event) for event in tracker.events()] == [
+        f"    [NEW] udp      17 30 {ends} [UNREPLIED] {back}",
+        f" [UPDATE] udp      17 30 {ends} {back}",
+        f"[DESTROY] udp      17 30 {ends} {counts} {back} {counts} mark=7",
+    ]
+
+
+def test_an_update_names_the_state_only_if_it_is_new():
+    tracker = listening()
+    tracker.process(ACK, 0)
+    tracker.process(tcp(80, 1000, "ACK", 1, 1, **BACK), 1)
+    lines = [str(event) for event in tracker.events()]
+    assert " ESTABLISHED " in lines[0]
+    assert " ESTABLISHED " not in lines[1]
+
+
+@pytest.mark.parametrize("notice", ["expire", "sweep", "look-up"])
+def test_what_expires_is_told_with_its_deadline(notice):
+    tracker = listening()
+    tracker.process(QUESTION, 0.25)
+    tracker.events()
+    if notice == "expire":
+        tracker.expire(31.5)
+    else:
+        tracker.process(
+            QUESTION if notice == "look-up" else SYN, 30.5 if notice == "look-up" else 40
+        )
+    gone = tracker.events()[0]
+    assert (gone.kind, gone.causes, gone.at) == (EventKind.DESTROY, (Cause.EXPIRED,), 30.25)
+    assert gone.listing.seconds_left is None
+    assert str(gone).startswith("[DESTROY] udp      17 src=")
+
+
+def test_a_reset_of_an_unanswered_opening():
+    tracker = listening()
+    tracker.process(SYN, 0)
+    tracker.process(tcp(80, 1000, "RST,ACK", 0, 1, **BACK), 1)
+    assert told(tracker) == [("NEW", ("OPENED",)), ("DESTROY", ("RESET",))]
+
+
+def test_ports_used_again():
+    tracker = listening()
+    for packet in (SYN, SYN_ACK, ACK, tcp(flags="RST", seq=1)):
+        tracker.process(packet, 0)
+    tracker.events()
+    tracker.process(SYN, 1)
+    assert told(tracker) == [("DESTROY", ("REOPENED",)), ("NEW", ("OPENED",))]
+
+
+def test_delete_and_flush():
+    tracker = listening()
+    tracker.process(QUESTION, 0)
+    tracker.process(SYN, 0)
+    tracker.events()
+    tracker.delete(tracker.find(QUESTION))
+    tracker.flush()
+    assert told(tracker) == [("DESTROY", ("DELETED",))] * 2
+
+
+def test_what_a_dropped_packet_changed_is_told_with_the_next_that_passes():
+    rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
+    tracker = listening(rules)
+    tracker.process(QUESTION, 0)
+    tracker.events()
+    tracker.process(ANSWER, 1)
+    assert told(tracker) == []
+    tracker.process(ANSWER, 1.5)
+    tracker.process(QUESTION, 3)
+    assert told(tracker) == [("UPDATE", ("REPLIED", "ASSURED"))]
+
+
+def test_what_is_untold_goes_with_its_connection():
+    rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
+    tracker = listening(rules)
+    tracker.process(QUESTION, 0)
+    tracker.process(ANSWER, 1)
+    tracker.flush()
+    assert told(tracker) == [("NEW", ("OPENED",)), ("DESTROY", ("DELETED",))]
+    assert tracker._judge.journal._untold == {}
+
+
+def test_a_refused_opener_leaves_no_event():
+    tracker = listening(Ruleset([], policy=Action.DROP))
+    tracker.process(QUESTION, 0)
+    assert tracker.events() == []
+
+
+def test_renewal_alone_is_no_event():
+    tracker = listening(timeouts=Timeouts.linux(udp=5))
+    for at in range(3):
+        tracker.process(QUESTION, at)
+    assert told(tracker) == [("NEW", ("OPENED",))]
+
+
+def test_a_journal_that_nobody_reads_forgets_the_oldest_and_counts_them(monkeypatch):
+    monkeypatch.setattr(events, "KEPT", 3)
+    tracker = listening()
+    for port in range(5):
+        tracker.process(udp(port, 53), port)
+    assert tracker.lost_events == 2
+    assert [event.at for event in tracker.events()] == [2, 3, 4]
+
+
+def test_an_event_keeps_what_was():
+    tracker = listening()
+    tracker.process(QUESTION, 0)
+    (opened,) = tracker.events()
+    tracker.process(ANSWER, 1)
+    assert opened.connection.seen_reply
+    assert not opened.listing.seen_reply
