@@ -38,6 +38,11 @@ def address(packed):
     return str(ip_address(packed))
 
 
+def packed(address_):
+    """Give the 4 or 16 bytes of an address."""
+    return ip_address(address_).packed
+
+
 def ip(source, destination, protocol, payload, *, options=b"", fragment=0, extensions=()):
     """Build an IPv4 or IPv6 packet; `extensions` is (first header number, bytes) for IPv6."""
     a, b = ip_address(source), ip_address(destination)

@@ -157,6 +157,7 @@ class Connection:
     mark: int = 0
     master: Connection | None = None
     helper: str | None = None
+    helper_memory: object = None
     memory: object = None
     last_event: IntEnum | None = None
     last_is_reply: int = 0

@@ -35,6 +35,9 @@ MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
 
+GROUP: Final = 0xFF  # an IPv6 group's first byte; the next one's low bits are its scope
+SCOPE: Final = 0x0F  # RFC 4291 2.7: scope 0 is reserved, and no group sends
+
 NO_GRE_KEY: Final = bytes(4)
 GRE_VERSION: Final = 7  # of the second byte's bits
 GRE_PPP: Final = b"\x88\x0b"  # RFC 2637 4.1
@@ -92,6 +95,8 @@ def _read_ipv6(packet: Packet) -> Reason:
     packet.stop = min(40 + payload_length, len(wire))
     if 40 + payload_length > len(wire):
         return Reason.IP_CUT_SHORT
+    if wire[8] == GROUP or (wire[24] == GROUP and wire[25] & SCOPE == 0):
+        return Reason.GROUP_ADDRESS
     if next_header == HOP_BY_HOP:
         packet.stop = packet.stop if payload_length else len(wire)  # RFC 2675 3: its own length
         if not hop_by_hop_stands(wire, packet.stop):

@@ -105,12 +105,17 @@ class Reason(Enum):
     EXEMPT_ICMPV6 = "neighbour discovery or multicast listening, which is never tracked", _EXEMPT
 
     IPV4_OPTIONS = "IPv4 options that no router passes on: malformed, or a source route", _BAR
+    HELPER_PARTIAL = "a command of a helped connection that breaks off in this packet", _BAR
+    HELPER_MALFORMED = "a command of a helped connection that cannot be read", _BAR
+    EXPECTATION_CLASH = "announces a connection that another one has announced", _BAR
+    EXPECTATIONS_FULL = "announces a connection, and there are too many expectations", _BAR
     REPLY_TAKEN = "another connection's zone already has the reply direction", _BAR
 
     NOT_IP = "is neither IPv4 nor IPv6", _DISCARD
     IP_HEADER_MALFORMED = "the IP header is cut short or contradicts itself", _DISCARD
     IP_HEADER_CHECKSUM = "the IPv4 header checksum is wrong", _DISCARD
     IP_CUT_SHORT = "is shorter than its IP header says", _DISCARD
+    GROUP_ADDRESS = "an IPv6 group as source, or one of scope 0 as destination", _DISCARD
     HOP_BY_HOP_MALFORMED = "IPv6 hop-by-hop options that every router discards", _DISCARD
 
     FRAGMENT = "is one fragment of a datagram, and no whole one can be judged", _REFUSE

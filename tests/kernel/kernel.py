@@ -49,8 +49,8 @@ SYSCTLS = {
 # A packet's DSCP says which zone it is in; the lookup by ctnetlink knows zone 0 only.
 ZONES = {1: "zone set 5", 2: "original zone set 6", 3: "reply zone set 7",
          4: "original zone set 5", 5: "reply zone set 5"}  # fmt: skip
-ZONE_RULES = "\n    ".join(
-    f"{family} dscp {dscp} ct {setting}"
+ZONE_RULES = "\n".join(
+    f"add rule inet harness arrive {family} dscp {dscp} ct {setting}"
     for dscp, setting in ZONES.items()
     for family in ("ip", "ip6")
 )
@@ -60,7 +60,6 @@ table inet harness {{
   chain arrive {{
     type filter hook prerouting priority -300; policy accept;
     log prefix "{ARRIVED}" group {LOG_GROUP}
-    {ZONE_RULES}
   }}
   chain answer {{
     type filter hook prerouting priority -100; policy accept;
@@ -101,7 +100,8 @@ class Answer(NamedTuple):
 class Kernel:
     """A router in a private network namespace; use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_zones: bool = False) -> None:
+        self._rules = [RULESET, *([ZONE_RULES] if with_zones else [])]
         self._held = ExitStack()
         self._tuns: dict[Device, int] = {}
         try:
@@ -122,7 +122,7 @@ class Kernel:
         self._namespace.run("ip", "-batch", "-", stdin=_link_commands())
         for family in ("-4", "-6"):
             self._namespace.run("ip", family, "-batch", "-", stdin=_route_commands())
-        self._namespace.run("nft", "-f", "-", stdin=RULESET)
+        self._namespace.run("nft", "-f", "-", stdin="\n".join(self._rules))
         with self._namespace.entered():
             self._table = Table()
             self._held.callback(self._table.close)

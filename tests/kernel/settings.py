@@ -14,6 +14,9 @@ POLICY = {
     "ignore_invalid_rst": "nf_conntrack_tcp_ignore_invalid_rst",
     "max_retrans": "nf_conntrack_tcp_max_retrans",
 }
+# Two doubtful ends cut a life short that has at least so many seconds left. A timer of just as many
+# has them for one tick of the kernel's clock, and nobody can tell whether the next packet is in it.
+LONG_LIFE = 120
 TIMEOUTS = [field.name for field in attrs.fields(Timeouts)]
 
 
@@ -51,7 +54,10 @@ def draw(dice: random.Random) -> Config:
 def _timeouts(dice: random.Random) -> dict[str, int]:
     """Draw a few timeouts, so far apart that one is not taken for another."""
     few = dice.sample(TIMEOUTS, dice.randrange(1, 8))
-    return {name: dice.choice([5, 20, 45, 90, 200, 310, 1000, 100_000]) for name in few}
+    drawn = {name: dice.choice([5, 20, 45, 90, 200, 310, 1000, 100_000]) for name in few}
+    if drawn.get("tcp_unacknowledged", 300) < LONG_LIFE:
+        drawn = {"tcp_fin_wait": LONG_LIFE + 9, "tcp_time_wait": LONG_LIFE + 9, **drawn}
+    return drawn
 
 
 def describe(config: Config) -> str:

@@ -22,6 +22,7 @@ NOT_DRAWN = {
     Reason.FRAGMENT,
     Reason.WRONG_FAMILY,
     Reason.REPLY_TAKEN,
+    *(reason for reason in Reason if reason.name.startswith(("HELPER_", "EXPECTATION"))),
     Reason.PORTS_REUSED,  # never in a verdict: the packet opens a new connection
 }
 

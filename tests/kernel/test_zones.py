@@ -58,7 +58,7 @@ def kernel_entries(kernel: Kernel) -> list:
 def test_zones_are_the_kernels(pytestconfig):
     dice = random.Random(pytestconfig.getoption("seed"))
     clashes = 0
-    with Kernel() as kernel:
+    with Kernel(with_zones=True) as kernel:
         kernel.sysctl("nf_conntrack_acct", 1)
         for number in range(PACKETS):
             if number % 12 == 0:

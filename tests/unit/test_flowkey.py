@@ -142,6 +142,10 @@ def test_text(flow, text):
         ("fd00:0:0:1:0:0:0:2", "fd00:0:0:1::2"),
         ("::", "::"),
         ("::1", "::1"),
+        ("::ffff", "::ffff"),
+        ("::1:2", "::0.1.0.2"),
+        ("::a00:1", "::10.0.0.1"),
+        ("::1:a00:1", "::1:a00:1"),
     ],
 )
 def test_addresses_are_written_as_inet_ntop_does(address, text):

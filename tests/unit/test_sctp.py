@@ -36,7 +36,7 @@ CUT_INIT_ACK = b"\2\0\0\x14" + bytes(15)
 class Association:
     """An association in a state, in which one side sends."""
 
-    def __init__(self, state="NONE", way=0, doubted=None, init_seen=(False, False)):
+    def __init__(self, state, way=0, doubted=None, init_seen=(False, False)):
         sides = Side(KEY, 0), Side(reverse(SCTP, KEY), 1)
         self.machine = SctpMachine(CONFIG)
         self.connection = Connection(
@@ -61,8 +61,8 @@ class Association:
 
 
 def opened(chunks, tag, **more):
-    """The reason, and the connection, of a packet that comes first."""
-    fresh = Association()
+    """The reason, and the connection, of a packet that comes first; nothing before it counts."""
+    fresh = Association("ESTABLISHED", init_seen=(True, True))
     reason = fresh.machine.open(fresh.side, decode(sctp(chunks, tag, **more)), NOW)
     return reason.name, fresh.connection
 
