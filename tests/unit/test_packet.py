@@ -252,3 +252,19 @@ def test_icmp_of_the_other_family(wire):
 )
 def test_repr(wire, text):
     assert repr(decode(wire)) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "reason"),
+    [
+        ("ff02::1", SERVER6, Reason.GROUP_ADDRESS),
+        ("ff1e::1", SERVER6, Reason.GROUP_ADDRESS),
+        (CLIENT6, "ff00::1", Reason.GROUP_ADDRESS),
+        (CLIENT6, "ff10::1", Reason.GROUP_ADDRESS),
+        (CLIENT6, "ff01::1", Reason.OK),
+        (CLIENT6, "ff0f::1", Reason.OK),
+        ("fe00::1", "fd00::1", Reason.OK),
+    ],
+)
+def test_groups_send_nothing_and_have_a_scope(source, destination, reason):
+    assert decode(udp(source=source, destination=destination)).reason is reason

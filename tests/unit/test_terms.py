@@ -26,5 +26,6 @@ def test_what_the_ip_layer_drops_by_itself():
         "IP_HEADER_MALFORMED",
         "IP_HEADER_CHECKSUM",
         "IP_CUT_SHORT",
+        "GROUP_ADDRESS",
         "HOP_BY_HOP_MALFORMED",
     }
