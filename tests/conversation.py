@@ -15,8 +15,10 @@ error quoting an earlier line); then come key=value words, named after the build
 
 Right of the arrow, before the semicolon: the action if it is not accept, the ct state, `original`
 or `reply` where that is worth saying, and the reason if it is not OK. After it: `gone`, or the
-connection's state name (if it has one), whole seconds left, `unreplied` or `assured`, and
-`packets=2/1` of both directions where that is worth saying.
+connection's state name (if it has one), whole seconds left, `unreplied` or `assured`, `mark=7` if
+it has one, and where that is worth saying `packets=2/1` of both directions, and `expects=1`: how
+many expectations there are. `data=` is a payload as text, and `mark_it=7` marks the connection
+behind the packet.
 """
 
 from __future__ import annotations
@@ -29,13 +31,20 @@ import attrs
 import builders
 from statefulinspect import Action, Config, Direction, Reason, Ruleset, Tracker
 
-CONTEXT = ("zone", "zone_direction", "iif", "oif")  # words that `process` takes, not the packet
+CONTEXT = (
+    "zone",
+    "zone_direction",
+    "iif",
+    "oif",
+    "mark_it",
+)  # words that `process` takes, not the packet
 HEX = {
     "hex",
     "bytes",
     "opts",
     "ext",
     "options",
+    "data",
 }  # words whose value is not a number, whatever it looks like
 
 
@@ -57,6 +66,7 @@ class Conversation:
         self.config = Config()
         self.rules = Ruleset.default()
         self.steps: list[Step] = []
+        self.marks: list[object] = []
         for line in filter(None, map(str.strip, text.splitlines())):
             if not line.startswith("#"):
                 self._read(line)
@@ -75,6 +85,10 @@ class Conversation:
         config = Config.linux(accounting=True) if profile == "linux" else Config()
         for change in changes:
             path, value = change.split("=")
+            if path == "helpers":
+                port, _, name = value.partition(":")
+                config = attrs.evolve(config, helpers={int(port): name})
+                continue
             config = _changed(config, path.split("."), _value(value))
         self.config = config
 
@@ -88,6 +102,7 @@ class Conversation:
         pairs = (word.partition("=") for word in words[1:])
         options = {name: value if name in HEX else _value(value) for name, _, value in pairs}
         context = {name: options.pop(name) for name in CONTEXT if name in options}
+        self.marks.append(context.pop("mark_it", None))
         if "zone_direction" in context:
             context["zone_direction"] = Direction(context["zone_direction"])
         wire = self._packet(arrow, words[0], options)
@@ -117,7 +132,8 @@ class Conversation:
 
     def _tcp(self, arrow, flags, options):
         self._ports(arrow, options, 80)
-        options["data"] = bytes(options.pop("len", 0))
+        data = str(options.pop("data", "")).encode().decode("unicode_escape").encode("latin-1")
+        options["data"] = data + bytes(options.pop("len", 0))
         options["window"] = options.pop("win", 65535)
         options["options"] = bytes.fromhex(str(options.pop("opts", "")))
         return builders.tcp(flags=flags, **options)
@@ -171,6 +187,10 @@ class Conversation:
             zone = {name: step.options[name] for name in CONTEXT[:2] if name in step.options}
             connection = tracker.find(step.packet, **zone)
             answer = describe(verdict, connection, step.at, step.expected)
+            if "expects=" in step.expected:
+                answer += f" expects={len(tracker.expectations)}"
+            if self.marks[step.number - 1] is not None and connection is not None:
+                connection.mark = self.marks[step.number - 1]
             assert answer == step.expected, f"line {step.number}: {step.text}\n  got {answer}"
         return tracker
 
@@ -188,6 +208,8 @@ def describe(verdict, connection, at: float, expected: str) -> str:
     if ";" not in expected:
         return " ".join(words)
     entry = describe_entry(connection, at)
+    if connection is not None and connection.mark:
+        entry += f" mark={connection.mark}"
     if connection is not None and "packets=" in expected:
         entry += " packets={}/{}".format(*(connection.count(way).packets for way in Direction))
     return f"{' '.join(words)}; {entry}"

@@ -15,23 +15,29 @@ LEVELS = [
     {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
     {"connection", "rules.matcher"},
     {
+        "helpers.model",
         "conntable",
         "events",
         "machines.tcp_segment",
         "machines.request_reply",
         "machines.sctp_chunks",
     },
+    {"helpers.ftp_grammar", "expectation"},
+    {"helpers.ftp", "expecttable"},
     {"machines.tcp_window", "machines.tcp_memory", "machines.tcp_reset", "machines.icmp"}
     | {"machines.udp", "machines.sctp"},
     {"machines.tcp_in_order"},
     {"machines.tcp_timers"},
     {"machines.tcp"},
-    {"machines"},
+    {"machines", "helpers"},
+    {"assistance"},
     {"judge"},
     {"tracker"},
     {""},
 ]
-LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms} | {"rules": 0}
+LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms} | {
+    "rules": 0,
+}
 WIRE_READERS = {"decoding", "machines.tcp_segment"}
 AMBIENT = {"time", "random", "socket", "os", "threading", "logging", "datetime", "secrets"}
 LONGEST_FILE, LONGEST_FUNCTION = 250, 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -43,15 +44,19 @@ def test_inside_may_open_and_outside_only_answer(name):
     """What comes in was asked for: each packet from outside is judged here by hand as well."""
     tracker = Tracker(Ruleset.outbound(inside=INSIDE))
     asked: set[object] = set()
+    announced: set[int] = set()
     let_in = 0
     for at, wire in packets(name):
         packet = decode(wire)
         verdict = tracker.process(wire, at)
         from_inside = any(packet.source in ip_network(prefix) for prefix in INSIDE)
-        if from_inside and verdict.action is not Action.ACCEPT:
-            assert packet.destination_port == 20  # answers an FTP server that was not let in
-        elif from_inside:
+        if from_inside:
+            assert verdict.action is Action.ACCEPT
             asked.add(packet.flow)
+            announced |= ports_told(wire)
+        elif verdict.ct_state is CtState.RELATED and verdict.connection.master is not None:
+            assert (packet.source_port, packet.destination_port in announced) == (20, True)
+            asked.add(packet.flow.reverse())
         elif verdict.ct_state is CtState.ESTABLISHED:
             assert verdict.action is Action.ACCEPT
             assert packet.flow.reverse() in asked
@@ -66,9 +71,35 @@ def test_inside_may_open_and_outside_only_answer(name):
     assert let_in > 10
 
 
-def test_only_an_active_ftp_server_opens_from_outside():
-    """Without a helper its data connections are dropped, and so are their answers' answers."""
-    tracker = Tracker(Ruleset.outbound(inside=INSIDE))
+def ports_told(wire: bytes) -> set[int]:
+    """Find the ports of PORT and EPRT commands, wherever they stand in a packet."""
+    extended = {int(port) for port in re.findall(rb"EPRT \|[12]\|[^|]+\|(\d+)\|\r\n", wire)}
+    plain = re.findall(rb"PORT \d+,\d+,\d+,\d+,(\d+),(\d+)\r\n", wire)
+    return extended | {int(high) * 256 + int(low) for high, low in plain}
+
+
+@pytest.mark.parametrize("profile", [Config(), Config.linux(helpers={21: "ftp"})])
+@pytest.mark.parametrize("name", ["ftp-active", "ftp-passive", "office"])
+def test_every_transfer_of_ftp_is_related(name, profile):
+    """Each data connection is another's, whoever opens it, until its first answer."""
+    tracker = Tracker(config=profile)
+    transfers = set()
+    for at, wire in packets(name):
+        verdict, packet = tracker.process(wire, at), decode(wire)
+        connection = verdict.connection
+        opens = packet.protocol == 6 and wire[packet.l4 + 13] & 0x12 == 2
+        if opens and 21 not in (packet.source_port, packet.destination_port):
+            is_data = packet.source_port == 20 or packet.destination_port > 1024
+            assert (verdict.ct_state is CtState.RELATED) == is_data
+            transfers |= {connection} if is_data else set()
+    assert len(transfers) >= (2 if name == "office" else 10)
+    assert {each.master.original.destination_port for each in transfers} == {21}
+    tracker.check()
+
+
+def test_without_a_helper_an_active_ftp_server_is_not_let_in():
+    """Its data connections are dropped, and so are their answers' answers."""
+    tracker = Tracker(Ruleset.outbound(inside=INSIDE), Config(helpers={}))
     dropped = set()
     for at, wire in packets("ftp-active"):
         packet = decode(wire)

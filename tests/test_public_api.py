@@ -19,6 +19,8 @@ NAMES = [
     "Direction",
     "Event",
     "EventKind",
+    "Expectation",
+    "HelperPolicy",
     "Packet",
     "Reason",
     "Rule",

@@ -4,10 +4,11 @@
 the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges.
 """
 
-from statefulinspect.config import Config, ConfigError, TcpPolicy, Timeouts
+from statefulinspect.config import Config, ConfigError, HelperPolicy, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import decode
 from statefulinspect.events import Cause, Event, EventKind
+from statefulinspect.expectation import Expectation
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
 from statefulinspect.rules.model import Rule, Ruleset
@@ -24,6 +25,8 @@ __all__ = [
     "Direction",
     "Event",
     "EventKind",
+    "Expectation",
+    "HelperPolicy",
     "Packet",
     "Reason",
     "Rule",

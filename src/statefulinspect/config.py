@@ -9,7 +9,7 @@ All durations are seconds. Wrong values raise `ConfigError` when the object is m
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -127,6 +127,52 @@ class TcpPolicy:
         return cls(**{"loose": True, **changes})
 
 
+def _port_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no port."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_536:
+        msg = f"{field.name}={value!r}: expected a port, 0 to 65536"
+        raise ConfigError(msg)
+
+
+@attrs.frozen(kw_only=True)
+class HelperPolicy:
+    """Hold what helpers may announce, beside what the rules let pass.
+
+    `lowest_port` is the lowest TCP or UDP port that may be expected. `needs_assured` lets a TCP
+    control connection announce only once it has proven itself both ways, `needs_in_window` only
+    in segments that fit the window. `reassembles` puts together commands that are split over
+    segments, which are dropped otherwise. Linux has none of these.
+
+    >>> HelperPolicy().lowest_port, HelperPolicy.linux().lowest_port
+    (1024, 0)
+    """
+
+    lowest_port: int = attrs.field(default=1024, validator=_port_number)
+    needs_assured: bool = attrs.field(default=True, validator=_switch)
+    needs_in_window: bool = attrs.field(default=True, validator=_switch)
+    reassembles: bool = attrs.field(default=False, validator=_switch)
+
+    @classmethod
+    def linux(cls, **changes: Any) -> HelperPolicy:
+        """Make the policy of Linux 6.18, with any field changed by name."""
+        lax = {"lowest_port": 0, "needs_assured": False, "needs_in_window": False}
+        return cls(**{**lax, **changes})
+
+
+def _copied(value: Any) -> Any:
+    """Copy a mapping, which may change later; leave anything else to the validator."""
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _helpers(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what does not map ports to helpers; names are checked where helpers are made."""
+    is_mapping = isinstance(value, Mapping)
+    ports = list(value) if is_mapping else []  # type: ignore[call-overload]  # a mapping here
+    if not is_mapping or not all(isinstance(p, int) and 0 <= p <= 65_535 for p in ports):
+        msg = f"{field.name}={value!r}: expected a mapping from ports to helpers"
+        raise ConfigError(msg)
+
+
 def _instance(kind: type) -> Any:
     """Make a validator that names the expected class."""
 
@@ -147,7 +193,8 @@ class Config:
     that the network card had yet to fill in. `udplite_sums_as_udp` expects UDP-Lite checksums
     to be summed with UDP's protocol number, a defect of Linux 6.18 by which right ones are
     INVALID. `accounting` prints packets and octets in `to_conntrack`. `events` writes down what
-    happens to connections, for `Tracker.events`.
+    happens to connections, for `Tracker.events`. `helpers` says by destination port which new
+    connections are read by which helper, a name or an object; `helper_policy` what those may do.
 
     >>> Config().verify_checksums, Config.linux().verify_checksums
     (False, True)
@@ -159,6 +206,12 @@ class Config:
     udplite_sums_as_udp: bool = attrs.field(default=False, validator=_switch)
     accounting: bool = attrs.field(default=True, validator=_switch)
     events: bool = attrs.field(default=False, validator=_switch)
+    helpers: Mapping[int, object] = attrs.field(
+        factory=lambda: {21: "ftp"}, converter=_copied, validator=_helpers, hash=False
+    )
+    helper_policy: HelperPolicy = attrs.field(
+        factory=HelperPolicy, validator=_instance(HelperPolicy)
+    )
 
     @classmethod
     def linux(cls, **changes: Any) -> Config:
@@ -175,5 +228,7 @@ class Config:
             "verify_checksums": True,
             "udplite_sums_as_udp": True,
             "accounting": False,
+            "helpers": {},
+            "helper_policy": HelperPolicy.linux(),
         }
         return cls(**{**linux, **changes})

@@ -18,7 +18,7 @@ NO_NEXT: Final = 59
 DESTINATION_OPTIONS: Final = 60
 EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
 
-PAD1, PADN, ROUTER_ALERT, CALIPSO, IOAM, JUMBO = 0, 1, 5, 7, 49, 0xC2
+PAD1, PADN, ROUTER_ALERT, CALIPSO, IOAM = 0, 1, 5, 7, 49
 PADDING_AT_MOST: Final = 7  # octets in a row: more than alignment could ever want
 OPTIONS_AT_MOST: Final = 8  # beside padding
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 from math import isinf
 from typing import Final
 
+import attrs
+
+from statefulinspect.assistance import Assistant
 from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict, join, part
@@ -28,9 +31,7 @@ from statefulinspect.terms import (
     ACCEPT,
     DROP,
     INVALID,
-    NEW,
     OK,
-    ORIGINAL,
     RELATED,
     UNTRACKED,
     Effect,
@@ -56,6 +57,8 @@ class Judge:
         self.table = ConnTable()
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
+        self.assistant = Assistant(config)
+        self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
         self._config = config
@@ -88,18 +91,21 @@ class Judge:
     def _admit(self, packet: Packet, key: bytes, now: float) -> Verdict:
         """Open a connection with its first packet, if the machine and the rules let it."""
         connection = self._connection_for(packet, key, now)
+        self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
             return self._answer_without_connection(packet, reason)
         verdict = self._answer(side, packet, reason)
+        if verdict.action is ACCEPT:
+            verdict = self._assist(side, packet, verdict, now)
+        if verdict.action is ACCEPT and self.table.is_taken(connection):
+            verdict = attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
         if verdict.action is not ACCEPT:
+            self.expectations.remove_of(connection)
             part(connection)
-            return Verdict(verdict.action, NEW, ORIGINAL, verdict.reason, None, verdict.rule)
-        if self.table.is_taken(connection):
-            part(connection)
-            return Verdict(DROP, NEW, ORIGINAL, Reason.REPLY_TAKEN, None, verdict.rule)
+            return attrs.evolve(verdict, connection=None)
         self.table.enter(connection)
         self._settle(side, packet, reason, now)
         if self.journal is not None:
@@ -136,11 +142,20 @@ class Judge:
             verdict = self._answer_without_connection(packet, reason)
         else:
             verdict = self._answer(side, packet, reason)
+            if connection.helper is not None and verdict.action is ACCEPT:
+                verdict = self._assist(side, packet, verdict, now)
             self._settle(side, packet, reason, now)
         if self.journal is not None and marks is not None and reason.effect is not Effect.END:
             has_passed = verdict.action is ACCEPT and verdict.connection is connection
             self.journal.advanced(connection, marks, now, has_passed=has_passed)
         return verdict
+
+    def _assist(self, side: Side, packet: Packet, verdict: Verdict, now: float) -> Verdict:
+        """Let the connection's helper, if it has one, read a packet that the rules let pass."""
+        if side.connection.helper is None:
+            return verdict
+        reason = self.assistant.read(side, packet, verdict, now)
+        return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def _settle(self, side: Side, packet: Packet, reason: Reason, now: float) -> None:
         """Count a packet that passed, and let it change what comes next."""
@@ -213,6 +228,7 @@ class Judge:
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
         self.wheel.cancel(connection)
+        self.expectations.remove_of(connection)
         if self.journal is not None:
             self.journal.gone(connection, cause, now)
         self.table.remove(connection)

@@ -52,9 +52,9 @@ class Packet:
     """Hold one decoded IP packet; `wire` keeps its bytes, offsets point into them.
 
     `l4` is the offset of the transport header, `stop` the end of the IP payload. `key` names the
-    flow; it is None when the packet has no transport header that could name one, and `reason`
-    then says why. `barred` says why it is dropped after it was tracked, if it is not OK. `iif`,
-    `oif`, `mark` and `zone` are what the caller said of the packet.
+    flow; it is None when the packet has no transport header that could name one. `reason` says
+    what is wrong with the packet, and `barred` why it is dropped after it was tracked, if they are
+    not OK. `iif`, `oif`, `mark` and `zone` are what the caller said of the packet.
     """
 
     wire: bytes = attrs.field()

@@ -16,6 +16,7 @@ from statefulinspect.config import Config, ConfigError
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
 from statefulinspect.events import Cause, Event
+from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import TCP
 from statefulinspect.judge import Judge, refuse_endless
 from statefulinspect.machines.tcp_in_order import follow
@@ -145,12 +146,18 @@ class Tracker:
         passed = list(self._wheel.passed(self._now))
         for connection in passed:
             self._judge.remove(connection, Cause.EXPIRED, self._now)
+        self._judge.expectations.expire(self._now, len(self._judge.expectations))
         return len(passed)
 
     @property
     def next_expiry_at(self) -> float | None:
         """Tell the earliest deadline, when `expire` has work to do; None if there is none."""
         return self._wheel.earliest()
+
+    @property
+    def expectations(self) -> list[Expectation]:
+        """List what is expected, by master in the order of their first announcements."""
+        return [each for each in self._judge.expectations if each.expires_at > self._now]
 
     def __len__(self) -> int:
         """Count the connections that are not past their deadline at the last `now`."""
@@ -188,6 +195,7 @@ class Tracker:
     def check(self) -> None:
         """Assert every invariant of the tracker's structures; for tests."""
         self._table.check()
+        self._judge.expectations.check()
         self._wheel.check()
         for connection in self._table:
             assert connection.filed_at <= connection.expires_at, "filed after its deadline"

@@ -11,7 +11,10 @@ from kernel.flow import Flow
 from kernel.netlink import NetfilterSocket, attr, attrs, nest
 
 CT_NEW, CT_GET, CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
-EXP_DELETE = 2 << 8 | 2
+EXP_GET, EXP_DELETE = 2 << 8 | 1, 2 << 8 | 2
+CTA_EXPECT_MASTER, CTA_EXPECT_TUPLE, CTA_EXPECT_MASK, CTA_EXPECT_TIMEOUT = 1, 2, 3, 4
+CTA_EXPECT_HELP_NAME, CTA_EXPECT_FLAGS, CTA_EXPECT_CLASS = 6, 8, 9
+EXPECT_PERMANENT, EXPECT_INACTIVE = 1, 2
 CTA_TUPLE_ORIG, CTA_STATUS, CTA_PROTOINFO, CTA_TIMEOUT = 1, 3, 4, 7
 CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY = 9, 10
 CTA_COUNTERS_PACKETS, CTA_COUNTERS_BYTES = 1, 2
@@ -49,6 +52,20 @@ class Entry(NamedTuple):
     zones: tuple[int, int] = (0, 0)
 
 
+class Expected(NamedTuple):
+    """One expectation; of the source only the bits in the masks count."""
+
+    flow: Flow
+    source_mask: str
+    port_mask: int
+    timeout: int
+    helper: str
+    kind: int
+    is_permanent: bool
+    is_inactive: bool
+    master: Flow
+
+
 class Table:
     """The conntrack table of the namespace this object is created in."""
 
@@ -69,6 +86,10 @@ class Table:
     def entries(self) -> list[Entry]:
         """All entries."""
         return [_entry(found) for found in self._netlink.dump(CT_GET)]
+
+    def expectations(self) -> list[Expected]:
+        """All expectations."""
+        return [_expected(found) for found in self._netlink.dump(EXP_GET)]
 
     def set_timeout(self, flow: Flow, seconds: int) -> None:
         """Set the remaining time of an entry."""
@@ -123,6 +144,25 @@ def _entry(attributes: bytes) -> Entry:
         orig=_decode_tuple(attrs(found[CTA_TUPLE_ORIG])),
         counts=_counts(found),
         zones=_zones(found),
+    )
+
+
+def _expected(attributes: bytes) -> Expected:
+    """Decode an IPCTNL_MSG_EXP_NEW message."""
+    found = attrs(attributes)
+    number = {kind: int.from_bytes(value, "big") for kind, value in found.items()}
+    mask = _decode_tuple(attrs(found[CTA_EXPECT_MASK]))
+    flags = number.get(CTA_EXPECT_FLAGS, 0)
+    return Expected(
+        flow=_decode_tuple(attrs(found[CTA_EXPECT_TUPLE])),
+        source_mask=mask.src,
+        port_mask=mask.ports[0] if mask.ports else 0,
+        timeout=number[CTA_EXPECT_TIMEOUT],
+        helper=found[CTA_EXPECT_HELP_NAME].rstrip(b"\0").decode(),
+        kind=number.get(CTA_EXPECT_CLASS, 0),
+        is_permanent=bool(flags & EXPECT_PERMANENT),
+        is_inactive=bool(flags & EXPECT_INACTIVE),
+        master=_decode_tuple(attrs(found[CTA_EXPECT_MASTER])),
     )
 
 

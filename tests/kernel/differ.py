@@ -7,19 +7,24 @@ for the kernel's clock runs meanwhile).
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from kernel.conntrack import Expected
 from kernel.flow import flow_of, lookup_flow
 from kernel.kernel import Kernel
 from kernel.settings import describe, sysctls
 from kernel.talks import Packet
-from statefulinspect import Config, Direction, Ruleset, Tracker
+from statefulinspect import Action, Config, Direction, Ruleset, Tracker
 
 STEP = 0.001  # seconds between packets, about what the kernel takes for one
 TOLERANCE = 1.2  # seconds: the kernel rounds down, and its clock runs
+
+
+EVERYTHING_PASSES = Ruleset([], policy=Action.ACCEPT)
 
 
 class Answer(NamedTuple):
@@ -45,7 +50,8 @@ def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
     if verdict.reason.effect.name == "DISCARD":
         return Answer("discarded", reason=verdict.reason.name)
     direction = verdict.direction.value if verdict.direction else "-"
-    words = f"{verdict.ct_state.value} {direction}"
+    passed = "passes" if verdict.action is Action.ACCEPT else "dropped"
+    words = f"{verdict.ct_state.value} {direction} {passed}"
     connection = tracker.find(wire)
     if connection is None:
         return Answer(f"{words} gone", reason=verdict.reason.name)
@@ -59,7 +65,8 @@ def kernel_answer(kernel: Kernel, wire: bytes) -> Answer:
     answer = kernel.send(wire)
     if answer is None:
         return Answer("discarded")
-    words, entry = f"{answer.ct_state} {answer.direction or '-'}", answer.entry
+    passed = "passes" if answer.passed else "dropped"
+    words, entry = f"{answer.ct_state} {answer.direction or '-'} {passed}", answer.entry
     is_error = flow_of(wire) != lookup_flow(wire)
     if entry is None or (is_error and answer.ct_state == "invalid"):  # of a misdirected error
         return Answer(f"{words} gone")
@@ -68,13 +75,44 @@ def kernel_answer(kernel: Kernel, wire: bytes) -> Answer:
     return Answer(words, entry.timeout)
 
 
+def library_expects(tracker: Tracker, now: float) -> list[str]:
+    """List what the library expects, sorted."""
+    return sorted(
+        f"{each.to_conntrack(now).partition(' ')[2]} {round((each.expires_at - now) / 2)}"
+        for each in tracker.expectations
+    )
+
+
+def kernel_expects(kernel: Kernel) -> list[str]:
+    """List what the kernel expects, in the same words."""
+    return sorted(_expected_words(each) for each in kernel.expectations())
+
+
+def _expected_words(each: Expected) -> str:
+    flow, master = each.flow, each.master
+    sport, dport = flow.ports or (0, 0)
+    any_bits = "255.255.255.255" if flow.family == socket.AF_INET else ":".join(["ffff"] * 8)
+    flags = {"PERMANENT": each.is_permanent, "INACTIVE": each.is_inactive}
+    told = ",".join(name for name, is_set in flags.items() if is_set)
+    master_ports = master.ports or (0, 0)
+    words = [
+        f"proto={flow.proto} src={flow.src} dst={flow.dst} sport={sport} dport={dport}",
+        f"mask-src={each.source_mask} mask-dst={any_bits} sport={each.port_mask} dport=65535",
+        f"master-src={master.src} master-dst={master.dst}",
+        f"sport={master_ports[0]} dport={master_ports[1]}",
+        *([told] if told else []),
+        f"class={each.kind} helper={each.helper}",
+    ]
+    return " ".join(words) + f" {round((each.timeout + 0.5) / 2)}"
+
+
 @dataclass
 class Exchange:
     """Both sides beside each other, from empty tables; pauses are virtual, or really slept."""
 
     kernel: Kernel
     config: Config
-    rules: Ruleset | None = None
+    rules: Ruleset = EVERYTHING_PASSES
     is_real_time: bool = False
     tolerance: float = TOLERANCE
     sent: list[Packet] = field(default_factory=list)
@@ -95,9 +133,13 @@ class Exchange:
         self.sent.append(packet)
         if packet.pause and not has_waited:
             self._wait(packet.pause)
-        ours = library_answer(self.tracker, packet.wire, self.now() if at is None else at)
+        now = self.now() if at is None else at
+        ours = library_answer(self.tracker, packet.wire, now)
         self.reason = ours.reason
         theirs = kernel_answer(self.kernel, packet.wire)
+        if self.config.helpers:
+            ours = ours._replace(words=f"{ours.words}; {library_expects(self.tracker, now)}")
+            theirs = theirs._replace(words=f"{theirs.words}; {kernel_expects(self.kernel)}")
         if ours.agrees(theirs, self.tolerance):
             return None
         return Difference(self.config, list(self.sent), ours, theirs, self.is_real_time)

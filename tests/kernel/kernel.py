@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Literal, NamedTuple, cast
 
-from kernel.conntrack import Entry, Table
+from kernel.conntrack import Entry, Expected, Table
 from kernel.flow import lookup_flow
 from kernel.netns import Namespace, open_tun
 from kernel.nflog import Logged, LogReader, decode
@@ -55,6 +55,35 @@ ZONE_RULES = "\n".join(
     for family in ("ip", "ip6")
 )
 
+HELPERS = {
+    ("tcp", 21): "ftp",
+    ("udp", 69): "tftp",
+    ("tcp", 6667): "irc",
+    ("udp", 10080): "amanda",
+    ("tcp", 6566): "sane",
+    ("tcp", 1723): "pptp",
+    ("udp", 5060): "sip",
+    ("tcp", 5060): "sip",
+}
+
+
+def helper_rules() -> str:
+    """The nft rules that have new connections read by the helpers of these ports."""
+    named = [
+        (f"{name}-{protocol}", name, protocol, port) for (protocol, port), name in HELPERS.items()
+    ]
+    objects = [
+        f'add ct helper inet harness {label} {{ type "{name}" protocol {protocol}; }}'
+        for label, name, protocol, _ in named
+    ]
+    chain = "add chain inet harness assign { type filter hook prerouting priority -150; }"
+    rules = [
+        f'add rule inet harness assign {protocol} dport {port} ct helper set "{label}"'
+        for label, _, protocol, port in named
+    ]
+    return "\n".join([*objects, chain, *rules])
+
+
 RULESET = f"""
 table inet harness {{
   chain arrive {{
@@ -89,19 +118,23 @@ class Answer(NamedTuple):
     `ct_state` "dropped" means that conntrack itself dropped the packet.
     `direction` is None for "invalid", "untracked" and "dropped".
     `entry` is the packet's entry after it went through (for an ICMP error: the
-    entry of the quoted packet); always None from `send_many`.
+    entry of the quoted packet); always None from `send_many`. `passed` tells whether
+    the packet was sent on.
     """
 
     ct_state: CtState
     direction: Direction | None
     entry: Entry | None
+    passed: bool = True
 
 
 class Kernel:
     """A router in a private network namespace; use it as a context manager."""
 
-    def __init__(self, *, with_zones: bool = False) -> None:
-        self._rules = [RULESET, *([ZONE_RULES] if with_zones else [])]
+    def __init__(self, *, with_zones: bool = False, with_helpers: bool = False) -> None:
+        self._rules = [RULESET]
+        self._rules += [ZONE_RULES] if with_zones else []
+        self._rules += [helper_rules()] if with_helpers else []
         self._held = ExitStack()
         self._tuns: dict[Device, int] = {}
         try:
@@ -146,11 +179,12 @@ class Kernel:
         fragment kept until the others are here).
         """
         logged = self._inject(packet, device or device_of(packet))
-        self._drain()
+        passed = bool(self._drain())
         if logged is None:
             return None
         flow = lookup_flow(logged.packet)
-        return _answer(logged.prefix, None if flow is None else self._table.get(flow))
+        answer = _answer(logged.prefix, None if flow is None else self._table.get(flow))
+        return answer._replace(passed=passed)
 
     def send_many(self, packets: Iterable[tuple[bytes, Device]]) -> list[Answer | None]:
         """As `send` for each packet in turn, but fast: no entries are looked up."""
@@ -186,6 +220,10 @@ class Kernel:
     def entries(self) -> list[Entry]:
         """All entries of the connection-tracking table."""
         return self._table.entries()
+
+    def expectations(self) -> list[Expected]:
+        """All expectations."""
+        return self._table.expectations()
 
     def flush(self) -> None:
         """Delete all entries."""

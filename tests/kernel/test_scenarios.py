@@ -18,7 +18,7 @@ from kernel.talks import Packet
 from statefulinspect import Config
 from test_scenarios import ALL
 
-AS_THE_KERNEL = {"accounting", "tcp", "timeouts", "verify_checksums"}
+AS_THE_KERNEL = {"accounting", "tcp", "timeouts", "verify_checksums", "helpers"}
 
 
 def is_playable(conversation: Conversation, text: str) -> bool:
@@ -27,7 +27,8 @@ def is_playable(conversation: Conversation, text: str) -> bool:
     linux = Config.linux(**{name: getattr(own, name) for name in AS_THE_KERNEL})
     is_alone = not any(step.options for step in conversation.steps)
     has_fragments = "invalid FRAGMENT" in text  # the kernel holds them and answers nothing
-    return own == linux and is_alone and "rules:" not in text and not has_fragments
+    is_told = "rules:" not in text and "mark_it=" not in text
+    return own == linux and is_alone and is_told and not has_fragments
 
 
 PLAYED = [
@@ -40,7 +41,7 @@ PLAYED = [
 
 @pytest.fixture(scope="module")
 def kernel():
-    with Kernel() as opened:
+    with Kernel(with_helpers=True) as opened:
         yield opened
 
 

@@ -135,6 +135,18 @@ def test_ipv4_options_move_the_transport_header(words):
     assert (packet.source_port, packet.payload_length) == (1000, 20)
 
 
+@pytest.mark.parametrize("data", [b"", b"\x83\x07\x04"])
+@pytest.mark.parametrize(
+    ("options", "barred"),
+    [(b"", "OK"), (b"\1" * 4, "OK"), (b"\x83\x07\x04" + bytes(5), "IPV4_OPTIONS")],
+    ids=["none", "no operation", "source route"],
+)
+def test_ipv4_options_may_bar_a_packet_that_is_read_all_the_same(options, barred, data):
+    packet = decode(tcp(ip_options=options, data=data))
+    assert (packet.reason, packet.barred) == (Reason.OK, Reason[barred])
+    assert packet.key == decode(tcp()).key
+
+
 def test_every_cut_of_ipv4_is_noticed():
     wire = tcp(ip_options=b"\1\1\1\1")
     for cut in range(len(wire)):

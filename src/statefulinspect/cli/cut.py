@@ -15,6 +15,7 @@ from statefulinspect.extensions import walk_extensions
 from statefulinspect.flowkey import ICMP_PROTOCOLS, TCP
 from statefulinspect.machines.icmp import QUOTE_AT, MessageKind, kind_of
 from statefulinspect.packet import Packet
+from statefulinspect.terms import Reason
 
 PORTS_AND_MORE: Final = 8  # UDP, an ICMP query, and what every ICMP error quotes at least
 
@@ -27,7 +28,9 @@ def octets_missing(wire: bytes, missing: float) -> int:
 def filled_up(wire: bytes, gone: int) -> bytes:
     """Put zeros for the `gone` octets, if only payload is gone; else give the packet as it is."""
     packet = decode(wire + bytes(gone))
-    return packet.wire if _headers_end(packet) <= len(wire) else wire
+    is_enough = _headers_end(packet) <= len(wire)
+    # Zeros in place of hop-by-hop options are too much padding, which nobody sent.
+    return packet.wire if is_enough and packet.reason is not Reason.HOP_BY_HOP_MALFORMED else wire
 
 
 def _claimed_length(wire: bytes) -> int:

@@ -42,7 +42,6 @@ from statefulinspect.machines.sctp_tags import Tags
 from statefulinspect.packet import Packet
 from statefulinspect.terms import OK, Effect, Reason
 
-OPENS_NOTHING: Final = frozenset({ABORT, SHUTDOWN_COMPLETE, COOKIE_ACK})
 # Packets with one of these have their tag checked by the chunk, or not at all.
 OWN_TAG_RULE: Final = frozenset(
     {INIT, SHUTDOWN_COMPLETE, COOKIE_ECHO, ABORT, SHUTDOWN_ACK, HEARTBEAT, HEARTBEAT_ACK}
@@ -115,15 +114,9 @@ class SctpMachine:
         """Check that every chunk may open an association; take the tags that they tell."""
         tags, opening = passage.tags, TRANSITIONS[0][NONE]
         for chunk in passage.chunks:
-            if chunk.event in OPENS_NOTHING or opening[chunk.event] is NONE:
+            if opening[chunk.event] is NONE:
                 return Reason.SCTP_NOT_AN_OPENING
-            if chunk.event is INIT:
-                if chunk.initiate_tag is None:
-                    return Reason.HEADER_CUT_SHORT
-                if passage.tag != 0:
-                    return Reason.SCTP_TAG
-                tags.expected[1] = chunk.initiate_tag
-            elif chunk.event is HEARTBEAT:
+            if chunk.event is HEARTBEAT:
                 tags.expected[0] = passage.tag
             elif chunk.event is SHUTDOWN_ACK:
                 tags.expected[1] = passage.tag

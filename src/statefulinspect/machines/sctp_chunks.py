@@ -1,8 +1,8 @@
 """What an SCTP packet says: its verification tag and its chunks (RFC 9260 3).
 
 A chunk is type, flags, length (the four bytes of these included) and a body; the next begins at a
-multiple of four. As in Linux a length of 1 to 3, or beyond the packet, ends the walk and is no
-error; only a length of zero is.
+multiple of four. As in Linux a length of 1 to 3 counts as 4, and one beyond the packet ends the
+walk; only a length of zero is an error.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ def next_in_order(side: Side) -> int:
         connection.state is ESTABLISHED
         and connection.is_assured
         and side.verdict is not None
+        and connection.helper is None
         and 0 < side.max_window < QUARTER
         and 0 < side.other.max_window < QUARTER
         and side.flags & HIGHEST_ACK_KNOWN

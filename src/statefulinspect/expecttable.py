@@ -1,0 +1,133 @@
+"""Which connections are expected: the table of what helpers have announced.
+
+The first packet of a connection that fits an expectation uses it up (unless it is permanent): that
+connection is then RELATED to the `master` that announced it. Nothing can be announced twice, for
+then nobody could tell whose the connection is.
+
+A connection has few expectations of a kind; one more takes the place of its oldest. All go when
+their time is up, and with their master.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, Final, Iterator  # noqa: UP035 - Python 3.9
+
+from statefulinspect.connection import Connection
+from statefulinspect.expectation import Expectation
+from statefulinspect.flowkey import address_size
+from statefulinspect.terms import OK, Reason
+from statefulinspect.wheel import Wheel
+from statefulinspect.zones import Zone
+
+EXPECTED_AT_MOST: Final = 4096  # Linux: nf_conntrack_expect_max
+SWEEP_AT_MOST: Final = 64  # what one announcement removes of what has expired
+
+
+class ExpectationTable:
+    """Hold every expectation, found by where the expected connection goes."""
+
+    def __init__(self) -> None:
+        self._by_place: dict[tuple[int, bytes, int], list[Expectation]] = {}
+        self._by_master: dict[Connection, list[Expectation]] = {}
+        self._count = 0
+        self.wheel: Wheel[Expectation] = Wheel()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Expectation]:
+        """Go over all, by master in the order of their first announcement."""
+        return chain.from_iterable(self._by_master.values())
+
+    def announce(self, expected: Expectation, now: float) -> Reason:
+        """Enter an expectation, or say why it cannot be.
+
+        The same announced again by its master takes the place of the old one.
+        """
+        self.expire(now, SWEEP_AT_MOST)
+        for other in list(self._by_place.get(expected.place, ())):
+            if other.expires_at <= now:
+                self.remove(other)
+            elif expected.is_same(other) and other.master is expected.master:
+                if other.kind != expected.kind:
+                    return OK  # told already, under another name
+                self.remove(other)
+            elif expected.overlaps(other):
+                return Reason.EXPECTATION_CLASH
+        self._make_room(expected)
+        if self._count >= EXPECTED_AT_MOST:
+            return Reason.EXPECTATIONS_FULL
+        self._enter(expected, now)
+        return OK
+
+    def _make_room(self, expected: Expectation) -> None:
+        """Remove the oldest of its kind and master if there are as many as there may be."""
+        at_most = expected.helper.policies[expected.kind].at_most
+        like = [each for each in self.of(expected.master) if each.kind == expected.kind]
+        if len(like) >= at_most:
+            self.remove(like[0])
+
+    def _enter(self, expected: Expectation, now: float) -> None:
+        self._by_place.setdefault(expected.place, []).insert(0, expected)
+        self._by_master.setdefault(expected.master, []).append(expected)
+        self._count += 1
+        self.renew(expected, now + expected.helper.policies[expected.kind].timeout)
+
+    def renew(self, expected: Expectation, expires_at: float) -> None:
+        """Give an expectation another deadline."""
+        expected.expires_at = expires_at
+        self.wheel.file(expected)
+
+    def of(self, master: Connection) -> list[Expectation]:
+        """List what a connection has announced, the oldest first."""
+        return list(self._by_master.get(master, ()))
+
+    def take(self, zone: Zone, protocol: int, key: bytes, now: float) -> Expectation | None:
+        """Find what a new connection fulfils, and use it up unless it is permanent."""
+        size = address_size(key)
+        place = protocol, key[size : 2 * size], int.from_bytes(key[-2:], "big")
+        source, source_port = key[:size], int.from_bytes(key[-4:-2], "big")
+        for expected in self._by_place.get(place, ()):
+            is_there = not expected.is_inactive and expected.expires_at > now
+            in_zone = expected.master.zones == zone and expected.master.expires_at > now
+            if is_there and in_zone and expected.fits(source, source_port):
+                if not expected.is_permanent:
+                    self.remove(expected)
+                return expected
+        return None
+
+    def remove(self, expected: Expectation) -> None:
+        """Take an expectation out."""
+        self.wheel.cancel(expected)
+        _leave(self._by_place, expected.place, expected)
+        _leave(self._by_master, expected.master, expected)
+        self._count -= 1
+
+    def remove_of(self, master: Connection, kinds: tuple[str, ...] | None = None) -> None:
+        """Take out what a connection has announced: all, or some kinds."""
+        for expected in self.of(master):
+            if kinds is None or expected.kind in kinds:
+                self.remove(expected)
+
+    def expire(self, now: float, at_most: int) -> None:
+        """Remove up to so many whose time is up."""
+        for expected in self.wheel.due(now, at_most):
+            self.remove(expected)
+
+    def check(self) -> None:
+        """Assert every invariant of the structure."""
+        self.wheel.check()
+        placed = list(chain.from_iterable(self._by_place.values()))
+        assert len(placed) == len(list(self)) == self._count == self.wheel.count()
+        assert set(placed) == set(self), "an expectation is in one index only"
+        for expected in placed:
+            assert expected in self._by_place[expected.place]
+            assert expected in self._by_master[expected.master]
+
+
+def _leave(index: dict[Any, list[Expectation]], name: object, expected: Expectation) -> None:
+    """Take an expectation out of a list, and an empty list out of its index."""
+    index[name].remove(expected)
+    if not index[name]:
+        del index[name]

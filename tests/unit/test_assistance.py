@@ -1,0 +1,269 @@
+"""Helpers at work: who reads which connection, and what becomes of what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import CLIENT, SERVER, packed, tcp, udp
+from statefulinspect import (
+    Action,
+    Config,
+    ConfigError,
+    CtState,
+    Direction,
+    HelperPolicy,
+    Reason,
+    Rule,
+    Ruleset,
+    Timeouts,
+    Tracker,
+)
+from statefulinspect.helpers.model import (
+    NOTHING,
+    Activate,
+    Announce,
+    Policy,
+    Refuse,
+    Renew,
+    Withdraw,
+)
+
+BACK = {"source": SERVER, "destination": CLIENT}
+HERE, THERE = packed(CLIENT), packed(SERVER)
+
+
+class Scripted:
+    """A helper that says what the test wants, and remembers what it was shown."""
+
+    name = "scripted"
+    protocols = frozenset({6, 17})
+    families = frozenset({4})
+    policies = {"": Policy(8, 300.0), "late": Policy(8, 60.0)}  # noqa: RUF012 - read only
+
+    def __init__(self) -> None:
+        self.outcome = NOTHING
+        self.seen = []
+
+    def begin(self):
+        return self.seen
+
+    def read(self, message):
+        message.memory.append((message.side.is_reply, message.payload, message.seq))
+        assert message.connection is message.side.connection
+        assert {message.sender, message.receiver} == {HERE, THERE}
+        return self.outcome
+
+
+@pytest.fixture
+def helper():
+    return Scripted()
+
+
+def announce(port=4000, **changes):
+    return Announce(17, HERE, port, **{"source": THERE, **changes})
+
+
+def tracker_of(helper, port=53, rules=None, **changes):
+    given = {"helper_policy": HelperPolicy.linux(), **changes}
+    return Tracker(rules, Config(helpers={port: helper}, **given))
+
+
+def expected_packet(port=4000, sport=7):
+    return udp(sport, port, **BACK)
+
+
+def test_a_datagram_is_read_from_the_first_on(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53, b"one"), 0.0)
+    tracker.process(udp(53, 1000, b"two", **BACK), 0.1)
+    assert helper.seen == [(0, b"one", 0), (1, b"two", 0)]
+
+
+def test_tcp_is_read_once_a_reply_was_seen(helper):
+    tracker = tracker_of(helper, 21)
+    tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+    assert helper.seen == []
+    tracker.process(tcp(21, 1000, "SYN,ACK", 99, 10, **BACK), 0.1)
+    tracker.process(tcp(1000, 21, "PSH,ACK", 10, 100, data=b"hi", options=b"\1\1\1\1"), 0.2)
+    assert helper.seen == [(1, b"", 99), (0, b"hi", 10)]
+
+
+def test_the_hot_path_does_not_pass_a_helper_by(helper):
+    tracker = tracker_of(helper, 21)
+    tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+    tracker.process(tcp(21, 1000, "SYN,ACK", 99, 10, **BACK), 0.1)
+    for number in range(5):
+        tracker.process(tcp(1000, 21, "PSH,ACK", 10 + number, 100, data=b"x"), 1.0)
+    assert len(helper.seen) == 6
+
+
+def test_what_rules_drop_is_not_read(helper):
+    rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
+    tracker = tracker_of(helper, rules=rules)
+    tracker.process(udp(1000, 53, b"one"), 0.0)
+    tracker.process(udp(53, 1000, b"two", **BACK), 0.1)
+    assert len(helper.seen) == 1
+
+
+def test_other_ports_and_families_have_no_helper(helper):
+    tracker = tracker_of(helper)
+    for packet in (
+        udp(1000, 54),
+        udp(53, 1000),
+        udp(1000, 53, source="fd00::1", destination="fd00::2"),
+    ):
+        assert tracker.process(packet, 0.0).connection.helper is None
+    assert tracker.process(udp(1000, 53), 0.0).connection.helper == "scripted"
+    assert " helper=scripted " in tracker.find(udp(1000, 53)).to_conntrack(0.0)
+
+
+def test_what_was_announced_is_related_until_its_first_reply(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(),)
+    master = tracker.process(udp(1000, 53), 0.0).connection
+    master.mark = 7
+    (expected,) = tracker.expectations
+    assert expected.master is master
+    for at in (1.0, 2.0):
+        verdict = tracker.process(expected_packet(), at)
+        assert (verdict.ct_state, verdict.direction) == (CtState.RELATED, Direction.ORIGINAL)
+    assert (verdict.connection.master, verdict.connection.mark) == (master, 7)
+    assert verdict.connection.helper is None
+    assert tracker.expectations == []
+    reply = tracker.process(udp(4000, 7), 3.0)
+    assert reply.ct_state is CtState.ESTABLISHED
+    assert tracker.process(expected_packet(), 4.0).ct_state is CtState.ESTABLISHED
+
+
+def test_an_expectation_is_used_up_even_by_what_the_rules_drop(helper):
+    rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
+    tracker = tracker_of(helper, rules=rules)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    assert tracker.process(expected_packet(), 1.0).ct_state is CtState.RELATED
+    assert tracker.process(expected_packet(), 2.0).ct_state is CtState.NEW
+
+
+def test_the_expected_connection_may_have_a_helper_of_its_own(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(helper="scripted"),)
+    tracker.process(udp(1000, 53), 0.0)
+    assert tracker.process(expected_packet(), 1.0).connection.helper == "scripted"
+
+
+def test_a_refusal_drops_the_packet_behind_tracking(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    helper.outcome = Refuse(Reason.HELPER_MALFORMED)
+    verdict = tracker.process(udp(1000, 53), 1.0)
+    assert (verdict.action, verdict.ct_state) == (Action.DROP, CtState.NEW)
+    assert verdict.reason is Reason.HELPER_MALFORMED
+    assert verdict.connection.count(Direction.ORIGINAL).packets == 2
+
+
+def test_a_refused_opening_leaves_nothing(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(), announce(4000, kind="late"))
+    clash = tracker_of(helper)
+    clash.process(udp(1, 53), 0.0)
+    verdict = clash.process(udp(2, 53), 0.0)
+    assert (verdict.action, verdict.reason) == (Action.DROP, Reason.EXPECTATION_CLASH)
+    assert verdict.connection is None
+    helper.outcome = Refuse(Reason.HELPER_PARTIAL)
+    assert tracker.process(udp(1000, 53), 0.0).connection is None
+    assert len(tracker) == 0
+    assert tracker.expectations == []
+    clash.check()
+
+
+def test_expectations_end_with_their_master(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    tracker.delete(tracker.find(udp(1000, 53)))
+    assert tracker.expectations == []
+    tracker.process(udp(1000, 53), 0.0)
+    tracker.expire(30.0)
+    assert tracker.process(expected_packet(), 30.0).ct_state is CtState.NEW
+
+
+def test_expectations_expire(helper):
+    tracker = tracker_of(helper, timeouts=Timeouts(udp=10_000))
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    tracker.expire(300.0)
+    assert tracker.expectations == []
+    assert tracker.process(expected_packet(), 300.0).ct_state is CtState.NEW
+
+
+def test_withdraw_activate_and_renew(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(4000), announce(4002, kind="late", is_inactive=True), Renew(500.0))
+    master = tracker.process(udp(1000, 53), 0.0).connection
+    assert master.expires_at == 500.0
+    assert tracker.process(expected_packet(4002), 1.0).ct_state is CtState.NEW
+    tracker.flush()
+    tracker.process(udp(1000, 53), 2.0)
+    helper.outcome = (Withdraw(("",)), Activate("late", 90.0))
+    tracker.process(udp(1000, 53), 3.0)
+    (left,) = tracker.expectations
+    assert (left.destination_port, left.is_inactive, left.expires_at) == (4002, False, 93.0)
+    tracker.check()
+
+
+class TestThePolicyOfConfig:
+    """Safer than Linux: see docs/security.md."""
+
+    def test_no_low_port(self, helper):
+        tracker = tracker_of(helper, helper_policy=HelperPolicy())
+        helper.outcome = (announce(1023), announce(1024))
+        assert tracker.process(udp(1000, 53), 0.0).action is Action.ACCEPT
+        assert [each.destination_port for each in tracker.expectations] == [1024]
+
+    def test_tcp_announces_once_it_is_proven(self, helper):
+        helper.outcome = (announce(),)
+        for policy, expects in ((HelperPolicy(), 0), (HelperPolicy(needs_assured=False), 1)):
+            tracker = tracker_of(helper, 21, helper_policy=policy)
+            tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+            tracker.process(tcp(21, 1000, "SYN,ACK", 99, 10, **BACK), 0.1)
+            assert len(tracker.expectations) == expects
+            tracker.process(tcp(1000, 21, "PSH,ACK", 10, 100, data=b"hi"), 0.2)
+            assert len(tracker.expectations) == 1
+
+    def test_a_segment_out_of_window_announces_nothing(self, helper):
+        for policy, seen in ((HelperPolicy(), 0), (HelperPolicy(needs_in_window=False), 1)):
+            tracker = tracker_of(helper, 21, helper_policy=policy)
+            tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+            tracker.process(tcp(21, 1000, "SYN,ACK", 99, 10, window=100, **BACK), 0.1)
+            tracker.process(tcp(1000, 21, "ACK", 10, 100), 0.2)
+            helper.seen.clear()
+            late = tracker.process(tcp(1000, 21, "PSH,ACK", 111, 100, data=b"hi"), 0.3)
+            assert late.reason is Reason.SEQ_JUST_ABOVE_WINDOW
+            assert len(helper.seen) == seen
+
+
+def test_names_and_objects_that_are_no_helpers():
+    with pytest.raises(ConfigError, match="'gopher' is none; there are ftp"):
+        Tracker(config=Config(helpers={70: "gopher"}))
+    with pytest.raises(ConfigError, match="is none; there are"):
+        Tracker(config=Config(helpers={70: object()}))
+
+
+@pytest.mark.parametrize("value", [["ftp"], {"21": "ftp"}, {70_000: "ftp"}, {-1: "ftp"}, None])
+def test_helpers_are_mapped_from_ports(value):
+    with pytest.raises(ConfigError, match="expected a mapping from ports to helpers"):
+        Config(helpers=value)
+
+
+@pytest.mark.parametrize("value", [-1, 65_537, "1024", True, 1.5])
+def test_the_lowest_port_is_a_port(value):
+    with pytest.raises(ConfigError, match="expected a port, 0 to 65536"):
+        HelperPolicy(lowest_port=value)
+
+
+def test_a_mapping_given_may_change_later():
+    given = {21: "ftp"}
+    config = Config(helpers=given)
+    given[22] = "gopher"
+    assert config.helpers == {21: "ftp"}
+    assert hash(config) == hash(Config(helpers={}))
