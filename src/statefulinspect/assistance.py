@@ -16,7 +16,6 @@ from statefulinspect.expecttable import ExpectationTable
 from statefulinspect.flowkey import TCP, UDP
 from statefulinspect.helpers import make_helpers
 from statefulinspect.helpers.model import (
-    Activate,
     Announce,
     Helper,
     Message,
@@ -27,6 +26,8 @@ from statefulinspect.helpers.model import (
     Withdraw,
 )
 from statefulinspect.packet import Packet
+from statefulinspect.rules.fields import RuleError
+from statefulinspect.rules.model import Ruleset
 from statefulinspect.terms import ESTABLISHED, OK, Reason
 
 UDP_HEADER: Final = 8
@@ -35,11 +36,19 @@ UDP_HEADER: Final = 8
 class Assistant:
     """Hold the helpers and what they expect."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, rules: Ruleset) -> None:
         self.expectations = ExpectationTable()
         self._helpers = make_helpers(config.helper_policy)
         self._by_port = self._assignments(config.helpers)
         self._policy = config.helper_policy
+        self._refuse_unknown(rules)
+
+    def _refuse_unknown(self, rules: Ruleset) -> None:
+        """Raise RuleError for a rule that names a helper there is not."""
+        for rule in rules.rules:
+            if rule.helper is not None and rule.helper not in self._helpers:
+                msg = f"helper {rule.helper!r}: there is none; there are {', '.join(self._helpers)}"
+                raise RuleError(msg)
 
     def _assignments(self, given: Mapping[int, object]) -> dict[tuple[int, int], Helper]:
         """Map protocol and port to a helper; ConfigError for a name that is none."""
@@ -118,11 +127,8 @@ class Assistant:
             expectations.remove_of(connection, statement.kinds)
         elif isinstance(statement, Renew):
             connection.expires_at = now + statement.timeout
-        elif isinstance(statement, Activate):
-            for each in expectations.of(connection):
-                if each.kind == statement.kind:
-                    each.is_inactive = False
-                    expectations.renew(each, now + statement.timeout)
+        else:
+            expectations.activate(connection, statement.kind, now + statement.timeout)
         return OK
 
     def _may(self, connection: Connection, announced: Announce) -> bool:

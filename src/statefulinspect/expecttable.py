@@ -79,6 +79,13 @@ class ExpectationTable:
         expected.expires_at = expires_at
         self.wheel.file(expected)
 
+    def activate(self, master: Connection, kind: str, expires_at: float) -> None:
+        """Let what a connection has announced of a kind hold, until another deadline."""
+        for expected in self.of(master):
+            if expected.kind == kind:
+                expected.is_inactive = False
+                self.renew(expected, expires_at)
+
     def of(self, master: Connection) -> list[Expectation]:
         """List what a connection has announced, the oldest first."""
         return list(self._by_master.get(master, ()))

@@ -57,7 +57,7 @@ class Judge:
         self.table = ConnTable()
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
-        self.assistant = Assistant(config)
+        self.assistant = Assistant(config, rules)
         self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
@@ -99,6 +99,8 @@ class Judge:
             return self._answer_without_connection(packet, reason)
         verdict = self._answer(side, packet, reason)
         if verdict.action is ACCEPT:
+            if verdict.rule is not None and verdict.rule.helper is not None:
+                self.assistant.assign(connection, verdict.rule.helper)
             verdict = self._assist(side, packet, verdict, now)
         if verdict.action is ACCEPT and self.table.is_taken(connection):
             verdict = attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)

@@ -163,6 +163,8 @@ class ExtensionTalk(GreTalk):
         dice, is_reply = self.dice, int(self.dice.random() < 0.5)
         ends = [f"fd00:{net}::{0x1000 + self.ends.number % 0xE000:x}" for net in (1, 2)]
         source, destination = ends[::-1] if is_reply else ends
+        if dice.random() < 0.02:  # groups send nothing, and have no scope 0
+            source, destination = dice.choice([("ff10::9", destination), (source, "ff10::9")])
         protocol = dice.choice([89, 47, 58, 132, 59, 6])
         query = builders.icmp(128 + is_reply, source=source, destination=destination)[40:]
         octets = {58: query}.get(protocol, bytes(dice.randrange(9)))

@@ -14,7 +14,7 @@ from statefulinspect.rules.matcher import Matcher
 
 HOSTS = {
     4: ["0.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.1.0", "255.255.255.255"],
-    6: ["::", "::10.0.0.1", "fd00::1", "fd00::2", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+    6: ["::", "::10.0.0.1", "fd00::1", "fd00::2", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
 }
 PREFIXES = [
     *("0.0.0.0/0", "10.0.0.0/24", "10.0.0.0/31", "10.0.0.2/31", "10.0.0.1", "128.0.0.0/1"),

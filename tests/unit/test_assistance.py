@@ -14,6 +14,7 @@ from statefulinspect import (
     HelperPolicy,
     Reason,
     Rule,
+    RuleError,
     Ruleset,
     Timeouts,
     Tracker,
@@ -267,3 +268,22 @@ def test_a_mapping_given_may_change_later():
     given[22] = "gopher"
     assert config.helpers == {21: "ftp"}
     assert hash(config) == hash(Config(helpers={}))
+
+
+def test_a_rule_names_who_reads_what_it_lets_begin():
+    rules = Ruleset([Rule(Action.ACCEPT, destination_port=99, helper="ftp")], policy=Action.ACCEPT)
+    tracker = Tracker(rules, Config(helpers={}))
+    opened = tracker.process(tcp(1000, 99, "SYN"), 0.0).connection
+    assert opened.helper == "ftp"
+    assert tracker.process(tcp(1000, 98, "SYN"), 0.0).connection.helper is None
+    assert tracker.process(udp(1000, 99), 0.0).connection.helper is None
+    assert "helper=ftp)" in repr(rules.rules[0])
+
+
+def test_a_rule_may_not_name_a_helper_that_is_none():
+    rules = Ruleset([Rule(Action.ACCEPT, helper="gopher")], policy=Action.ACCEPT)
+    with pytest.raises(RuleError, match="helper 'gopher': there is none; there are ftp"):
+        Tracker(rules)
+    for wrong in ("", 7):
+        with pytest.raises(RuleError, match="expected a name"):
+            Rule(Action.ACCEPT, helper=wrong)

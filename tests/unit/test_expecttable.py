@@ -230,3 +230,13 @@ def test_any_source_is_shown_as_zero():
     one.expires_at = 300.0
     assert "src=0.0.0.0 " in one.to_proc(0.0)
     assert "mask-src=0.0.0.0 " in one.to_conntrack(0.0)
+
+
+def test_activating_is_by_kind(table):
+    control = master()
+    ones = [expected(control), expected(control, 2000, kind="media")]
+    for one in ones:
+        one.is_inactive = True
+        table.announce(one, 0.0)
+    table.activate(control, "media", 90.0)
+    assert [(one.is_inactive, one.expires_at) for one in ones] == [(True, 300.0), (False, 90.0)]

@@ -137,6 +137,14 @@ def action(value: object) -> Action:
     return value
 
 
+def helper(value: object) -> str | None:
+    """Read the name of a helper; whether there is one, the tracker knows."""
+    if value is not None and (not isinstance(value, str) or not value):
+        msg = f"helper {value!r}: expected a name"
+        raise RuleError(msg)
+    return value
+
+
 # The type checker follows a converter only if it is a function with a name.
 def ct_states(value: Any) -> tuple[CtState, ...] | None:
     """Read ct states, by member or nftables' name."""

@@ -34,7 +34,8 @@ class Rule:
 
     `protocol`: number or name; `source`, `destination`: prefixes; `source_port`,
     `destination_port`: a port or (first, last), which only TCP, UDP, UDP-Lite and SCTP have;
-    `icmp_type`: number or nftables' name; `iif`, `oif`, `mark`: as given to `process`.
+    `icmp_type`: number or nftables' name; `iif`, `oif`, `mark`: as given to `process`. `helper`
+    is no field to match: it names who reads the connections that the rule lets begin.
     Wrong values raise `RuleError` here, never while packets are judged.
 
     >>> Rule(Action.ACCEPT, ct_state="new", protocol="tcp", destination_port=[22, (8000, 8999)])
@@ -54,6 +55,7 @@ class Rule:
     )
     icmp_type: tuple[int | str, ...] | None = attrs.field(default=None, converter=fields.icmp_types)
     mark: tuple[int, ...] | None = attrs.field(default=None, converter=fields.marks)
+    helper: str | None = attrs.field(default=None, converter=fields.helper)
 
     def __repr__(self) -> str:
         """Show the action and the fields that were given."""
@@ -65,7 +67,9 @@ class Rule:
         return f"Rule({', '.join([str(self.action), *given])})"
 
 
-def _show(name: str, values: tuple[Any, ...]) -> str:
+def _show(name: str, values: Any) -> str:
+    if isinstance(values, str):
+        return values
     shown = [_show_value(name, value) for value in values]
     return shown[0] if len(shown) == 1 else f"{{{', '.join(shown)}}}"
 
