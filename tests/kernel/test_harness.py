@@ -15,7 +15,8 @@ from kernel.kernel import Kernel
 with Kernel() as kernel:
     kernel.start("sleep", "600", stdout=sys.stderr)
     with kernel._namespace.entered():
-        print(os.readlink("/proc/thread-self/ns/net"), flush=True)
+        name = os.readlink("/proc/thread-self/ns/net")
+    print(name, flush=True)  # told only when this process itself is outside again
     time.sleep(600)
 """
 
