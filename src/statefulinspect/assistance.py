@@ -1,8 +1,8 @@
-"""What becomes of a helper's reading: who reads which connection, and what is expected from it.
+"""Who reads which connection, and whose it is that was expected.
 
 A connection gets its helper when it begins: from the expectation that it fulfils, from the rule
 that accepted it, or by its protocol and destination port from `Config.helpers`. From then on the
-helper reads what the rules let pass, and its statements are carried out here, in their order.
+helper reads what the rules let pass, and what it says is carried out (`obedience`).
 """
 
 from __future__ import annotations
@@ -11,20 +11,11 @@ from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config, ConfigError
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.expectation import Expectation
-from statefulinspect.expecttable import ExpectationTable
-from statefulinspect.flowkey import TCP, UDP
+from statefulinspect.flowkey import GRE, TCP
 from statefulinspect.helpers import make_helpers
-from statefulinspect.helpers.model import (
-    Announce,
-    Helper,
-    Message,
-    Outcome,
-    Refuse,
-    Renew,
-    Statement,
-    Withdraw,
-)
+from statefulinspect.helpers.gre_keys import GreKeys
+from statefulinspect.helpers.model import EndingHelper, Helper, Message
+from statefulinspect.obedience import Obedience, Severing, Speaker
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
 from statefulinspect.rules.model import Ruleset
@@ -34,10 +25,12 @@ UDP_HEADER: Final = 8
 
 
 class Assistant:
-    """Hold the helpers and what they expect."""
+    """Hold the helpers, and have them read."""
 
-    def __init__(self, config: Config, rules: Ruleset) -> None:
-        self.expectations = ExpectationTable()
+    def __init__(self, config: Config, rules: Ruleset, keys: GreKeys, sever: Severing) -> None:
+        self._obedience = Obedience(config.helper_policy, keys, sever)
+        self.expectations = self._obedience.expectations
+        self._keys = keys
         self._helpers = make_helpers(config.helper_policy)
         self._by_port = self._assignments(config.helpers)
         self._policy = config.helper_policy
@@ -66,8 +59,7 @@ class Assistant:
         """Tell a new connection whether it was expected, and who is to read it."""
         expected = None
         if self.expectations:
-            key = connection.original_side.key
-            expected = self.expectations.take(packet.zone, packet.protocol, key, now)
+            expected = self.expectations.take(packet.zone, connection.original, now)
         if expected is not None:
             connection.master = expected.master
             connection.mark = expected.master.mark
@@ -98,42 +90,23 @@ class Assistant:
         else:
             header, seq = UDP_HEADER, 0
         payload = packet.wire[packet.l4 + header : packet.stop]
-        return self._carry_out(
-            helper, connection, helper.read(Message(side, payload, seq, now)), now
-        )
+        message = Message(side, payload, seq, now)
+        return self._obedience.obey(Speaker(helper, connection, now), helper.read(message))
 
-    def _carry_out(
-        self, helper: Helper, connection: Connection, outcome: Outcome, now: float
-    ) -> Reason:
-        """Carry statements out, up to the first that cannot be."""
-        if isinstance(outcome, Refuse):
-            return outcome.reason
-        for statement in outcome:
-            reason = self._obey(helper, connection, statement, now)
-            if reason is not OK:
-                return reason
-        return OK
+    def withdraw(self, connection: Connection) -> None:
+        """Forget what a connection that was not let in has announced."""
+        self.expectations.remove_of(connection)
+        self._forget_keys(connection)
 
-    def _obey(
-        self, helper: Helper, connection: Connection, statement: Statement, now: float
-    ) -> Reason:
-        expectations = self.expectations
-        if isinstance(statement, Announce):
-            if not self._may(connection, statement):
-                return OK
-            expected = Expectation(statement, connection, helper, is_inactive=statement.is_inactive)
-            return expectations.announce(expected, now)
-        if isinstance(statement, Withdraw):
-            expectations.remove_of(connection, statement.kinds)
-        elif isinstance(statement, Renew):
-            connection.expires_at = now + statement.timeout
-        else:
-            expectations.activate(connection, statement.kind, now + statement.timeout)
-        return OK
+    def leave(self, connection: Connection, now: float) -> None:
+        """Let go of all that hangs on a connection that is removed, which is still whole."""
+        self.expectations.remove_of(connection)
+        helper = self._helpers.get(connection.helper or "")
+        if isinstance(helper, EndingHelper):
+            self._obedience.obey(Speaker(helper, connection, now), helper.end(connection))
+        self._forget_keys(connection)
 
-    def _may(self, connection: Connection, announced: Announce) -> bool:
-        """Say whether the policy lets this connection announce that."""
-        policy = self._policy
-        if announced.destination_port < policy.lowest_port and announced.protocol in (TCP, UDP):
-            return False
-        return connection.is_assured or connection.protocol != TCP or not policy.needs_assured
+    def _forget_keys(self, connection: Connection) -> None:
+        """Unmap the keys of a call whose connection ends."""
+        if connection.protocol == GRE and connection.master is not None:
+            self._keys.unmap(connection.master)

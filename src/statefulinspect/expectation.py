@@ -11,8 +11,9 @@ from typing import Final
 import attrs
 
 from statefulinspect.connection import Connection
-from statefulinspect.flowkey import address_of, show_address
-from statefulinspect.helpers.model import Announce, Helper
+from statefulinspect.flowkey import GRE, address_of, show_address
+from statefulinspect.helpers.model import Helper
+from statefulinspect.helpers.statements import Announce
 
 ALL_BITS: Final = 65535  # of a port
 
@@ -99,6 +100,11 @@ class Expectation:
             and self.master.zones == other.master.zones
         )
 
+    def renews(self, other: Expectation) -> bool:
+        """Say whether this is the same told again."""
+        is_its_own = self.master is other.master and self.kind == other.kind
+        return is_its_own and self.is_same(other)
+
     def overlaps(self, other: Expectation) -> bool:
         """Say whether some connection would fit both."""
         both = bytes(a & b for a, b in zip(self.mask, other.mask))
@@ -117,7 +123,7 @@ class Expectation:
         master = self.master.original
         words = [str(self.seconds_left(now)), f"proto={self.protocol}", self._ends()]
         words += [f"mask-src={_shown(self.mask)} mask-dst={_shown(bytes([255]) * size)}"]
-        words += [f"sport={0 if self.source_port is None else ALL_BITS} dport={ALL_BITS}"]
+        words += [self._keys(0 if self.source_port is None else ALL_BITS, ALL_BITS)]
         words += [f"master-src={show_address(master.source)}"]
         words += [f"master-dst={show_address(master.destination)}"]
         words += [f"sport={master.source_port or 0} dport={master.destination_port or 0}"]
@@ -139,8 +145,14 @@ class Expectation:
     def _ends(self, *, full: bool = False) -> str:
         source = self.source or bytes(len(self.destination))
         show = _in_full if full else _shown
-        ports = f"sport={self.source_port or 0} dport={self.destination_port}"
-        return f"src={show(source)} dst={show(self.destination)} {ports}"
+        keys = self._keys(self.source_port or 0, self.destination_port)
+        return f"src={show(source)} dst={show(self.destination)} {keys}"
+
+    def _keys(self, source: int, destination: int) -> str:
+        """Write ports, or GRE's keys, as conntrack does."""
+        if self.protocol == GRE:
+            return f"srckey={source:#x} dstkey={destination:#x}"
+        return f"sport={source} dport={destination}"
 
     def _flags(self) -> str:
         flags = {"PERMANENT": self.is_permanent, "INACTIVE": self.is_inactive}

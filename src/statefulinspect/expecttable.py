@@ -15,7 +15,7 @@ from typing import Any, Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Connection
 from statefulinspect.expectation import Expectation
-from statefulinspect.flowkey import address_size
+from statefulinspect.flowkey import FlowKey, address_size
 from statefulinspect.terms import OK, Reason
 from statefulinspect.wheel import Wheel
 from statefulinspect.zones import Zone
@@ -43,16 +43,15 @@ class ExpectationTable:
     def announce(self, expected: Expectation, now: float) -> Reason:
         """Enter an expectation, or say why it cannot be.
 
-        The same announced again by its master takes the place of the old one.
+        The same announced again by its master takes the place of the old one, if it is of the same
+        kind. If it is not, or of another master, one that may be known already need not be entered.
         """
         self.expire(now, SWEEP_AT_MOST)
         for other in list(self._by_place.get(expected.place, ())):
-            if other.expires_at <= now:
+            if other.expires_at <= now or expected.renews(other):
                 self.remove(other)
-            elif expected.is_same(other) and other.master is expected.master:
-                if other.kind != expected.kind:
-                    return OK  # told already, under another name
-                self.remove(other)
+            elif expected.announced.may_be_known and expected.is_same(other):
+                return OK
             elif expected.overlaps(other):
                 return Reason.EXPECTATION_CLASH
         self._make_room(expected)
@@ -90,19 +89,37 @@ class ExpectationTable:
         """List what a connection has announced, the oldest first."""
         return list(self._by_master.get(master, ()))
 
-    def take(self, zone: Zone, protocol: int, key: bytes, now: float) -> Expectation | None:
+    def take(self, zone: Zone, flow: FlowKey, now: float) -> Expectation | None:
         """Find what a new connection fulfils, and use it up unless it is permanent."""
-        size = address_size(key)
-        place = protocol, key[size : 2 * size], int.from_bytes(key[-2:], "big")
-        source, source_port = key[:size], int.from_bytes(key[-4:-2], "big")
+        place, source, source_port = _parts(flow)
         for expected in self._by_place.get(place, ()):
             is_there = not expected.is_inactive and expected.expires_at > now
             in_zone = expected.master.zones == zone and expected.master.expires_at > now
             if is_there and in_zone and expected.fits(source, source_port):
-                if not expected.is_permanent:
-                    self.remove(expected)
+                self._use(expected)
                 return expected
         return None
+
+    def _use(self, expected: Expectation) -> None:
+        """Take out what has been fulfilled, unless it is permanent, and the others of its group."""
+        if not expected.is_permanent:
+            self.remove(expected)
+        group = expected.announced.group
+        for other in self.of(expected.master) if group else ():
+            if other.announced.group == group:
+                self.remove(other)
+
+    def holds(self, expected: Expectation) -> bool:
+        """Say whether an expectation is in the table."""
+        return expected in self._by_master.get(expected.master, ())
+
+    def withdraw(self, zone: Zone, flow: FlowKey) -> None:
+        """Take out what is expected of exactly one flow, whoever announced it."""
+        place, source, source_port = _parts(flow)
+        for expected in list(self._by_place.get(place, ())):
+            is_exact = (expected.source, expected.source_port) == (source, source_port)
+            if is_exact and expected.master.zones == zone:
+                self.remove(expected)
 
     def remove(self, expected: Expectation) -> None:
         """Take an expectation out."""
@@ -131,6 +148,13 @@ class ExpectationTable:
         for expected in placed:
             assert expected in self._by_place[expected.place]
             assert expected in self._by_master[expected.master]
+
+
+def _parts(flow: FlowKey) -> tuple[tuple[int, bytes, int], bytes, int]:
+    """Cut a flow key: where it goes, as in `Expectation.place`, source address and port."""
+    key, size = flow.wire, address_size(flow.wire)
+    place = flow.protocol, key[size : 2 * size], int.from_bytes(key[-2:], "big")
+    return place, key[:size], int.from_bytes(key[-4:-2], "big")
 
 
 def _leave(index: dict[Any, list[Expectation]], name: object, expected: Expectation) -> None:

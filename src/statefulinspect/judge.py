@@ -18,11 +18,10 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict, join, part
-from statefulinspect.conntable import ConnTable
 from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import FlowKey, reverse
+from statefulinspect.lookup import Lookup
 from statefulinspect.machines import make_machines
-from statefulinspect.machines.icmp import quoted_flow
 from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
 from statefulinspect.rules.matcher import Matcher
@@ -54,10 +53,11 @@ class Judge:
     """Hold the table, the wheel, the machines and the rules, and take packets through them."""
 
     def __init__(self, rules: Ruleset, config: Config) -> None:
-        self.table = ConnTable()
+        self.lookup = Lookup()
+        self.table = self.lookup.table
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
-        self.assistant = Assistant(config, rules)
+        self.assistant = Assistant(config, rules, self.lookup.keys, self._sever)
         self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
@@ -72,12 +72,13 @@ class Judge:
             return self._relate(packet, now)
         if reason is not OK or packet.key is None:
             return self._answer_without_connection(packet, reason)
-        side = self.table.find(packet.zone, packet.protocol, packet.key)
+        key = self.lookup.keys.complete(packet) or packet.key
+        side = self.table.find(packet.zone, packet.protocol, key)
         if side is not None and side.connection.expires_at <= now:
             self.remove(side.connection, Cause.EXPIRED, now)
             side = None
         if side is None:
-            return self._admit(packet, packet.key, now)
+            return self._admit(packet, key, now)
         return self._advance(side, packet, now)
 
     def validate(self, packet: Packet) -> Reason:
@@ -105,7 +106,7 @@ class Judge:
         if verdict.action is ACCEPT and self.table.is_taken(connection):
             verdict = attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
         if verdict.action is not ACCEPT:
-            self.expectations.remove_of(connection)
+            self.assistant.withdraw(connection)
             part(connection)
             return attrs.evolve(verdict, connection=None)
         self.table.enter(connection)
@@ -202,7 +203,7 @@ class Judge:
 
     def _relate(self, packet: Packet, now: float) -> Verdict:
         """Answer an ICMP error by the packet that it quotes."""
-        side, reason = self.quoted_side(packet, now)
+        side, reason = self.lookup.quoted_side(packet, now)
         if side is None:
             return self._answer_without_connection(packet, reason)
         if packet.barred is not OK:
@@ -210,30 +211,20 @@ class Judge:
         action, rule = self._matcher.judge(packet, RELATED)
         return Verdict(action, RELATED, side.direction, reason, side.connection, rule)
 
-    def quoted_side(self, packet: Packet, now: float) -> tuple[Side | None, Reason]:
-        """Find the side that would answer the packet quoted in an ICMP error."""
-        flow = quoted_flow(packet)
-        if flow is None:
-            return None, Reason.QUOTE_MALFORMED
-        side = self.live_side(packet.zone, flow, now)
-        if side is None:
-            return None, Reason.QUOTE_UNKNOWN
-        if flow.destination != packet.destination:
-            return None, Reason.QUOTE_MISDIRECTED
-        return side, Reason.ERROR_ABOUT_CONNECTION
-
-    def live_side(self, zone: Zone, flow: FlowKey, now: float) -> Side | None:
-        """Find a side whose connection is not past its deadline; changes nothing."""
-        side = self.table.find(zone, *flow)
-        return side if side is not None and side.connection.expires_at > now else None
-
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
         self.wheel.cancel(connection)
-        self.expectations.remove_of(connection)
         if self.journal is not None:
             self.journal.gone(connection, cause, now)
+        self.assistant.leave(connection, now)
         self.table.remove(connection)
+
+    def _sever(self, zone: Zone, flow: FlowKey, now: float) -> bool:
+        """Remove a connection that another one's helper ends; say whether there is one."""
+        side = self.lookup.live_side(zone, flow, now)
+        if side is not None and side.connection.helper is None:
+            self.remove(side.connection, Cause.DELETED, now)
+        return side is not None
 
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""

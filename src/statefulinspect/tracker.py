@@ -131,11 +131,13 @@ class Tracker:
         """
         given = Zone.of(zone, zone_direction)
         decoded = decode(to_bytes(packet), zone=given)
+        lookup = self._judge.lookup
+        decoded.key = lookup.keys.complete(decoded)
         if decoded.flow is None:
             return None
-        side = self._judge.live_side(given, decoded.flow, self._now)
+        side = lookup.live_side(given, decoded.flow, self._now)
         if side is None and self._judge.validate(decoded) is Reason.ERROR_ABOUT_CONNECTION:
-            side, _ = self._judge.quoted_side(decoded, self._now)
+            side, _ = lookup.quoted_side(decoded, self._now)
         return None if side is None else side.connection
 
     def expire(self, now: float) -> int:
@@ -196,6 +198,7 @@ class Tracker:
         """Assert every invariant of the tracker's structures; for tests."""
         self._table.check()
         self._judge.expectations.check()
+        self._judge.lookup.keys.check()
         self._wheel.check()
         for connection in self._table:
             assert connection.filed_at <= connection.expires_at, "filed after its deadline"

@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import builders
 from kernel.conntrack import Expected
-from kernel.flow import flow_of, lookup_flow
+from kernel.flow import PROTO_GRE, SourceKey, flow_of, lookup_flow, no_source_key
 from kernel.kernel import Kernel
 from kernel.settings import describe, sysctls
 from kernel.talks import Packet
-from statefulinspect import Action, Config, Direction, Ruleset, Tracker
+from statefulinspect import Action, Config, Direction, Ruleset, Tracker, decode
 
 STEP = 0.001  # seconds between packets, about what the kernel takes for one
+PORTS, GRE_KEYS = "sport={} dport={}", "srckey={:#x} dstkey={:#x}"
 TOLERANCE = 1.2  # seconds: the kernel rounds down, and its clock runs
 
 
@@ -61,8 +63,8 @@ def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
     return Answer(words, connection.expires_at - now, verdict.reason.name)
 
 
-def kernel_answer(kernel: Kernel, wire: bytes) -> Answer:
-    answer = kernel.send(wire)
+def kernel_answer(kernel: Kernel, wire: bytes, source_key: SourceKey = no_source_key) -> Answer:
+    answer = kernel.send(wire, source_key=source_key)
     if answer is None:
         return Answer("discarded")
     passed = "passes" if answer.passed else "dropped"
@@ -95,9 +97,11 @@ def _expected_words(each: Expected) -> str:
     flags = {"PERMANENT": each.is_permanent, "INACTIVE": each.is_inactive}
     told = ",".join(name for name, is_set in flags.items() if is_set)
     master_ports = master.ports or (0, 0)
+    told_keys = GRE_KEYS if flow.proto == PROTO_GRE else PORTS
     words = [
-        f"proto={flow.proto} src={flow.src} dst={flow.dst} sport={sport} dport={dport}",
-        f"mask-src={each.source_mask} mask-dst={any_bits} sport={each.port_mask} dport=65535",
+        f"proto={flow.proto} src={flow.src} dst={flow.dst} {told_keys.format(sport, dport)}",
+        f"mask-src={each.source_mask} mask-dst={any_bits}",
+        told_keys.format(each.port_mask, 65535),
         f"master-src={master.src} master-dst={master.dst}",
         f"sport={master_ports[0]} dport={master_ports[1]}",
         *([told] if told else []),
@@ -136,13 +140,19 @@ class Exchange:
         now = self.now() if at is None else at
         ours = library_answer(self.tracker, packet.wire, now)
         self.reason = ours.reason
-        theirs = kernel_answer(self.kernel, packet.wire)
+        theirs = kernel_answer(self.kernel, packet.wire, self._source_key)
         if self.config.helpers:
             ours = ours._replace(words=f"{ours.words}; {library_expects(self.tracker, now)}")
             theirs = theirs._replace(words=f"{theirs.words}; {kernel_expects(self.kernel)}")
         if ours.agrees(theirs, self.tolerance):
             return None
         return Difference(self.config, list(self.sent), ours, theirs, self.is_real_time)
+
+    def _source_key(self, source: str, destination: str, call_id: int) -> int:
+        """Look an entry up by the source key that the library knows: both must have it."""
+        wire = builders.gre(call_id, source=source, destination=destination)
+        key = self.tracker._judge.lookup.keys.complete(decode(wire))
+        return int.from_bytes(key[-4:-2], "big")
 
     def now(self) -> float:
         if self.is_real_time:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import NamedTuple
 
 PROTO_ICMP, PROTO_TCP, PROTO_UDP, PROTO_ICMPV6 = 1, 6, 17, 58
@@ -44,21 +45,32 @@ class _Layers(NamedTuple):
     upper: bytes
 
 
+SourceKey = Callable[[str, str, int], int]
+
+
+def no_source_key(_: str, __: str, ___: int) -> int:
+    """Know no calls: then the source key is 0."""
+    return 0
+
+
 def flow_of(packet: bytes) -> Flow | None:
     """The tuple of a packet, or None when it has none (cut short, later fragment)."""
     layers = _layers(packet)
     return None if layers is None else _flow(layers)
 
 
-def lookup_flow(packet: bytes) -> Flow | None:
-    """The tuple to find a packet's entry by: for an ICMP error, that of its quote."""
+def lookup_flow(packet: bytes, source_key: SourceKey = no_source_key) -> Flow | None:
+    """The tuple to find a packet's entry by: for an ICMP error, that of its quote.
+
+    `source_key` knows what enhanced GRE does not carry.
+    """
     layers = _layers(packet)
     if layers is None:
         return None
     if layers.upper and layers.upper[0] in ICMP_ERRORS.get(layers.proto, ()):
         quoted = _layers(layers.upper[_ICMP_HEADER:], packet[0] >> 4)  # its own is not looked at
-        return None if quoted is None else _flow(quoted)
-    return _flow(layers)
+        return None if quoted is None else _flow(quoted, source_key)
+    return _flow(layers, source_key)
 
 
 def _layers(packet: bytes, version: int | None = None) -> _Layers | None:
@@ -98,7 +110,7 @@ def _ipv6(packet: bytes) -> _Layers | None:
     return _Layers(src, dst, proto, rest)
 
 
-def _flow(layers: _Layers) -> Flow | None:
+def _flow(layers: _Layers, source_key: SourceKey = no_source_key) -> Flow | None:
     src, dst, proto, upper = layers
     if proto in PORT_PROTOCOLS:
         if len(upper) < 4:
@@ -106,7 +118,9 @@ def _flow(layers: _Layers) -> Flow | None:
         ports = (int.from_bytes(upper[0:2], "big"), int.from_bytes(upper[2:4], "big"))
         return Flow(src, dst, proto, ports=ports)
     if proto == PROTO_GRE:
-        return Flow(src, dst, proto, ports=(0, _gre_key(upper)))
+        call_id = _call_id(upper)
+        keys = (0, 0) if call_id is None else (source_key(src, dst, call_id), call_id)
+        return Flow(src, dst, proto, ports=keys)
     if proto in ICMP_ERRORS:
         if len(upper) < 8:
             return None
@@ -114,6 +128,6 @@ def _flow(layers: _Layers) -> Flow | None:
     return Flow(src, dst, proto)
 
 
-def _gre_key(upper: bytes) -> int:
-    """The call ID of enhanced GRE (RFC 2637: version 1), else 0."""
-    return int.from_bytes(upper[6:8], "big") if len(upper) >= 8 and upper[1] & 7 == 1 else 0
+def _call_id(upper: bytes) -> int | None:
+    """The call ID of enhanced GRE (RFC 2637: version 1), else None."""
+    return int.from_bytes(upper[6:8], "big") if len(upper) >= 8 and upper[1] & 7 == 1 else None

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Literal, NamedTuple, cast
 
 from kernel.conntrack import Entry, Expected, Table
-from kernel.flow import lookup_flow
+from kernel.flow import SourceKey, lookup_flow, no_source_key
 from kernel.netns import Namespace, open_tun
 from kernel.nflog import Logged, LogReader, decode
 
@@ -172,7 +172,13 @@ class Kernel:
         """Let go of everything; the kernel then deletes the namespace."""
         self._held.close()
 
-    def send(self, packet: bytes, device: Device | None = None) -> Answer | None:
+    def send(
+        self,
+        packet: bytes,
+        device: Device | None = None,
+        *,
+        source_key: SourceKey = no_source_key,
+    ) -> Answer | None:
         """Let a packet arrive at `device` (default: `device_of`); return the answer.
 
         None: the packet did not get as far as conntrack (a bad IP header, or a
@@ -182,7 +188,7 @@ class Kernel:
         passed = bool(self._drain())
         if logged is None:
             return None
-        flow = lookup_flow(logged.packet)
+        flow = lookup_flow(logged.packet, source_key)
         answer = _answer(logged.prefix, None if flow is None else self._table.get(flow))
         return answer._replace(passed=passed)
 

@@ -9,15 +9,18 @@ import random
 
 import pytest
 
+from kernel import dialogues_misc
 from kernel.dialogues_ftp import FtpDialogue
+from kernel.dialogues_pptp import PptpDialogue
 from kernel.differ import Exchange, configure, shrink
 from kernel.kernel import HELPERS, Kernel
 from kernel.settings import draw
 from kernel.talks import draw_ends
 from statefulinspect import Config
 
-DIALOGUES = [FtpDialogue]
-AT_ONCE = 60  # dialogues before the kernel's table is emptied
+DIALOGUES = [FtpDialogue, *dialogues_misc.DIALOGUES, PptpDialogue]
+SHARE = 12  # of --packets, for each of them
+AT_ONCE = 60  # dialogues before the kernel's settings change
 
 
 def settings(dice: random.Random, names: list[str]) -> Config:
@@ -30,7 +33,7 @@ def settings(dice: random.Random, names: list[str]) -> Config:
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=lambda each: each.__name__)
 def test_what_is_expected_is_what_the_kernel_expects(pytestconfig, dialogue):
     dice = random.Random(pytestconfig.getoption("seed"))
-    packets, wanted = 0, pytestconfig.getoption("packets") // 4
+    packets, wanted = 0, pytestconfig.getoption("packets") // SHARE
     number, expected = 1024, 0
     with Kernel(with_helpers=True) as kernel:
         while packets < wanted:
@@ -45,5 +48,6 @@ def test_what_is_expected_is_what_the_kernel_expects(pytestconfig, dialogue):
                     assert found is None, f"\n{shrink(kernel, found)}"
                     packets += 1
                     expected += len(exchange.tracker.expectations)
+                    exchange.tracker.check()
                 kernel.flush()
     assert expected > packets / 20

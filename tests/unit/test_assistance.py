@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import CLIENT, SERVER, packed, tcp, udp
+from builders import CLIENT, SERVER, gre, icmp_error, packed, tcp, udp
 from statefulinspect import (
     Action,
     Config,
@@ -19,13 +19,20 @@ from statefulinspect import (
     Timeouts,
     Tracker,
 )
-from statefulinspect.helpers.model import (
+from statefulinspect.helpers.model import Policy
+from statefulinspect.helpers.statements import (
     NOTHING,
     Activate,
     Announce,
-    Policy,
+    AnnounceCall,
+    AnnounceEach,
+    AnnouncePair,
+    MapKey,
     Refuse,
+    Remember,
     Renew,
+    Sever,
+    UnmapKeys,
     Withdraw,
 )
 
@@ -210,6 +217,202 @@ def test_withdraw_activate_and_renew(helper):
     (left,) = tracker.expectations
     assert (left.destination_port, left.is_inactive, left.expires_at) == (4002, False, 93.0)
     tracker.check()
+
+
+def taken_port(tracker, helper, port):
+    """Let another control connection announce a port first."""
+    helper.outcome = (announce(port),)
+    tracker.process(udp(999, 53), 0.0)
+
+
+def ports_expected(tracker, of=1000):
+    return [
+        each.destination_port
+        for each in tracker.expectations
+        if each.master.original.source_port == of
+    ]
+
+
+def test_what_cannot_be_announced_ends_the_rest_and_what_was_said_before_holds(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    taken_port(tracker, helper, 4001)
+    helper.outcome = (announce(4000), announce(4001), announce(4002))
+    verdict = tracker.process(udp(1000, 53), 1.0)
+    assert (verdict.action, verdict.reason) == (Action.DROP, Reason.EXPECTATION_CLASH)
+    assert ports_expected(tracker) == [4000]
+
+
+def test_each_of_several_whatever_becomes_of_the_others(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    taken_port(tracker, helper, 4001)
+    helper.outcome = (AnnounceEach((announce(4000), announce(4001), announce(4002))),)
+    assert tracker.process(udp(1000, 53), 1.0).reason is Reason.EXPECTATION_CLASH
+    assert ports_expected(tracker) == [4000, 4002]
+
+
+def test_an_optional_one_hinders_nothing(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    taken_port(tracker, helper, 4001)
+    helper.outcome = (announce(4001, is_optional=True), announce(4002))
+    assert tracker.process(udp(1000, 53), 1.0).action is Action.ACCEPT
+    assert ports_expected(tracker) == [4002]
+
+
+@pytest.mark.parametrize("taken", [4000, 4001])
+def test_a_pair_is_whole_or_not_there(helper, taken):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    taken_port(tracker, helper, taken)
+    helper.outcome = (AnnouncePair(announce(4000), announce(4001)),)
+    assert tracker.process(udp(1000, 53), 1.0).reason is Reason.EXPECTATION_CLASH
+    assert ports_expected(tracker) == []
+    helper.outcome = (AnnouncePair(announce(4002), announce(4003)),)
+    assert tracker.process(udp(1000, 53), 1.0).action is Action.ACCEPT
+    assert ports_expected(tracker) == [4002, 4003]
+
+
+def test_of_a_pair_what_was_known_is_not_taken_back(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(4000),)
+    tracker.process(udp(1000, 53), 0.0)
+    taken_port(tracker, helper, 4001)
+    helper.outcome = (AnnouncePair(announce(4000, kind="late", may_be_known=True), announce(4001)),)
+    assert tracker.process(udp(1000, 53), 1.0).reason is Reason.EXPECTATION_CLASH
+    assert ports_expected(tracker) == [4000]
+
+
+def test_what_is_remembered_is_shown_with_the_next_packet(helper):
+    tracker = tracker_of(helper)
+    other = []
+    helper.outcome = (Remember(other),)
+    tracker.process(udp(1000, 53, b"one"), 0.0)
+    tracker.process(udp(1000, 53, b"two"), 0.1)
+    assert [payload for _, payload, _ in helper.seen] == [b"one"]
+    assert [payload for _, payload, _ in other] == [b"two"]
+
+
+CALL = AnnounceCall(
+    (
+        Announce(47, HERE, 7, source=THERE, source_port=8, group="call"),
+        Announce(47, THERE, 8, source=HERE, source_port=7, group="call"),
+    ),
+    (MapKey(THERE, HERE, 7, 8), MapKey(HERE, THERE, 8, 7)),
+)
+CALL_KEY = THERE + HERE + bytes([0, 8, 0, 7])
+
+
+class Ending(Scripted):
+    """A helper that ends the call with its connection."""
+
+    def end(self, connection):
+        assert connection.original.destination_port == 53
+        return (Sever(47, CALL_KEY), UnmapKeys())
+
+
+def call_packet(is_back=0):
+    way = {"source": CLIENT, "destination": SERVER} if is_back else BACK
+    return gre(8 if is_back else 7, **way)
+
+
+def called(helper):
+    """A tracker with one call, of which one packet was seen."""
+    tracker = tracker_of(helper)
+    helper.outcome = (CALL,)
+    tracker.process(udp(1000, 53), 0.0)
+    helper.outcome = NOTHING
+    assert tracker.process(call_packet(), 1.0).ct_state is CtState.RELATED
+    return tracker
+
+
+def test_both_directions_of_a_call_are_one_connection(helper):
+    tracker = called(helper)
+    assert tracker.expectations == []
+    assert tracker.process(call_packet(1), 2.0).direction is Direction.REPLY
+    assert tracker.find(call_packet(1)) is tracker.find(call_packet())
+    error = icmp_error(call_packet(), source="192.0.2.1", destination=SERVER)
+    assert tracker.process(error, 2.0).ct_state is CtState.RELATED
+    tracker.check()
+
+
+def test_the_keys_of_a_call_go_with_its_connection(helper):
+    tracker = called(helper)
+    tracker.delete(tracker.find(call_packet()))
+    assert str(tracker.process(call_packet(), 3.0).connection.original).endswith(
+        "srckey=0x0 dstkey=0x7"
+    )
+    tracker.check()
+
+
+def test_the_keys_of_a_call_that_the_rules_drop_go_too(helper):
+    tracker = tracker_of(
+        helper, rules=Ruleset([Rule(Action.DROP, protocol=47)], policy=Action.ACCEPT)
+    )
+    helper.outcome = (CALL,)
+    tracker.process(udp(1000, 53), 0.0)
+    assert tracker.process(call_packet(), 1.0).ct_state is CtState.RELATED
+    assert tracker.process(call_packet(), 1.0).ct_state is CtState.NEW
+    tracker.check()
+
+
+def test_a_call_is_announced_whole_or_not_at_all_and_hinders_nobody(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53), 0.0)
+    helper.outcome = (CALL.either[1],)
+    tracker.process(udp(999, 53), 0.0)
+    helper.outcome = (CALL,)
+    assert tracker.process(udp(1000, 53), 1.0).action is Action.ACCEPT
+    assert ports_expected(tracker) == []
+    assert tracker.process(call_packet(), 2.0).ct_state is CtState.NEW
+
+
+def test_one_call_at_a_time_has_its_keys(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (CALL,)
+    tracker.process(udp(1000, 53), 0.0)
+    other = AnnounceCall(
+        (Announce(47, HERE, 70, source=THERE, source_port=8),), (MapKey(THERE, HERE, 70, 8),)
+    )
+    helper.outcome = (other,)
+    tracker.process(udp(1000, 53), 1.0)
+    assert ports_expected(tracker) == [7, 8]
+    tracker.check()
+
+
+def test_a_call_is_severed_with_its_control_connection():
+    helper = Ending()
+    tracker = called(helper)
+    tracker.delete(tracker.find(udp(1000, 53)))
+    assert len(tracker) == 0
+    tracker.check()
+
+
+def test_what_is_not_there_yet_is_not_expected_any_more(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (CALL, Sever(47, CALL_KEY))
+    tracker.process(udp(1000, 53), 0.0)
+    assert ports_expected(tracker) == [8]
+
+
+def test_what_a_helper_reads_cannot_be_severed(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(999, 53), 0.0)
+    for port in (999, 1000):
+        key = HERE + THERE + port.to_bytes(2, "big") + bytes([0, 53])
+        helper.outcome = (Sever(17, key),)
+        tracker.process(udp(1000, 53), 1.0)
+    assert len(tracker) == 2
+    tracker.check()
+
+
+def test_no_call_that_the_policy_forbids(helper):
+    tracker = tracker_of(helper, helper_policy=HelperPolicy(lowest_port=1024))
+    low = AnnouncePair(announce(1024), announce(1023))
+    helper.outcome = (low,)
+    assert tracker.process(udp(1000, 53), 0.0).action is Action.ACCEPT
+    assert tracker.expectations == []
 
 
 class TestThePolicyOfConfig:

@@ -8,7 +8,9 @@ from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp
 from statefulinspect import Reason, Tracker, expecttable
 from statefulinspect.expectation import Expectation
 from statefulinspect.expecttable import ExpectationTable
-from statefulinspect.helpers.model import Announce, Policy
+from statefulinspect.flowkey import FlowKey
+from statefulinspect.helpers.model import Policy
+from statefulinspect.helpers.statements import Announce
 from statefulinspect.zones import NO_ZONE, Zone
 
 TCP, UDP = 6, 17
@@ -46,8 +48,8 @@ def test_the_first_that_fits_uses_it_up(table):
     one = expected(master())
     assert table.announce(one, 0.0) is Reason.OK
     assert len(table) == 1
-    assert table.take(NO_ZONE, TCP, key(), 1.0) is one
-    assert table.take(NO_ZONE, TCP, key(), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is one
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is None
     assert len(table) == 0
 
 
@@ -63,55 +65,55 @@ def test_the_first_that_fits_uses_it_up(table):
 )
 def test_what_does_not_fit(table, zone, protocol, wire):
     table.announce(expected(master()), 0.0)
-    assert table.take(zone, protocol, wire, 1.0) is None
+    assert table.take(zone, FlowKey(protocol, wire), 1.0) is None
 
 
 def test_what_does_not_matter_is_not_compared(table):
     table.announce(expected(master(), source=None), 0.0)
-    assert table.take(NO_ZONE, TCP, key(source=bytes(4), sport=9), 1.0) is not None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(source=bytes(4), sport=9)), 1.0) is not None
 
 
 def test_a_source_port_may_be_told(table):
     table.announce(expected(master(), source_port=20), 0.0)
-    assert table.take(NO_ZONE, TCP, key(sport=21), 1.0) is None
-    assert table.take(NO_ZONE, TCP, key(sport=20), 1.0) is not None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=21)), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=20)), 1.0) is not None
 
 
 def test_a_network_may_be_told(table):
     table.announce(expected(master(), source=THERE, source_mask=bytes([255, 255, 0, 0])), 0.0)
-    assert table.take(NO_ZONE, TCP, key(source=packed("10.1.2.2")), 1.0) is None
-    assert table.take(NO_ZONE, TCP, key(source=packed("10.0.9.9")), 1.0) is not None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(source=packed("10.1.2.2"))), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(source=packed("10.0.9.9"))), 1.0) is not None
 
 
 def test_a_permanent_one_stays(table):
     table.announce(expected(master(), is_permanent=True), 0.0)
     for _ in range(3):
-        assert table.take(NO_ZONE, TCP, key(), 1.0) is not None
+        assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is not None
 
 
 def test_an_inactive_one_waits(table):
     one = expected(master())
     one.is_inactive = True
     table.announce(one, 0.0)
-    assert table.take(NO_ZONE, TCP, key(), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is None
     one.is_inactive = False
-    assert table.take(NO_ZONE, TCP, key(), 1.0) is one
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is one
 
 
 def test_it_serves_until_its_deadline(table):
     table.announce(expected(master()), 0.0)
-    assert table.take(NO_ZONE, TCP, key(), 300.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 300.0) is None
     control = master()
     control.expires_at = 1000.0
     table.announce(expected(control, 1026), 0.0)
-    assert table.take(NO_ZONE, TCP, key(dport=1026), 299.9) is not None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(dport=1026)), 299.9) is not None
 
 
 def test_it_serves_while_its_master_lives(table):
     control = master()
     control.expires_at = 10.0
     table.announce(expected(control), 0.0)
-    assert table.take(NO_ZONE, TCP, key(), 10.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key()), 10.0) is None
 
 
 def test_the_same_again_takes_the_place_of_the_old(table):
@@ -123,12 +125,49 @@ def test_the_same_again_takes_the_place_of_the_old(table):
     assert again.expires_at == 400.0
 
 
-def test_the_same_of_another_kind_is_told_already(table):
+def test_the_same_of_another_kind_or_master_is_told_already_if_it_may_be(table):
     control = master()
     first = expected(control)
     table.announce(first, 0.0)
-    assert table.announce(expected(control, kind="media"), 1.0) is Reason.OK
+    for by, kind in ((control, "media"), (master(22), "")):
+        again = expected(by, kind=kind, may_be_known=True)
+        assert table.announce(again, 1.0) is Reason.OK
+        assert not table.holds(again)
+        strict = expected(by, kind=kind)
+        assert table.announce(strict, 1.0) is Reason.EXPECTATION_CLASH
     assert list(table) == [first]
+    assert table.holds(first)
+
+
+def test_what_may_be_known_must_be_exactly_that(table):
+    table.announce(expected(master()), 0.0)
+    wider = expected(master(22), source=None, may_be_known=True)
+    assert table.announce(wider, 1.0) is Reason.EXPECTATION_CLASH
+
+
+def test_the_first_of_a_group_withdraws_the_others(table):
+    control = master()
+    there, back = expected(control, group="call"), expected(control, 1026, group="call")
+    alone, foreign = expected(control, 1027), expected(master(22), 1028, group="call")
+    for each in (there, back, alone, foreign):
+        table.announce(each, 0.0)
+    assert table.take(NO_ZONE, FlowKey(TCP, key(dport=1026)), 1.0) is back
+    assert list(table) == [alone, foreign]
+
+
+def test_what_is_withdrawn_is_exactly_one_flow(table):
+    one = expected(master(), source_port=7)
+    table.announce(one, 0.0)
+    for zone, flow in (
+        (Zone.of(5), FlowKey(TCP, key(sport=7))),
+        (NO_ZONE, FlowKey(TCP, key(sport=8))),
+        (NO_ZONE, FlowKey(TCP, key(sport=7, source=HERE))),
+        (NO_ZONE, FlowKey(UDP, key(sport=7))),
+    ):
+        table.withdraw(zone, flow)
+        assert list(table) == [one]
+    table.withdraw(NO_ZONE, FlowKey(TCP, key(sport=7)))
+    assert list(table) == []
 
 
 @pytest.mark.parametrize("changes", [{}, {"source": None}, {"source_port": 20}])
@@ -240,3 +279,14 @@ def test_activating_is_by_kind(table):
         table.announce(one, 0.0)
     table.activate(control, "media", 90.0)
     assert [(one.is_inactive, one.expires_at) for one in ones] == [(True, 300.0), (False, 90.0)]
+
+
+def test_gre_is_told_by_its_keys():
+    control = master()
+    announced = Announce(47, HERE, 34, source=THERE, source_port=17)
+    one = Expectation(announced, control, Reader(), expires_at=300.0)
+    assert one.to_conntrack(0.0).split(" master-src")[0] == (
+        "300 proto=47 src=10.0.2.2 dst=10.0.1.2 srckey=0x11 dstkey=0x22 "
+        "mask-src=255.255.255.255 mask-dst=255.255.255.255 srckey=0xffff dstkey=0xffff"
+    )
+    assert "srckey=0x11 dstkey=0x22" in one.to_proc(0.0)

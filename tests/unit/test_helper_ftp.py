@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp
 from statefulinspect import Reason, Tracker
 from statefulinspect.helpers.ftp import FtpHelper
-from statefulinspect.helpers.model import NOTHING, Announce, Message, Refuse
+from statefulinspect.helpers.model import Message
+from statefulinspect.helpers.statements import NOTHING, Announce, Refuse
 
 PARTIAL, MALFORMED = Refuse(Reason.HELPER_PARTIAL), Refuse(Reason.HELPER_MALFORMED)
 

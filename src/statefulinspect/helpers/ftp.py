@@ -26,7 +26,8 @@ from statefulinspect.helpers.ftp_grammar import (
     read_pasv_answer,
     read_port,
 )
-from statefulinspect.helpers.model import NOTHING, Announce, Message, Outcome, Policy, Refuse
+from statefulinspect.helpers.model import Message, Policy
+from statefulinspect.helpers.statements import NOTHING, Announce, Outcome, Refuse
 from statefulinspect.seqnum import M32, after
 from statefulinspect.terms import Reason
 

@@ -12,14 +12,12 @@ with the attributes of `Helper` and the two methods.
 
 from __future__ import annotations
 
-from typing import Final, Mapping, NamedTuple, Protocol, Sequence, Union, runtime_checkable  # noqa: UP035 - Python 3.9
+from typing import Mapping, NamedTuple, Protocol, Sequence, runtime_checkable  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.connection import Connection, Side
-from statefulinspect.terms import Reason
-
-ANY: Final = None  # in place of an address or a port: it does not matter
+from statefulinspect.helpers.statements import Outcome, Statement
 
 
 class Policy(NamedTuple):
@@ -67,63 +65,6 @@ class Message:
         return self.side.key[number * size :][:size]
 
 
-@attrs.frozen
-class Announce:
-    """Say: a connection like this is to come, and belongs to the one read.
-
-    Addresses are wire octets, ports (GRE: keys) numbers from 0 to 65535; `source` and `source_port`
-    may be ANY; of `source` only the bits in `source_mask` count, or all. `kind` is one of
-    `Helper.policies`. A permanent expectation is not used up by its first connection, an inactive
-    one waits for `Activate`. `helper` names the one that reads the expected connection. If it
-    cannot be entered the packet is dropped.
-    """
-
-    protocol: int
-    destination: bytes
-    destination_port: int
-    source: bytes | None = ANY
-    source_port: int | None = ANY
-    source_mask: bytes | None = None
-    kind: str = ""
-    is_permanent: bool = False
-    is_inactive: bool = False
-    helper: str | None = None
-
-
-@attrs.frozen
-class Withdraw:
-    """Say: forget what was announced, of these kinds."""
-
-    kinds: tuple[str, ...]
-
-
-@attrs.frozen
-class Activate:
-    """Say: inactive expectations of this kind hold from now on, for so many seconds."""
-
-    kind: str
-    timeout: float
-
-
-@attrs.frozen
-class Renew:
-    """Say: the control connection lives for so many seconds from now."""
-
-    timeout: float
-
-
-@attrs.frozen
-class Refuse:
-    """Say: drop this packet, because."""
-
-    reason: Reason
-
-
-Statement = Union[Announce, Withdraw, Activate, Renew]
-Outcome = Union[Sequence[Statement], Refuse]
-NOTHING: Final[Outcome] = ()
-
-
 @runtime_checkable
 class Helper(Protocol):
     """Say what a helper must offer.
@@ -144,4 +85,13 @@ class Helper(Protocol):
 
     def read(self, message: Message) -> Outcome:
         """Read one packet: say what follows from it, or refuse it."""
+        ...
+
+
+@runtime_checkable
+class EndingHelper(Helper, Protocol):
+    """Say what a helper offers besides, if more than expectations goes with its connection."""
+
+    def end(self, connection: Connection) -> Sequence[Statement]:
+        """Say what follows from the removal of a control connection, which is still whole."""
         ...

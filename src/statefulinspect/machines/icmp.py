@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import Final
+from typing import Callable, Final
 
 from statefulinspect.checksums import payload_is_right, transport_is_right
 from statefulinspect.connection import Side
@@ -101,18 +101,27 @@ def kind_of(packet: Packet) -> MessageKind:
     return KINDS[packet.protocol][packet.wire[packet.l4]]
 
 
-def quoted_flow(packet: Packet) -> FlowKey | None:
+def key_alone(quote: Packet) -> bytes | None:
+    """Give a packet's key as it was read."""
+    return quote.key
+
+
+def quoted_flow(
+    packet: Packet, complete: Callable[[Packet], bytes | None] = key_alone
+) -> FlowKey | None:
     """Name the direction against the packet that an error quotes; None if it cannot be read.
 
-    Only what names the flow is read: version, lengths and checksums of a quoted packet may be
-    wrong, and four bytes behind its IP header are enough for ports.
+    `complete` gives the quoted packet's key, which may hold more than the packet shows. Only what
+    names the flow is read: version, lengths and checksums of a quoted packet may be wrong, and four
+    bytes behind its IP header are enough for ports.
     """
     quote = Packet(packet.wire[packet.l4 + QUOTE_AT : packet.stop])
     quote.stop = len(quote.wire)
     found = _find_ipv4(quote) if packet.family == 4 else _find_ipv6(quote)
     if not found:
         return None
-    key, reason = flow_key(quote)
+    quote.key, reason = flow_key(quote)
+    key = complete(quote)
     against = reverse(quote.protocol, key) if key is not None and reason is OK else None
     return None if against is None else FlowKey(quote.protocol, against)
 
