@@ -14,7 +14,7 @@ from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.flowkey import GRE, TCP
 from statefulinspect.helpers import make_helpers
 from statefulinspect.helpers.gre_keys import GreKeys
-from statefulinspect.helpers.model import EndingHelper, Helper, Message
+from statefulinspect.helpers.model import EndingHelper, Helper, Message, WaryHelper
 from statefulinspect.obedience import Obedience, Severing, Speaker
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
@@ -91,6 +91,10 @@ class Assistant:
             header, seq = UDP_HEADER, 0
         payload = packet.wire[packet.l4 + header : packet.stop]
         message = Message(side, payload, seq, now)
+        if self._policy.needs_proper_start and payload and _suspects(helper, message):
+            connection.helper = connection.helper_memory = None
+            self.expectations.remove_of(connection)
+            return OK
         return self._obedience.obey(Speaker(helper, connection, now), helper.read(message))
 
     def withdraw(self, connection: Connection) -> None:
@@ -110,3 +114,7 @@ class Assistant:
         """Unmap the keys of a call whose connection ends."""
         if connection.protocol == GRE and connection.master is not None:
             self._keys.unmap(connection.master)
+
+
+def _suspects(helper: Helper, message: Message) -> bool:
+    return isinstance(helper, WaryHelper) and helper.suspects(message)

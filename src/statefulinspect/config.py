@@ -140,7 +140,9 @@ class HelperPolicy:
 
     `lowest_port` is the lowest TCP or UDP port that may be expected. `needs_assured` lets a TCP
     control connection announce only once it has proven itself both ways, `needs_in_window` only
-    in segments that fit the window. `reassembles` puts together commands that are split over
+    in segments that fit the window. `needs_proper_start` stops reading a connection that does not
+    begin as its protocol does: FTP with the server's greeting, IRC with a registration, SIP over
+    TCP with a SIP message. `reassembles` puts together commands that are split over
     segments, which are dropped otherwise. Linux has none of these.
 
     >>> HelperPolicy().lowest_port, HelperPolicy.linux().lowest_port
@@ -150,13 +152,14 @@ class HelperPolicy:
     lowest_port: int = attrs.field(default=1024, validator=_port_number)
     needs_assured: bool = attrs.field(default=True, validator=_switch)
     needs_in_window: bool = attrs.field(default=True, validator=_switch)
+    needs_proper_start: bool = attrs.field(default=True, validator=_switch)
     reassembles: bool = attrs.field(default=False, validator=_switch)
 
     @classmethod
     def linux(cls, **changes: Any) -> HelperPolicy:
         """Make the policy of Linux 6.18, with any field changed by name."""
-        lax = {"lowest_port": 0, "needs_assured": False, "needs_in_window": False}
-        return cls(**{**lax, **changes})
+        needs = ("needs_assured", "needs_in_window", "needs_proper_start")
+        return cls(**{"lowest_port": 0, **dict.fromkeys(needs, False), **changes})
 
 
 def _copied(value: Any) -> Any:

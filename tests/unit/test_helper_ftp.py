@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp
 from statefulinspect import Reason, Tracker
-from statefulinspect.helpers.ftp import FtpHelper
+from statefulinspect.helpers.ftp import FIRST_WORDS, FtpHelper
 from statefulinspect.helpers.model import Message
 from statefulinspect.helpers.statements import NOTHING, Announce, Refuse
 
@@ -246,3 +246,41 @@ def test_any_bytes_give_an_outcome(lines, reassembles):
         for payload in (words, words + b"\n", b"PORT " + words, b"227 " + words, b"229 (" + words):
             outcome = say(is_reply, payload)
             assert isinstance(outcome, (tuple, Refuse))
+
+
+class TestSuspicion:
+    """What does not begin as FTP does."""
+
+    @pytest.mark.parametrize("word", sorted(FIRST_WORDS))
+    def test_the_server_greets_and_the_client_says_who_it_is(self, word):
+        talk = Suspicious()
+        assert not talk.says(1, b"220 hello\r\n")
+        assert not talk.says(0, word.lower() + b" me\r\n")
+        assert not talk.says(0, b"anything")
+        assert not talk.says(1, b"anything")
+
+    def test_the_client_speaks_first(self):
+        assert Suspicious().says(0, b"USER me\r\n")
+
+    @pytest.mark.parametrize("greeting", [b"hello", b"22", b"SSH-2.0", b"\x16\x03\x01"])
+    def test_no_number_is_no_greeting(self, greeting):
+        assert Suspicious().says(1, greeting)
+
+    @pytest.mark.parametrize("words", [b"GET /", b"POST /", b"USE", b"U", b"DELETE /", b"PORT 1"])
+    def test_the_client_begins_otherwise(self, words):
+        talk = Suspicious()
+        assert not talk.says(1, b"220 hello\r\n")
+        assert talk.says(0, words)
+
+
+class Suspicious:
+    """A control connection as far as suspicion needs one."""
+
+    def __init__(self):
+        self.helper = FtpHelper()
+        self.connection = Tracker().process(tcp(1000, 21, "SYN"), 0.0).connection
+        self.connection.helper_memory = self.helper.begin()
+
+    def says(self, is_reply, payload):
+        sides = (self.connection.original_side, self.connection.reply_side)
+        return self.helper.suspects(Message(sides[is_reply], payload, 1, 0.0))

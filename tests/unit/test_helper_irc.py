@@ -188,3 +188,15 @@ def test_any_bytes_give_an_outcome(pieces, begins_well):
     text = (b"PRIVMSG b :\1DCC SEND " if begins_well else b"") + b"".join(pieces)
     outcome = say(text)
     assert outcome == NOTHING or 1 <= outcome[0].destination_port <= 65535
+
+
+@pytest.mark.parametrize("words", [b"NICK me\r\n", b"cap LS\r\n", b"PASS x", b"USER a b c :d"])
+def test_clients_register_before_anything_else(words):
+    opened = tcp(1000, 6667, "SYN")
+    connection = Tracker().process(opened, 0.0).connection
+    connection.helper_memory = HELPER.begin()
+    original, reply = connection.original_side, connection.reply_side
+    assert not HELPER.suspects(Message(reply, b"anything", 0, 0.0))
+    assert HELPER.suspects(Message(original, b"POST / HTTP/1.1\r\n", 0, 0.0))
+    assert not HELPER.suspects(Message(original, words, 0, 0.0))
+    assert not HELPER.suspects(Message(original, b"anything", 0, 0.0))

@@ -14,6 +14,7 @@ off by the end of its segment makes Linux drop the segment, in the hope that it 
 
 from __future__ import annotations
 
+import re
 from typing import Callable, Final, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
 import attrs
@@ -31,6 +32,11 @@ from statefulinspect.helpers.statements import NOTHING, Announce, Outcome, Refus
 from statefulinspect.seqnum import M32, after
 from statefulinspect.terms import Reason
 
+# With what a client may begin, once the server has greeted (RFC 959, 2228, 2389, 2640, 7151).
+FIRST_WORDS: Final = frozenset(
+    (b"USER", b"HOST", b"AUTH", b"FEAT", b"CLNT", b"OPTS", b"LANG", b"SYST", b"HELP", b"NOOP")
+)
+GREETING: Final = re.compile(rb"[0-9]{3}[ -]")
 NEWLINE: Final = b"\n"
 LONGEST_LINE: Final = 512  # octets of a line that are kept for its end
 NO_LINE: Final = (-1, b"")  # no sequence number equals it
@@ -53,11 +59,13 @@ COMMANDS: Final = (
 class LineEnds:
     """Remember, for each direction, up to two sequence numbers just behind a newline.
 
-    `begun` is a line whose end is still to come, and the sequence number where it goes on.
+    `begun` is a line whose end is still to come, and the sequence number where it goes on. `heard`
+    tells which direction has said something.
     """
 
     seen: tuple[list[int], list[int]] = attrs.field(factory=lambda: ([], []))
     begun: list[tuple[int, bytes]] = attrs.field(factory=lambda: [NO_LINE, NO_LINE])
+    heard: list[bool] = attrs.field(factory=lambda: [False, False])
 
     def starts_line(self, is_reply: int, seq: int) -> bool:
         """Say whether a segment that begins here begins a line."""
@@ -95,6 +103,17 @@ class FtpHelper:
     def begin(self) -> LineEnds:
         """Remember no line ends yet."""
         return LineEnds()
+
+    def suspects(self, message: Message) -> bool:
+        """Say whether the client speaks first, or either end begins as none does in FTP."""
+        ends, is_reply = message.memory, message.side.is_reply
+        assert isinstance(ends, LineEnds)
+        if ends.heard[is_reply]:
+            return False
+        ends.heard[is_reply] = True
+        if is_reply:
+            return GREETING.match(message.payload) is None
+        return not ends.heard[1] or message.payload[:4].upper() not in FIRST_WORDS
 
     def read(self, message: Message) -> Outcome:
         """Announce the transfer that a command tells of; refuse a command that breaks off."""

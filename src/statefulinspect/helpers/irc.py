@@ -21,6 +21,8 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
+import attrs
+
 from statefulinspect.flowkey import TCP
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import NOTHING, Announce, Outcome
@@ -33,7 +35,15 @@ OFFERS: Final = (b"SEND ", b"CHAT ", b"MOVE ", b"TSEND ", b"SCHAT ")
 SHORTEST: Final = 27  # octets from the mark to the segment's end
 SPACE: Final = b" "
 NEWLINE: Final = b"\n"
+REGISTRATION: Final = (b"PASS ", b"NICK ", b"USER ", b"CAP ")  # RFC 2812 3.1, IRCv3
 DIGITS: Final = b"0123456789"
+
+
+@attrs.define
+class Progress:
+    """Remember whether the client has begun as IRC clients do."""
+
+    is_registered: bool = False
 
 
 class IrcHelper:
@@ -44,8 +54,18 @@ class IrcHelper:
     families = frozenset({4})
     policies: Mapping[str, Policy] = {"": Policy(8, 300.0)}
 
-    def begin(self) -> None:
-        """Remember nothing: each segment stands for itself."""
+    def begin(self) -> Progress:
+        """Remember that the client has not said anything yet."""
+        return Progress()
+
+    def suspects(self, message: Message) -> bool:
+        """Say whether the client does not begin with registering itself."""
+        progress = message.memory
+        assert isinstance(progress, Progress)
+        if message.side.is_reply or progress.is_registered:
+            return False
+        progress.is_registered = message.payload[:5].upper().startswith(REGISTRATION)
+        return not progress.is_registered
 
     def read(self, message: Message) -> Outcome:
         """Announce the connection that the client offers."""

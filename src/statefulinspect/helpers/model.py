@@ -89,6 +89,19 @@ class Helper(Protocol):
 
 
 @runtime_checkable
+class WaryHelper(Helper, Protocol):
+    """Say what a helper offers besides, if it can tell another protocol from its own.
+
+    Whoever makes a browser talk to port 21 can have it say "PORT ..." in the midst of an upload,
+    but not at the beginning: `HelperPolicy.needs_proper_start` makes use of that.
+    """
+
+    def suspects(self, message: Message) -> bool:
+        """Say whether a payload shows that this connection speaks something else; asked first."""
+        ...
+
+
+@runtime_checkable
 class EndingHelper(Helper, Protocol):
     """Say what a helper offers besides, if more than expectations goes with its connection."""
 
