@@ -9,8 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"terms", "seqnum", "config", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
-    {"fsm", "zones", "rules.fields", "machines.sctp_tags"},
+    {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
+    {"config", "fsm", "zones", "rules.fields", "machines.sctp_tags"},
     {"packet", "listing"},
     {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
     {"connection", "rules.matcher", "helpers.statements"},

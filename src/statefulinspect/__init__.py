@@ -4,7 +4,8 @@
 the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges.
 """
 
-from statefulinspect.config import Config, ConfigError, HelperPolicy, TcpPolicy, Timeouts
+from statefulinspect.checks import ConfigError
+from statefulinspect.config import Config, HelperPolicy, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import decode
 from statefulinspect.events import Cause, Event, EventKind

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.config import Config, ConfigError
+from statefulinspect.checks import ConfigError
+from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.flowkey import GRE, TCP
 from statefulinspect.helpers import make_helpers

@@ -9,47 +9,23 @@ All durations are seconds. Wrong values raise `ConfigError` when the object is m
 
 from __future__ import annotations
 
-from typing import Any, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
-LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
-
-
-class ConfigError(ValueError):
-    """Report a configuration that cannot be: what was given, and what is expected.
-
-    >>> Timeouts(udp=-1)
-    Traceback (most recent call last):
-    ...
-    statefulinspect.config.ConfigError: udp=-1: expected a number of seconds from 0 to 4294967295
-    """
-
-
-def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is not a duration."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and 0 <= value <= LONGEST):  # type: ignore[operator]  # a number here
-        msg = f"{field.name}={value!r}: expected a number of seconds from 0 to {LONGEST}"
-        raise ConfigError(msg)
-
-
-def _switch(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is not a bool, so that a timeout never lands on a switch."""
-    if not isinstance(value, bool):
-        msg = f"{field.name}={value!r}: expected True or False"
-        raise ConfigError(msg)
-
-
-def _counter8(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what the kernel's 8-bit counter could never reach."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 255:
-        msg = f"{field.name}={value!r}: expected a whole number from 0 to 255"
-        raise ConfigError(msg)
+from statefulinspect.checks import (
+    copied,
+    helper_ports,
+    instance,
+    port_number,
+    seconds,
+    switch,
+    whole_number,
+)
 
 
 def _seconds_field(default: float) -> Any:
-    return attrs.field(default=default, validator=_seconds)
+    return attrs.field(default=default, validator=seconds)
 
 
 @attrs.frozen
@@ -112,10 +88,10 @@ class TcpPolicy:
     False
     """
 
-    loose: bool = attrs.field(default=False, validator=_switch)
-    be_liberal: bool = attrs.field(default=False, validator=_switch)
-    ignore_invalid_rst: bool = attrs.field(default=False, validator=_switch)
-    max_retrans: int = attrs.field(default=3, validator=_counter8)
+    loose: bool = attrs.field(default=False, validator=switch)
+    be_liberal: bool = attrs.field(default=False, validator=switch)
+    ignore_invalid_rst: bool = attrs.field(default=False, validator=switch)
+    max_retrans: int = attrs.field(default=3, validator=whole_number(0, 255))
 
     @classmethod
     def linux(cls, **changes: Any) -> TcpPolicy:
@@ -125,13 +101,6 @@ class TcpPolicy:
         True
         """
         return cls(**{"loose": True, **changes})
-
-
-def _port_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is no port."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_536:
-        msg = f"{field.name}={value!r}: expected a port, 0 to 65536"
-        raise ConfigError(msg)
 
 
 @attrs.frozen(kw_only=True)
@@ -149,42 +118,17 @@ class HelperPolicy:
     (1024, 0)
     """
 
-    lowest_port: int = attrs.field(default=1024, validator=_port_number)
-    needs_assured: bool = attrs.field(default=True, validator=_switch)
-    needs_in_window: bool = attrs.field(default=True, validator=_switch)
-    needs_proper_start: bool = attrs.field(default=True, validator=_switch)
-    reassembles: bool = attrs.field(default=False, validator=_switch)
+    lowest_port: int = attrs.field(default=1024, validator=port_number)
+    needs_assured: bool = attrs.field(default=True, validator=switch)
+    needs_in_window: bool = attrs.field(default=True, validator=switch)
+    needs_proper_start: bool = attrs.field(default=True, validator=switch)
+    reassembles: bool = attrs.field(default=False, validator=switch)
 
     @classmethod
     def linux(cls, **changes: Any) -> HelperPolicy:
         """Make the policy of Linux 6.18, with any field changed by name."""
         needs = ("needs_assured", "needs_in_window", "needs_proper_start")
         return cls(**{"lowest_port": 0, **dict.fromkeys(needs, False), **changes})
-
-
-def _copied(value: Any) -> Any:
-    """Copy a mapping, which may change later; leave anything else to the validator."""
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _helpers(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what does not map ports to helpers; names are checked where helpers are made."""
-    is_mapping = isinstance(value, Mapping)
-    ports = list(value) if is_mapping else []  # type: ignore[call-overload]  # a mapping here
-    if not is_mapping or not all(isinstance(p, int) and 0 <= p <= 65_535 for p in ports):
-        msg = f"{field.name}={value!r}: expected a mapping from ports to helpers"
-        raise ConfigError(msg)
-
-
-def _instance(kind: type) -> Any:
-    """Make a validator that names the expected class."""
-
-    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            msg = f"{field.name}={value!r}: expected {kind.__name__}(...)"
-            raise ConfigError(msg)
-
-    return validate
 
 
 @attrs.frozen(kw_only=True)
@@ -203,17 +147,17 @@ class Config:
     (False, True)
     """
 
-    timeouts: Timeouts = attrs.field(factory=Timeouts, validator=_instance(Timeouts))
-    tcp: TcpPolicy = attrs.field(factory=TcpPolicy, validator=_instance(TcpPolicy))
-    verify_checksums: bool = attrs.field(default=False, validator=_switch)
-    udplite_sums_as_udp: bool = attrs.field(default=False, validator=_switch)
-    accounting: bool = attrs.field(default=True, validator=_switch)
-    events: bool = attrs.field(default=False, validator=_switch)
+    timeouts: Timeouts = attrs.field(factory=Timeouts, validator=instance(Timeouts))
+    tcp: TcpPolicy = attrs.field(factory=TcpPolicy, validator=instance(TcpPolicy))
+    verify_checksums: bool = attrs.field(default=False, validator=switch)
+    udplite_sums_as_udp: bool = attrs.field(default=False, validator=switch)
+    accounting: bool = attrs.field(default=True, validator=switch)
+    events: bool = attrs.field(default=False, validator=switch)
     helpers: Mapping[int, object] = attrs.field(
-        factory=lambda: {21: "ftp"}, converter=_copied, validator=_helpers, hash=False
+        factory=lambda: {21: "ftp"}, converter=copied, validator=helper_ports, hash=False
     )
     helper_policy: HelperPolicy = attrs.field(
-        factory=HelperPolicy, validator=_instance(HelperPolicy)
+        factory=HelperPolicy, validator=instance(HelperPolicy)
     )
 
     @classmethod

@@ -12,7 +12,8 @@ from __future__ import annotations
 from struct import error as struct_error
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
-from statefulinspect.config import Config, ConfigError
+from statefulinspect.checks import ConfigError
+from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
 from statefulinspect.events import Cause, Event

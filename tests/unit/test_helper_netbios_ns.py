@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import UDP, packed, udp
 from statefulinspect import Tracker
-from statefulinspect.config import ConfigError
+from statefulinspect.checks import ConfigError
 from statefulinspect.helpers.model import Helper, Message, Policy
 from statefulinspect.helpers.netbios_ns import NetbiosNsHelper
 from statefulinspect.helpers.statements import NOTHING, Announce, Renew

@@ -16,7 +16,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.config import ConfigError
+from statefulinspect.checks import ConfigError
 from statefulinspect.flowkey import UDP
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import NOTHING, Announce, Outcome, Renew
@@ -35,7 +35,7 @@ class NetbiosNsHelper:
     >>> NetbiosNsHelper(["10.0.0.1/8"])
     Traceback (most recent call last):
     ...
-    statefulinspect.config.ConfigError: network '10.0.0.1/8': 10.0.0.1/8 has host bits set
+    statefulinspect.checks.ConfigError: network '10.0.0.1/8': 10.0.0.1/8 has host bits set
     """
 
     name = "netbios-ns"

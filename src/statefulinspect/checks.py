@@ -1,0 +1,94 @@
+"""What a setting may be: the validators of the configuration's fields.
+
+Each refuses a wrong value with a `ConfigError` that says what was given and what is expected.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+
+import attrs
+
+Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+
+LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
+
+
+class ConfigError(ValueError):
+    """Report a configuration that cannot be: what was given, and what is expected.
+
+    >>> from statefulinspect import Timeouts
+    >>> Timeouts(udp=-1)
+    Traceback (most recent call last):
+    ...
+    statefulinspect.checks.ConfigError: udp=-1: expected a number of seconds from 0 to 4294967295
+    """
+
+
+def seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is not a duration."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and 0 <= value <= LONGEST):  # type: ignore[operator]  # a number here
+        msg = f"{field.name}={value!r}: expected a number of seconds from 0 to {LONGEST}"
+        raise ConfigError(msg)
+
+
+def switch(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is not a bool, so that a timeout never lands on a switch."""
+    if not isinstance(value, bool):
+        msg = f"{field.name}={value!r}: expected True or False"
+        raise ConfigError(msg)
+
+
+def whole_number(lowest: int, highest: int) -> Validator:
+    """Make a validator for whole numbers from `lowest` to `highest`."""
+
+    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not (type(value) is int and lowest <= value <= highest):
+            msg = f"{field.name}={value!r}: expected a whole number from {lowest} to {highest}"
+            raise ConfigError(msg)
+
+    return validate
+
+
+def one_of(*choices: str) -> Validator:
+    """Make a validator for a few words."""
+
+    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value not in choices:
+            msg = f"{field.name}={value!r}: expected {' or '.join(map(repr, choices))}"
+            raise ConfigError(msg)
+
+    return validate
+
+
+def port_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no port."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_536:
+        msg = f"{field.name}={value!r}: expected a port, 0 to 65536"
+        raise ConfigError(msg)
+
+
+def copied(value: Any) -> Any:
+    """Copy a mapping, which may change later; leave anything else to the validator."""
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what does not map ports to helpers; names are checked where helpers are made."""
+    is_mapping = isinstance(value, Mapping)
+    ports = list(value) if is_mapping else []  # type: ignore[call-overload]  # a mapping here
+    if not is_mapping or not all(isinstance(p, int) and 0 <= p <= 65_535 for p in ports):
+        msg = f"{field.name}={value!r}: expected a mapping from ports to helpers"
+        raise ConfigError(msg)
+
+
+def instance(kind: type) -> Validator:
+    """Make a validator that names the expected class."""
+
+    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            msg = f"{field.name}={value!r}: expected {kind.__name__}(...)"
+            raise ConfigError(msg)
+
+    return validate
