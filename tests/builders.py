@@ -57,6 +57,32 @@ def ip(source, destination, protocol, payload, *, options=b"", fragment=0, exten
     return struct.pack("!IHBB16s16s", 6 << 28, len(body), first, 64, a.packed, b.packed) + body
 
 
+def piece(whole, start=0, stop=None, *, id_=1, more=None, ecn=0, data=None, before=(44, b""),
+          options=b"", inner=None):  # fmt: skip
+    """Cut a fragment out of a whole packet without options: its payload from `start` to `stop`.
+
+    `data` replaces what is there, `more` says whether others follow, `before` is (first header
+    number, bytes) of IPv6 headers before the fragment header, `inner` the number that announces
+    what is behind it.
+    """
+    payload = whole[20 if whole[0] >> 4 == 4 else 40 :]
+    stop = len(payload) if stop is None else stop
+    data = payload[start:stop] if data is None else data
+    more = start + len(data) < len(payload) if more is None else more
+    if whole[0] >> 4 == 4:
+        words = 5 + len(options) // 4
+        head = bytes([0x40 | words, whole[1] | ecn]) + struct.pack(
+            "!HHH", words * 4 + len(data), id_, more << 13 | start >> 3
+        ) + whole[8:10] + bytes(2) + whole[12:20] + options  # fmt: skip
+        return head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:] + data
+    first, walked = before
+    inner = whole[6] if inner is None else inner
+    walked += struct.pack("!BBHI", inner, 0, start & 0xFFF8 | more, id_)
+    length = (len(walked) + len(data)).to_bytes(2, "big")
+    head = whole[:1] + bytes([whole[1] | ecn << 4]) + whole[2:4] + length + bytes([first])
+    return head + whole[7:40] + walked + data
+
+
 def pseudo_header(source, destination, protocol, length):
     return (
         ip_address(source).packed

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
     {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
-    {"config", "fsm", "zones", "rules.fields", "machines.sctp_tags"},
+    {"config", "fsm", "zones", "fragment_queue", "rules.fields", "machines.sctp_tags"},
     {"packet", "listing"},
     {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
     {"connection", "rules.matcher", "helpers.statements"},
@@ -23,6 +23,7 @@ LEVELS = [
         "machines.sctp_chunks",
     },
     {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.gre_keys", "expectation"}
+    | {"fragments"}
     | {"helpers.amanda", "helpers.irc", "helpers.netbios_ns"}
     | {"helpers.sane", "helpers.tftp"},
     {"helpers.ftp", "helpers.pptp", "expecttable"},
@@ -35,6 +36,7 @@ LEVELS = [
     {"obedience", "lookup"},
     {"assistance"},
     {"judge"},
+    {"defragment"},
     {"tracker"},
     {""},
 ]

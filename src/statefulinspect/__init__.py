@@ -5,10 +5,10 @@ the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges
 """
 
 from statefulinspect.checks import ConfigError
-from statefulinspect.config import Config, HelperPolicy, TcpPolicy, Timeouts
+from statefulinspect.config import Config, HelperPolicy, Limits, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import decode
-from statefulinspect.events import Cause, Event, EventKind
+from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
@@ -27,7 +27,9 @@ __all__ = [
     "Event",
     "EventKind",
     "Expectation",
+    "FragmentEvent",
     "HelperPolicy",
+    "Limits",
     "Packet",
     "Reason",
     "Rule",

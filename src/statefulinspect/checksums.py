@@ -27,6 +27,13 @@ def is_zero_sum(octets: bytes, more: int = 0) -> bool:
     return total % WORD_MAX == 0 and total != 0
 
 
+def summed(header: bytes) -> bytes:
+    """Fill in the checksum of an IPv4 header."""
+    blank = header[:10] + bytes(2) + header[12:]
+    checksum = WORD_MAX - int.from_bytes(blank, "big") % WORD_MAX
+    return header[:10] + checksum.to_bytes(2, "big") + header[12:]
+
+
 def header_is_right(packet: Packet) -> bool:
     """Verify the IPv4 header checksum (RFC 791 3.1)."""
     return is_zero_sum(packet.wire[: (packet.wire[0] & 15) * 4])

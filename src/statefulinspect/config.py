@@ -17,6 +17,7 @@ from statefulinspect.checks import (
     copied,
     helper_ports,
     instance,
+    one_of,
     port_number,
     seconds,
     switch,
@@ -33,7 +34,9 @@ class Timeouts:
     """Hold how long a connection lives after its last packet, by protocol and state, in seconds.
 
     The defaults are those of `Config()`; each is 0 or more, and 0 means gone at once.
-    Names follow the sysctls `net.netfilter.nf_conntrack_*_timeout_*`.
+    Names follow the sysctls `net.netfilter.nf_conntrack_*_timeout_*`. `ipfrag` and `frag6` are how
+    long the fragments of an IPv4 or IPv6 datagram wait for the rest of it, from the first on
+    (`net.ipv4.ipfrag_time`, `nf_conntrack_frag6_timeout`).
 
     >>> Timeouts(tcp_established=900).tcp_established
     900
@@ -64,6 +67,8 @@ class Timeouts:
     sctp_shutdown_ack_sent: float = _seconds_field(3)
     sctp_heartbeat_sent: float = _seconds_field(30)
     generic: float = _seconds_field(600)
+    ipfrag: float = _seconds_field(30)
+    frag6: float = _seconds_field(60)
 
     @classmethod
     def linux(cls, **changes: float) -> Timeouts:
@@ -132,6 +137,28 @@ class HelperPolicy:
 
 
 @attrs.frozen(kw_only=True)
+class Limits:
+    """Hold how much the tracker keeps at most.
+
+    `max_fragment_octets` is how much memory the held fragments of each IP version may take, counted
+    as `fragments` says, before further ones are dropped. `max_fragment_distance` is how many
+    IPv4 fragments of one source may come between two of one datagram before it is begun anew; 0
+    means any number. The defaults are Linux's `ipfrag_high_thresh`, `ipfrag_max_dist`.
+
+    >>> Limits().max_fragment_octets == 4 * 1024 * 1024
+    True
+    """
+
+    max_fragment_octets: int = attrs.field(default=1 << 22, validator=whole_number(1, 1 << 40))
+    max_fragment_distance: int = attrs.field(default=64, validator=whole_number(0, 1 << 31))
+
+    @classmethod
+    def linux(cls, **changes: int) -> Limits:
+        """Make the limits of Linux 6.18, with any field changed by name."""
+        return cls(**changes)
+
+
+@attrs.frozen(kw_only=True)
 class Config:
     """Hold everything a tracker can be told beside its rules; frozen, and shared freely.
 
@@ -142,6 +169,8 @@ class Config:
     INVALID. `accounting` prints packets and octets in `to_conntrack`. `events` writes down what
     happens to connections, for `Tracker.events`. `helpers` says by destination port which new
     connections are read by which helper, a name or an object; `helper_policy` what those may do.
+    `fragments` says what becomes of them: "reassemble" holds them until their datagram is whole,
+    and judges that; "drop" drops each; "track" judges each by itself, as INVALID.
 
     >>> Config().verify_checksums, Config.linux().verify_checksums
     (False, True)
@@ -158,6 +187,10 @@ class Config:
     )
     helper_policy: HelperPolicy = attrs.field(
         factory=HelperPolicy, validator=instance(HelperPolicy)
+    )
+    limits: Limits = attrs.field(factory=Limits, validator=instance(Limits))
+    fragments: str = attrs.field(
+        default="reassemble", validator=one_of("reassemble", "drop", "track")
     )
 
     @classmethod
@@ -177,5 +210,6 @@ class Config:
             "accounting": False,
             "helpers": {},
             "helper_policy": HelperPolicy.linux(),
+            "limits": Limits.linux(),
         }
         return cls(**{**linux, **changes})

@@ -81,7 +81,8 @@ class Verdict:
 
     `connection` is None for packets that belong to none: INVALID, UNTRACKED, and new ones that the
     rules refuse; `direction` is None for the first two. `rule` is None when the default policy
-    decided. `held` is for fragments, and always empty yet.
+    decided. `held` are fragments that were held until now, as bytes in the order of their arrival,
+    and share this packet's fate: its action is theirs.
     """
 
     action: Action

@@ -14,6 +14,7 @@ from statefulinspect.extensions import (
     EXTENSIONS,
     HOP_BY_HOP,
     NO_NEXT,
+    find_fragment_header,
     hop_by_hop_stands,
     walk_extensions,
 )
@@ -34,6 +35,8 @@ PLAIN_IPV6_TCP: Final = struct.Struct("!4xHBx36sIIHH").unpack_from
 MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
+IPV4_FRAGMENT_FIELD: Final = 6  # its offset in the header
+LATER_FRAGMENT: Final = 0xFFF8  # the bits of an IPv6 fragment's offset (RFC 8200 4.5)
 
 GROUP: Final = 0xFF  # an IPv6 group's first byte; the next one's low bits are its scope
 SCOPE: Final = 0x0F  # RFC 4291 2.7: scope 0 is reserved, and no group sends
@@ -82,7 +85,10 @@ def _read_ipv4(packet: Packet) -> Reason:
         return Reason.IP_CUT_SHORT
     if not options_pass(wire[20:header_length]):
         packet.barred = Reason.IPV4_OPTIONS
-    return Reason.FRAGMENT if fragment & NOT_WHOLE else OK
+    if not fragment & NOT_WHOLE:
+        return OK
+    packet.fragment_at = IPV4_FRAGMENT_FIELD
+    return Reason.FRAGMENT
 
 
 def _read_ipv6(packet: Packet) -> Reason:
@@ -103,11 +109,31 @@ def _read_ipv6(packet: Packet) -> Reason:
             return Reason.HOP_BY_HOP_MALFORMED
     protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
     packet.protocol, packet.l4 = protocol, l4
-    if fragment:
-        return Reason.FRAGMENT
+    if l4 != 40:
+        packet.fragment_at, _ = find_fragment_header(wire, packet.stop)
+    return Reason.FRAGMENT if fragment else _transport(protocol)
+
+
+def _transport(protocol: int) -> Reason:
+    """Say what is wrong with where a walk over extension headers has ended."""
     if protocol in EXTENSIONS:
         return Reason.EXTENSION_MALFORMED
     return Reason.NO_NEXT_HEADER if protocol == NO_NEXT else OK
+
+
+def take_as_whole(packet: Packet) -> Packet:
+    """Read a first IPv6 fragment as if it were a whole packet; a later one stays a fragment.
+
+    So Linux judges fragments that it has not put together.
+    """
+    if packet.reason is not Reason.FRAGMENT:
+        return packet
+    _, _, fragment = walk_extensions(packet.wire, packet.wire[6], 40, packet.stop)
+    if not fragment & LATER_FRAGMENT:
+        packet.reason = _transport(packet.protocol)
+        if packet.reason is OK:
+            packet.key, packet.reason = flow_key(packet)
+    return packet
 
 
 def flow_key(packet: Packet) -> tuple[bytes | None, Reason]:

@@ -1,4 +1,4 @@
-"""What has happened to connections: the events that `conntrack -E` shows, with their causes.
+"""What has happened: the events that `conntrack -E` shows, with their causes, and lost fragments.
 
 The tracker calls nobody: it writes events down, and `Tracker.events` takes them. A journal that
 nobody reads does not grow without end; it forgets the oldest, and counts them.
@@ -16,13 +16,16 @@ from typing import Final, NamedTuple
 import attrs
 
 from statefulinspect.connection import Connection
+from statefulinspect.flowkey import address_of, show_address
 from statefulinspect.listing import Listing
 
 KEPT: Final = 65_536  # events; about 40 MB
 
 
 class EventKind(Enum):
-    """Name the three kinds of events, as `conntrack -E` does.
+    """Name the kinds of events: three of connections, as `conntrack -E` does, and LAPSE.
+
+    LAPSE is of fragments that were held, and are dropped before their datagram was whole.
 
     >>> EventKind.DESTROY.value
     'destroy'
@@ -31,6 +34,7 @@ class EventKind(Enum):
     NEW = "new"
     UPDATE = "update"
     DESTROY = "destroy"
+    LAPSE = "lapse"
 
 
 class Cause(Enum):
@@ -48,6 +52,8 @@ class Cause(Enum):
     RESET = "a reset ended it before any reply"
     REOPENED = "a SYN opens a new connection on its ports"
     DELETED = "it was deleted, or all were"
+    OUTRUN = "too many other fragments of its source came in between"
+    MISFIT = "a fragment of no multiple of 8 octets, which is judged by itself, ends it"
 
 
 @attrs.frozen
@@ -77,6 +83,34 @@ class Event:
         return listing.event_line(self.kind.name, with_counts=is_last)
 
 
+@attrs.frozen
+class FragmentEvent:
+    """Tell that held fragments are dropped, for their datagram is given up; frozen.
+
+    `at` and `causes` are as in `Event`; `held` are the fragments as bytes, in the order of their
+    arrival.
+    """
+
+    at: float
+    causes: tuple[Cause, ...]
+    held: tuple[bytes, ...] = attrs.field(repr=False)
+    kind: EventKind = attrs.field(default=EventKind.LAPSE, init=False)
+
+    def __str__(self) -> str:
+        """Write a line that goes with those of `conntrack -E`.
+
+        >>> print(FragmentEvent(30.0, (Cause.EXPIRED,), (bytes.fromhex(
+        ...     "4500001c00072000401100000a0000010a0000020035040000080000"),)))
+          [LAPSE] src=10.0.0.1 dst=10.0.0.2 fragments=1 bytes=28
+        """
+        addresses = self.held[0][12:20] if self.held[0][0] >> 4 == 4 else self.held[0][8:40]
+        half = len(addresses) // 2
+        source, destination = address_of(addresses[:half]), address_of(addresses[half:])
+        ends = f"src={show_address(source)} dst={show_address(destination)}"
+        octets = sum(map(len, self.held))
+        return f"  [LAPSE] {ends} fragments={len(self.held)} bytes={octets}"
+
+
 class Marks(NamedTuple):
     """Hold what of a connection an UPDATE is about."""
 
@@ -100,11 +134,11 @@ class Journal:
     """Write events down until they are taken."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque(maxlen=KEPT)
+        self._events: deque[Event | FragmentEvent] = deque(maxlen=KEPT)
         self._untold: dict[Connection, tuple[Cause, ...]] = {}
         self.lost = 0
 
-    def take(self) -> list[Event]:
+    def take(self) -> list[Event | FragmentEvent]:
         """Give all events since the last call, the oldest first."""
         taken = list(self._events)
         self._events.clear()
@@ -130,6 +164,10 @@ class Journal:
         at = connection.expires_at if cause is Cause.EXPIRED else now
         self._write(EventKind.DESTROY, connection, (cause,), at, now)
 
+    def lapsed(self, held: tuple[bytes, ...], cause: Cause, at: float) -> None:
+        """Write down that held fragments are dropped."""
+        self._keep(FragmentEvent(at, (cause,), held))
+
     def _write(
         self,
         kind: EventKind,
@@ -138,8 +176,11 @@ class Journal:
         at: float,
         now: float,
     ) -> None:
-        self.lost += len(self._events) == KEPT
         listing = connection.listing(now)
         if Cause.EXPIRED in causes:
             listing = attrs.evolve(listing, seconds_left=None)
-        self._events.append(Event(kind, at, causes, listing, connection))
+        self._keep(Event(kind, at, causes, listing, connection))
+
+    def _keep(self, event: Event | FragmentEvent) -> None:
+        self.lost += len(self._events) == KEPT
+        self._events.append(event)

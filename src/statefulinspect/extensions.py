@@ -45,6 +45,19 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
     return header, at, fragment
 
 
+def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
+    """Tell where an IPv6 packet's first fragment header is, and which octet announces it; or 0, 0.
+
+    The walk is that of `walk_extensions`.
+    """
+    header, at, announced_at = wire[6], 40, 6
+    while header in EXTENSIONS and at + (8 if header == FRAGMENT else 2) <= stop:
+        if header == FRAGMENT:
+            return at, announced_at
+        header, at, announced_at = wire[at], at + extension_size(header, wire[at + 1]), at
+    return 0, 0
+
+
 def extension_size(header: int, length: int) -> int:
     """Tell the octets of an extension header from its length field (RFC 8200 4, RFC 4302 2.2)."""
     if header == FRAGMENT:

@@ -54,7 +54,9 @@ class Packet:
     `l4` is the offset of the transport header, `stop` the end of the IP payload. `key` names the
     flow; it is None when the packet has no transport header that could name one. `reason` says
     what is wrong with the packet, and `barred` why it is dropped after it was tracked, if they are
-    not OK. `iif`, `oif`, `mark` and `zone` are what the caller said of the packet.
+    not OK. `fragment_at` is where an IPv6 fragment header is, or in IPv4 the fragment field of a
+    fragment; 0 if there is none. `iif`, `oif`, `mark` and `zone` are what the caller said of the
+    packet.
     """
 
     wire: bytes = attrs.field()
@@ -65,6 +67,7 @@ class Packet:
     key: bytes | None = None
     reason: Reason = OK
     barred: Reason = OK
+    fragment_at: int = 0
     iif: str = ""
     oif: str = ""
     mark: int = 0

@@ -58,6 +58,7 @@ class Effect(Enum):
     REOPEN = "the connection is removed, and the packet opens a new one"
     RELATE = "let through as RELATED; the connection it speaks of is left as it was"
     EXEMPT = "UNTRACKED: never belongs to a connection"
+    HOLD = "UNTRACKED as yet, and held: judged once its datagram is whole"
     BAR = "tracked, but dropped whatever the rules say, and opens nothing"
     REFUSE = "INVALID: belongs to no connection, and is not counted"
     DISCARD = (
@@ -65,7 +66,7 @@ class Effect(Enum):
     )
 
 
-_ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _BAR, _REFUSE, _DISCARD = Effect
+_ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _HOLD, _BAR, _REFUSE, _DISCARD = Effect
 
 
 class Reason(Enum):
@@ -104,6 +105,8 @@ class Reason(Enum):
     ERROR_ABOUT_CONNECTION = "an ICMP error that quotes a packet of a tracked connection", _RELATE
     EXEMPT_ICMPV6 = "neighbour discovery or multicast listening, which is never tracked", _EXEMPT
 
+    FRAGMENT_HELD = "waits for the other fragments of its datagram", _HOLD
+
     IPV4_OPTIONS = "IPv4 options that no router passes on: malformed, or a source route", _BAR
     HELPER_PARTIAL = "a command of a helped connection that breaks off in this packet", _BAR
     HELPER_MALFORMED = "a command of a helped connection that cannot be read", _BAR
@@ -118,7 +121,16 @@ class Reason(Enum):
     GROUP_ADDRESS = "an IPv6 group as source, or one of scope 0 as destination", _DISCARD
     HOP_BY_HOP_MALFORMED = "IPv6 hop-by-hop options that every router discards", _DISCARD
 
-    FRAGMENT = "is one fragment of a datagram, and no whole one can be judged", _REFUSE
+    FRAGMENT_REPEATED = "a fragment whose octets were all received before", _DISCARD
+    FRAGMENT_OVERLAP = "overlaps received fragments; the datagram is dropped", _DISCARD
+    FRAGMENT_EMPTY = "a fragment that carries nothing", _DISCARD
+    FRAGMENT_END = "contradicts other fragments about where the datagram ends", _DISCARD
+    FRAGMENTS_TOO_LONG = "makes a datagram of more than 65535 octets", _DISCARD
+    FRAGMENTS_ECN = "completes a datagram of which parts are ECN-capable, and parts not", _DISCARD
+    FRAGMENTS_FULL = "a fragment, and too many octets are held already", _DISCARD
+    FRAGMENT_UNWANTED = "a fragment, and the configuration drops them all", _DISCARD
+
+    FRAGMENT = "is one fragment of a datagram, and is judged by itself", _REFUSE
     EXTENSION_MALFORMED = "an IPv6 extension header is cut short", _REFUSE
     NO_NEXT_HEADER = "carries nothing: IPv6 next header 59", _REFUSE
     WRONG_FAMILY = "ICMP inside IPv6, or ICMPv6 inside IPv4", _REFUSE
@@ -152,6 +164,7 @@ class Reason(Enum):
 # Looking a member up through its class costs more than the comparison it is needed for.
 ACCEPT: Final = Action.ACCEPT
 DROP: Final = Action.DROP
+HOLD: Final = Action.HOLD
 NEW: Final = CtState.NEW
 ESTABLISHED: Final = CtState.ESTABLISHED
 RELATED: Final = CtState.RELATED

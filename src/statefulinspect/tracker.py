@@ -16,7 +16,8 @@ from statefulinspect.checks import ConfigError
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
-from statefulinspect.events import Cause, Event
+from statefulinspect.defragment import Defragmenter
+from statefulinspect.events import Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import TCP
 from statefulinspect.judge import Judge, refuse_endless
@@ -57,6 +58,7 @@ class Tracker:
         self._judge = Judge(rules, config)
         self._classify = self._judge.classify
         self._table, self._wheel = self._judge.table, self._judge.wheel
+        self._defragmenter = Defragmenter(config, self._judge)
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
         self._tcp_lifetimes = self._judge.tcp_lifetimes
@@ -87,6 +89,7 @@ class Tracker:
             now = self._now
         if now >= self._wheel.next_tick_at:
             self._judge.sweep(now)
+            self._defragmenter.sweep(now)
         self._now = now
         try:
             if packet[0] == 0x45:
@@ -98,8 +101,7 @@ class Tracker:
                 length, protocol, key, seq, ack, offset_flags, window = PLAIN_IPV6_TCP(packet)
                 length, start, part_of = length + 40, 40, packet[0] & 0xF0 ^ 0x60
         except (IndexError, struct_error):  # too short for TCP
-            given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
-            return self._classify(decode(packet, iif, oif, mark, given), now)
+            protocol = -1
         if protocol == TCP and zone == 0 and not part_of & NOT_WHOLE:
             side = self._tcp_sides.get(key)
             header = PLAIN_HEADER[offset_flags]
@@ -120,7 +122,10 @@ class Tracker:
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
-        return self._classify(decode(packet, iif, oif, mark, given), now)
+        decoded = decode(packet, iif, oif, mark, given)
+        if decoded.fragment_at:
+            return self._defragmenter.process(decoded, now)
+        return self._classify(decoded, now)
 
     def find(
         self, packet: PacketLike, *, zone: int = 0, zone_direction: Direction | None = None
@@ -142,7 +147,10 @@ class Tracker:
         return None if side is None else side.connection
 
     def expire(self, now: float) -> int:
-        """Remove every connection whose deadline is not after `now`; tell how many."""
+        """Remove every connection whose deadline is not after `now`; tell how many.
+
+        Fragments that have waited too long are dropped too, and not counted.
+        """
         if now > self._now:
             refuse_endless(now)
             self._now = now
@@ -150,12 +158,16 @@ class Tracker:
         for connection in passed:
             self._judge.remove(connection, Cause.EXPIRED, self._now)
         self._judge.expectations.expire(self._now, len(self._judge.expectations))
+        for table in self._defragmenter.tables.values():
+            table.expire_all(self._now)
         return len(passed)
 
     @property
     def next_expiry_at(self) -> float | None:
         """Tell the earliest deadline, when `expire` has work to do; None if there is none."""
-        return self._wheel.earliest()
+        tables = self._defragmenter.tables.values()
+        deadlines = [self._wheel.earliest(), *(table.wheel.earliest() for table in tables)]
+        return min((each for each in deadlines if each is not None), default=None)
 
     @property
     def expectations(self) -> list[Expectation]:
@@ -178,11 +190,13 @@ class Tracker:
         self._judge.remove(connection, Cause.DELETED, self._now)
 
     def flush(self) -> None:
-        """Remove every connection."""
+        """Remove every connection, and drop what fragments are held."""
         for connection in list(self._table):
             self._judge.remove(connection, Cause.DELETED, self._now)
+        for table in self._defragmenter.tables.values():
+            table.flush(self._now)
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[Event | FragmentEvent]:
         """Take what has happened since the last call, the oldest first.
 
         Empty unless `Config(events=True)`. The latest 65,536 events are kept; `lost_events` counts
@@ -200,6 +214,8 @@ class Tracker:
         self._table.check()
         self._judge.expectations.check()
         self._judge.lookup.keys.check()
+        for table in self._defragmenter.tables.values():
+            table.check()
         self._wheel.check()
         for connection in self._table:
             assert connection.filed_at <= connection.expires_at, "filed after its deadline"

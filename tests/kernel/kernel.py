@@ -236,8 +236,8 @@ class Kernel:
         self._table.flush()
 
     def sysctl(self, name: str, value: int | None = None) -> int:
-        """Read, or write and read back, a net.netfilter sysctl of the namespace."""
-        full = name if name.startswith("net.netfilter.") else f"net.netfilter.{name}"
+        """Read, or write and read back, a sysctl of the namespace: of net.netfilter, or net.*."""
+        full = name if name.startswith("net.") else f"net.netfilter.{name}"
         if value is not None:
             self._namespace.write_sysctl(full, value)
         return int(self._namespace.read_sysctl(full))

@@ -22,6 +22,8 @@ TIMEOUTS = [field.name for field in attrs.fields(Timeouts)]
 
 def timeout_sysctl(name: str) -> str:
     """Name the sysctl of a timeout: tcp_syn_sent is nf_conntrack_tcp_timeout_syn_sent."""
+    if name == "ipfrag":
+        return "net.ipv4.ipfrag_time"
     protocol, _, state = name.partition("_")
     return f"nf_conntrack_{protocol}_timeout" + (f"_{state}" if state else "")
 

@@ -25,7 +25,10 @@ class FullWay(Tracker):
             if now >= self._wheel.next_tick_at:
                 self._judge.sweep(now)
             self._now = now
-        return self._classify(decode(packet, **context), self._now)
+        decoded = decode(packet, **context)
+        if decoded.fragment_at:
+            return self._defragmenter.process(decoded, self._now)
+        return self._classify(decoded, self._now)
 
 
 def fields(record, without):

@@ -14,7 +14,7 @@ from statefulinspect.cli.describe import describe
 from statefulinspect.cli.report import Entry, Summary
 from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.connection import Connection
-from statefulinspect.events import Event
+from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.flowkey import Address, show_address
 from statefulinspect.terms import ORIGINAL, REPLY, Action, CtState, Direction
 
@@ -52,7 +52,7 @@ class JsonReport:
         """Print one record that the tracker did not see."""
         self._line({"type": "not_ip", "number": number, "time": seconds, "summary": what})
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection."""
         self._line(
             {

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from statefulinspect.cli.totals import Totals
 from statefulinspect.connection import Connection, Verdict
-from statefulinspect.events import Event
+from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.packet import Packet
 
 
@@ -40,7 +40,7 @@ class Report(Protocol):
         """Print one record that the tracker did not see."""
         ...
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection."""
         ...
 

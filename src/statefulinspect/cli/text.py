@@ -16,7 +16,7 @@ from rich.text import Text
 from statefulinspect.cli.describe import describe
 from statefulinspect.cli.report import Entry, Summary
 from statefulinspect.cli.totals import Totals
-from statefulinspect.events import Event
+from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.terms import ACCEPT, OK, Action, CtState
 
 STYLES: Final = {
@@ -56,7 +56,7 @@ class TextReport:
         words = f"{seconds:10.6f} {NOT_IP:<11} {NOTHING:<8} {NOTHING:<6} {what}"
         self._line((words, "dim"))
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection as `conntrack -E` does, with its time in front."""
         self._line((f"{event.at:10.6f} {event}", "dim"))
 
