@@ -109,7 +109,7 @@ def _read_ipv6(packet: Packet) -> Reason:
             return Reason.HOP_BY_HOP_MALFORMED
     protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
     packet.protocol, packet.l4 = protocol, l4
-    if l4 != 40:
+    if next_header in EXTENSIONS:
         packet.fragment_at, _ = find_fragment_header(wire, packet.stop)
     return Reason.FRAGMENT if fragment else _transport(protocol)
 

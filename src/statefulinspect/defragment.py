@@ -27,7 +27,13 @@ from statefulinspect.decoding import (
     take_as_whole,
 )
 from statefulinspect.events import Cause
-from statefulinspect.extensions import EXTENSIONS, NO_NEXT, find_fragment_header, walk_extensions
+from statefulinspect.extensions import (
+    EXTENSIONS,
+    FRAGMENT,
+    NO_NEXT,
+    find_fragment_header,
+    walk_extensions,
+)
 from statefulinspect.flowkey import ICMPV6, TCP, UDP
 from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key
 from statefulinspect.fragments import FragmentTable
@@ -67,13 +73,10 @@ def ipv6_fragment(packet: Packet) -> Fragment:
     return Fragment(wire, head, field & LATER_FRAGMENT, data, not field & 1, ecn)
 
 
-def lacks_header(packet: Packet, fragment: Fragment) -> bool:
+def lacks_header(packet: Packet) -> bool:
     """Say whether a first IPv6 fragment ends before its transport header does."""
-    if fragment.start:
-        return False
-    wire, at = packet.wire, packet.fragment_at
-    protocol, l4, inner = walk_extensions(wire, wire[at], at + 8, packet.stop)
-    if protocol in EXTENSIONS or protocol == NO_NEXT or inner & LATER_FRAGMENT:
+    protocol, l4, field = walk_extensions(packet.wire, FRAGMENT, packet.fragment_at, packet.stop)
+    if protocol in EXTENSIONS or protocol == NO_NEXT or field & LATER_FRAGMENT:
         return False  # where there is no transport header, Linux misses none
     return l4 + LEAST_HEADER.get(protocol, 1) > packet.stop
 
@@ -144,9 +147,12 @@ class Defragmenter:
 
     def _collect(self, packet: Packet, now: float) -> Verdict:
         family = packet.family
+        if family == 6:
+            if packet.wire[4:6] == bytes(2) or lacks_header(packet):
+                return self._classify(take_as_whole(packet), now)
+            if packet.fragment_at + 8 > packet.stop:
+                return _dropped(Reason.FRAGMENT_HEADER)
         fragment = ipv4_fragment(packet) if family == 4 else ipv6_fragment(packet)
-        if family == 6 and lacks_header(packet, fragment):
-            return self._classify(take_as_whole(packet), now)
         table = self.tables[family]
         table.expire(now, SWEEP_AT_MOST)
         if table.is_full:

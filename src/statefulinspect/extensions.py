@@ -27,13 +27,14 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
     """Walk over IPv6 extension headers; tell protocol, its offset, and the fragment field.
 
     An extension header's number as protocol means that this header is cut short before its length.
-    As in Linux the last one may reach beyond `stop`, and so may the offset. The walk ends at a
+    As in Linux the last one may reach beyond `stop`, a fragment header by 4 octets, and so may the
+    offset. The walk ends at a
     fragment that is not the first. The fragment field holds offset and more-fragments bit; 0 means
     a whole packet.
     """
     fragment = seen = 0
     while header in EXTENSIONS:
-        if at + (8 if header == FRAGMENT else 2) > stop:
+        if at + (4 if header == FRAGMENT else 2) > stop:
             return header, at, fragment
         size = extension_size(header, wire[at + 1])
         if header == FRAGMENT:
@@ -48,14 +49,14 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
 def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
     """Tell where an IPv6 packet's first fragment header is, and which octet announces it; or 0, 0.
 
-    The walk is that of `walk_extensions`.
+    It may be cut short, or lie beyond `stop`.
     """
     header, at, announced_at = wire[6], 40, 6
-    while header in EXTENSIONS and at + (8 if header == FRAGMENT else 2) <= stop:
-        if header == FRAGMENT:
-            return at, announced_at
+    while header != FRAGMENT:
+        if header not in EXTENSIONS or at + 2 > stop:
+            return 0, 0
         header, at, announced_at = wire[at], at + extension_size(header, wire[at + 1]), at
-    return 0, 0
+    return at, announced_at
 
 
 def extension_size(header: int, length: int) -> int:

@@ -123,6 +123,7 @@ class Reason(Enum):
 
     FRAGMENT_REPEATED = "a fragment whose octets were all received before", _DISCARD
     FRAGMENT_OVERLAP = "overlaps received fragments; the datagram is dropped", _DISCARD
+    FRAGMENT_HEADER = "an IPv6 fragment header that is cut short", _DISCARD
     FRAGMENT_EMPTY = "a fragment that carries nothing", _DISCARD
     FRAGMENT_END = "contradicts other fragments about where the datagram ends", _DISCARD
     FRAGMENTS_TOO_LONG = "makes a datagram of more than 65535 octets", _DISCARD

@@ -7,7 +7,11 @@ import random
 import builders
 from builders import piece
 
-IPV4_OPTIONS = [bytes.fromhex("01010100"), bytes.fromhex("94040000"), bytes.fromhex("07070400000000" "00")]
+IPV4_OPTIONS = [
+    bytes.fromhex("01010100"),
+    bytes.fromhex("94040000"),
+    bytes.fromhex("0707040000000000"),
+]
 BEFORE = [
     (44, b""),
     (44, b""),
@@ -17,7 +21,7 @@ BEFORE = [
     (51, bytes([44, 1, *bytes(10)])),
     (0, bytes([60, 0, 1, 4, 0, 0, 0, 0, 44, 1, 1, 12, *bytes(12)])),
 ]
-DESTINATION_OPTIONS = bytes([0, 0, 1, 4, 0, 0, 0, 0])
+OPTIONS_ALONE = bytes([0, 1, 4, 0, 0, 0, 0])  # a header of them, without the first octet
 SIZES = [0, 1, 7, 8, 9, 16, 24, 40, 41, 56, 100, 160, 400]
 LONGEST_PIECE = 65_400  # octets, which leaves room for any headers
 LARGE = [1400, 8000, 65_480, 65_488, 65_495]
@@ -65,62 +69,67 @@ class FragmentTalk:
 
     def fragments(self) -> list[bytes]:
         """Draw a whole exchange."""
-        dice, size = self.dice, self.payload
+        dice = self.dice
         if self.family == 6 and dice.random() < 0.1:
             self._wrap()
-            size = self.payload
+        size = self.payload
         edges = sorted({8 * dice.randrange(size // 8 + 1) for _ in range(dice.randrange(6))} | {0})
-        drawn = [self.cut(a, b) for a, b in zip(edges, [*edges[1:], size])]
+        ecn = dice.choice([(self.ecn,), (self.ecn,), (self.ecn,), (1, 2), (2, 3), (0, 1, 2, 3)])
+        drawn = [
+            self.cut(start, stop, ecn=dice.choice(ecn))
+            for start, stop in zip(edges, [*edges[1:], size])
+        ]
         if dice.random() < 0.6:
             dice.shuffle(drawn)
         while dice.random() < 0.45:
-            drawn.insert(dice.randrange(len(drawn) + 1), self._spoiled(drawn))
+            drawn.insert(dice.randrange(len(drawn) + 1), self._odd(drawn))
         if dice.random() < 0.2:
             drawn += drawn[: dice.randrange(1, 4)]
         return drawn
 
     def _wrap(self) -> None:
         """Put something between the fragment header and the transport header."""
-        protocol = self.whole[6]
-        between = self.dice.choice(
+        dice, protocol = self.dice, self.whole[6]
+        options = bytes([protocol]) + OPTIONS_ALONE
+        field = dice.choice([0, 0, 1, 8])
+        self.inner, between = dice.choice(
             [
-                (60, bytes([protocol]) + DESTINATION_OPTIONS[1:]),
-                (60, bytes([60]) + DESTINATION_OPTIONS[1:] + bytes([protocol]) + DESTINATION_OPTIONS[1:]),
-                (44, bytes([protocol, 0, 0, 0, 0, 0, 0, 9])),
-                (44, bytes([protocol, 0, 0, 1, 0, 0, 0, 9])),
-                (44, bytes([protocol, 0, 0, 8, 0, 0, 0, 9])),
+                (60, options),
+                (60, bytes([60]) + OPTIONS_ALONE + options),
                 (60, bytes([protocol, 30, *bytes(6)])),
+                (44, bytes([protocol, 0, 0, field, 0, 0, 0, 9])),
+                (44, dice.randbytes(dice.randrange(8))),
             ]
         )
-        self.inner = between[0]
-        self.whole = self.whole[:40] + between[1] + self.whole[40:]
+        self.whole = self.whole[:40] + between + self.whole[40:]
         self.payload = len(self.whole) - 40
 
-    def _spoiled(self, drawn: list[bytes]) -> bytes:
+    def _odd(self, drawn: list[bytes]) -> bytes:
         """Draw a fragment that should not be there."""
         dice, size = self.dice, self.payload
         start = 8 * dice.randrange(size // 8 + 2)
         stop = dice.choice([start + 8, start + 16, size, start + dice.randrange(40), size + 8])
-        kind = dice.randrange(10)
-        if kind == 0:
-            return dice.choice(drawn)
-        if kind == 1:
-            return self.cut(start, stop, data=dice.randbytes(max(0, stop - start)))
-        if kind == 2:
-            return self.cut(start, stop, more=dice.random() < 0.5)
-        if kind == 3:
-            return self.cut(start, start, data=b"", more=dice.random() < 0.5)
-        if kind == 4:
-            return self.cut(start, stop, ecn=dice.randrange(4))
-        if kind == 5:
-            return self.cut(65_528, 65_528, data=bytes(dice.choice([1, 7, 8, 64])))
-        if kind == 6:
-            return self.cut(0, size, more=False)
-        if kind == 7:
-            spoiled = bytearray(dice.choice(drawn))
-            spoiled[10] ^= 1 if self.family == 4 else 0
-            spoiled[9 if self.family == 4 else 7] ^= 1
+        ways = [
+            lambda: dice.choice(drawn),
+            lambda: self.cut(start, stop, data=dice.randbytes(max(0, stop - start))),
+            lambda: self.cut(start, stop, more=dice.random() < 0.5),
+            lambda: self.cut(start, start, data=b"", more=dice.random() < 0.5),
+            lambda: self.cut(start, stop, ecn=dice.randrange(4)),
+            lambda: self.cut(65_528, 65_528, data=bytes(dice.choice([1, 7, 8, 64]))),
+            lambda: self.cut(0, size, more=False),
+            lambda: self.cut(start, start + 12, more=True),
+            lambda: self.cut(0, dice.randrange(25), more=True),
+            lambda: self._with_spoiled_header(dice.choice(drawn)),
+        ]
+        return dice.choice(ways)()
+
+    def _with_spoiled_header(self, wire: bytes) -> bytes:
+        """Make another IPv4 protocol or a wrong checksum of it, or cut an IPv6 header short."""
+        spoiled = bytearray(wire)
+        if self.family == 4:
+            spoiled[9] ^= 1
+            spoiled[11] ^= self.dice.choice([1, 2])
             return bytes(spoiled)
-        if kind == 8:
-            return self.cut(start, start + 12, more=True)
-        return self.cut(0, dice.randrange(25), more=True)
+        length = min(len(self.before[1]) + self.dice.randrange(1, 9), len(wire) - 40)
+        spoiled[4:6] = length.to_bytes(2, "big")
+        return bytes(spoiled[: 40 + length])
