@@ -12,12 +12,16 @@ is TCP flags, `udp`, `udplite`, `sctp`, `gre`, `icmp`, `proto` (any number) or `
 error quoting an earlier line); then come key=value words, named after the builders' parameters.
 `from=` and `to=` replace the addresses, `family: 6` above the lines makes all of it IPv6, and
 `ext=44/hex` puts extension headers, the first of them number 44, before the transport header.
+`piece 8-24` before a packet sends these octets of its payload as a fragment (`8-` up to the end),
+of the datagram `ident=`; `more=` overrules whether others follow, `fill=` the octets, `ecn=` is the
+codepoint, `nth=70` sends as many, of datagrams numbered on.
 
 Right of the arrow, before the semicolon: the action if it is not accept, the ct state, `original`
 or `reply` where that is worth saying, and the reason if it is not OK. After it: `gone`, or the
 connection's state name (if it has one), whole seconds left, `unreplied` or `assured`, `mark=7` if
 it has one, and where that is worth saying `packets=2/1` of both directions, and `expects=1`: how
-many expectations there are. `data=` is a payload as text, and `mark_it=7` marks the connection
+many expectations there are; `octets=48/0` of both directions; `held=1`: how many fragments go with
+this one. `data=` is a payload as text, and `mark_it=7` marks the connection
 behind the packet.
 """
 
@@ -29,7 +33,7 @@ from dataclasses import dataclass, field
 import attrs
 
 import builders
-from statefulinspect import Action, Config, Direction, Reason, Ruleset, Tracker
+from statefulinspect import Action, Config, Direction, Reason, Ruleset, Tracker, decode
 
 CONTEXT = (
     "zone",
@@ -38,6 +42,7 @@ CONTEXT = (
     "oif",
     "mark_it",
 )  # words that `process` takes, not the packet
+PIECE = ("ident", "more", "fill", "ecn", "nth")  # words for a fragment, not its datagram
 HEX = {
     "hex",
     "bytes",
@@ -99,15 +104,20 @@ class Conversation:
     def _add(self, line: str) -> None:
         packet, _, expected = line.partition("=>")
         at, arrow, *words = shlex.split(packet)
+        cut = words[1] if words[0] == "piece" else ""
+        words = words[2:] if cut else words
         pairs = (word.partition("=") for word in words[1:])
         options = {name: value if name in HEX else _value(value) for name, _, value in pairs}
         context = {name: options.pop(name) for name in CONTEXT if name in options}
-        self.marks.append(context.pop("mark_it", None))
+        mark = context.pop("mark_it", None)
         if "zone_direction" in context:
             context["zone_direction"] = Direction(context["zone_direction"])
+        own = {name: options.pop(name) for name in PIECE if name in options}
         wire = self._packet(arrow, words[0], options)
-        step = Step(len(self.steps) + 1, line, float(at), wire, expected.strip(), context)
-        self.steps.append(step)
+        for sent in _pieces(wire, cut, **own) if cut else [wire]:
+            step = Step(len(self.steps) + 1, line, float(at), sent, expected.strip(), context)
+            self.steps.append(step)
+            self.marks.append(mark)
 
     def _packet(self, arrow: str, what: str, options: dict[str, object]) -> bytes:
         names = ("CLIENT", "SERVER") if self.family == 4 else ("CLIENT6", "SERVER6")
@@ -186,9 +196,13 @@ class Conversation:
             tracker.check()
             zone = {name: step.options[name] for name in CONTEXT[:2] if name in step.options}
             connection = tracker.find(step.packet, **zone)
+            if decode(step.packet).fragment_at:
+                connection = verdict.connection
             answer = describe(verdict, connection, step.at, step.expected)
             if "expects=" in step.expected:
                 answer += f" expects={len(tracker.expectations)}"
+            if "held=" in step.expected:
+                answer += f" held={len(verdict.held)}"
             if self.marks[step.number - 1] is not None and connection is not None:
                 connection.mark = self.marks[step.number - 1]
             assert answer == step.expected, f"line {step.number}: {step.text}\n  got {answer}"
@@ -212,6 +226,8 @@ def describe(verdict, connection, at: float, expected: str) -> str:
         entry += f" mark={connection.mark}"
     if connection is not None and "packets=" in expected:
         entry += " packets={}/{}".format(*(connection.count(way).packets for way in Direction))
+    if connection is not None and "octets=" in expected:
+        entry += " octets={}/{}".format(*(connection.count(way).octets for way in Direction))
     return f"{' '.join(words)}; {entry}"
 
 
@@ -232,6 +248,16 @@ def _value(text: str) -> object:
         return int(text, 0)
     except ValueError:
         return text
+
+
+def _pieces(whole, cut, *, ident=1, nth=1, fill=None, **words):
+    start, _, stop = cut.partition("-")
+    start, stop = int(start), int(stop) if stop else None
+    if fill is not None:
+        words["data"] = bytes([fill]) * ((stop or len(whole)) - start)
+    return [
+        builders.piece(whole, start, stop, id_=ident + number, **words) for number in range(nth)
+    ]
 
 
 def _changed(record, path: list[str], value):

@@ -49,12 +49,12 @@ class Answer(NamedTuple):
 
 def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
     verdict = tracker.process(wire, now)
-    if verdict.reason.effect.name == "DISCARD":
+    if verdict.reason.effect.name in ("DISCARD", "HOLD"):
         return Answer("discarded", reason=verdict.reason.name)
     direction = verdict.direction.value if verdict.direction else "-"
     passed = "passes" if verdict.action is Action.ACCEPT else "dropped"
     words = f"{verdict.ct_state.value} {direction} {passed}"
-    connection = tracker.find(wire)
+    connection = verdict.connection if decode(wire).fragment_at else tracker.find(wire)
     if connection is None:
         return Answer(f"{words} gone", reason=verdict.reason.name)
     counts = [tuple(connection.count(way)) for way in Direction]

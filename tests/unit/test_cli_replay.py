@@ -108,10 +108,38 @@ def test_a_capture_without_packets_has_totals_too(run):
     assert (status, objects(lines)[0]["started_at"]) == (0, None)
 
 
+DATAGRAM = builders.udp(data=bytes(56))
+IN_PIECES = pcap_of(
+    (0.0, ethernet(builders.piece(DATAGRAM, 0, 24))),
+    (0.5, ethernet(builders.piece(DATAGRAM, 24))),
+    (1.0, ethernet(builders.piece(DATAGRAM, 24))),
+    (31.5, ethernet(builders.piece(DATAGRAM, 24))),
+)
+IN_PIECES_TEXT = """\
+  0.000000 untracked   -        hold   10.0.1.2 > 10.0.2.2: udp fragment len 24 FRAGMENT_HELD
+  0.500000 new         original accept 10.0.1.2 > 10.0.2.2: udp fragment len 40 with 1 held
+  1.000000 untracked   -        hold   10.0.1.2 > 10.0.2.2: udp fragment len 40 FRAGMENT_HELD
+ 31.500000 untracked   -        hold   10.0.1.2 > 10.0.2.2: udp fragment len 40 FRAGMENT_HELD
+totals
+"""
+
+
+def test_fragments(run):
+    _, lines, _ = run(IN_PIECES)
+    assert lines[:5] == IN_PIECES_TEXT.splitlines()
+    _, lines, _ = run(IN_PIECES, "--events")
+    assert " 31.000000   [LAPSE] src=10.0.1.2 dst=10.0.2.2 fragments=1 bytes=60" in lines
+    _, lines, _ = run(IN_PIECES, "--json", "--events")
+    found = objects(lines)
+    assert [each["held"] for each in found if each["type"] == "packet"] == [0, 1, 0, 0]
+    assert [each["causes"] for each in found if each.get("event") == "lapse"] == [["EXPIRED"]]
+    assert found[-1]["actions"] == {"accept": 1, "drop": 0, "reject": 0, "hold": 3}
+
+
 PACKET_KEYS = [
     *("type", "number", "time", "family", "protocol", "source", "destination", "source_port"),
     *("destination_port", "icmp_type", "icmp_code", "length", "is_cut", "summary", "ct_state"),
-    *("direction", "action", "reason"),
+    *("direction", "action", "reason", "held"),
 ]
 CONNECTION_KEYS = [
     *("type", "protocol", "state", "seconds_left", "seen_reply", "is_assured", "mark", "zone"),
@@ -168,6 +196,7 @@ def test_json_values(run):
         "direction": None,
         "action": "drop",
         "reason": "ACK_ABOVE_SENT",
+        "held": 0,
     }
     assert found[6]["conntrack"] == SMALL_TEXT.splitlines()[7]
     assert found[6]["original"] == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from statefulinspect import Config, ConfigError, TcpPolicy, Timeouts
+from statefulinspect import Config, ConfigError, Limits, TcpPolicy, Timeouts
 
 # Linux 6.18 as it boots: net.netfilter.nf_conntrack_*, in seconds.
 LINUX_TIMEOUTS = {
@@ -34,6 +34,8 @@ LINUX_TIMEOUTS = {
     "sctp_shutdown_ack_sent": 3,
     "sctp_heartbeat_sent": 30,
     "generic": 600,
+    "ipfrag": 30,
+    "frag6": 60,
 }
 SWITCHES = ["loose", "be_liberal", "ignore_invalid_rst"]
 
@@ -123,7 +125,8 @@ def test_max_retrans_takes(value):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("timeouts", "Timeouts(...)"), ("tcp", "TcpPolicy(...)")]
+    ("name", "kind"),
+    [("timeouts", "Timeouts(...)"), ("tcp", "TcpPolicy(...)"), ("limits", "Limits(...)")],
 )
 @pytest.mark.parametrize("value", [None, {}, 30, Config()])
 def test_a_part_refuses(name, kind, value):
@@ -139,7 +142,39 @@ def test_profiles_refuse_wrong_changes_too():
         Config.linux(accounting=2)
 
 
-@pytest.mark.parametrize("record", [Config(), Timeouts(), TcpPolicy()])
+def test_limits_of_linux():
+    expected = {"max_fragment_octets": 4_194_304, "max_fragment_distance": 64}
+    assert attrs.asdict(Limits.linux()) == expected
+    assert Config().limits == Config.linux().limits == Limits() == Limits.linux()
+    assert Limits.linux(max_fragment_distance=0).max_fragment_distance == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [("max_fragment_octets", 1, 2**40), ("max_fragment_distance", 0, 2**31)],
+)
+def test_a_limit_has_bounds(name, lowest, highest):
+    for value in (lowest, highest):
+        assert getattr(Limits(**{name: value}), name) == value
+    for value in (lowest - 1, highest + 1, True, 5.0, None, "5"):
+        with pytest.raises(ConfigError) as caught:
+            Limits(**{name: value})
+        expected = f"{name}={value!r}: expected a whole number from {lowest} to {highest}"
+        assert str(caught.value) == expected
+
+
+def test_what_becomes_of_fragments():
+    assert Config().fragments == Config.linux().fragments == "reassemble"
+    for value in ("reassemble", "drop", "track"):
+        assert Config(fragments=value).fragments == value
+    for value in ("hold", None, True, []):
+        with pytest.raises(ConfigError) as caught:
+            Config(fragments=value)
+        words = "'reassemble' or 'drop' or 'track'"
+        assert str(caught.value) == f"fragments={value!r}: expected {words}"
+
+
+@pytest.mark.parametrize("record", [Config(), Timeouts(), TcpPolicy(), Limits()])
 def test_configurations_are_frozen(record):
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(record, attrs.fields(type(record))[0].name, 1)

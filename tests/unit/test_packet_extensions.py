@@ -74,7 +74,7 @@ def what_is_gone(headers, cut):
     at = next(at for at in range(len(headers)) if cut < sum(sizes[: at + 1]))
     if at == 0 and headers[0] is HOP_BY_HOP:
         return routers
-    if cut - sum(sizes[:at]) < (8 if headers[at][0] == 44 else 2):
+    if cut - sum(sizes[:at]) < (4 if headers[at][0] == 44 else 2):
         return walk
     return last if at == len(headers) - 1 else following
 

@@ -28,4 +28,13 @@ def test_what_the_ip_layer_drops_by_itself():
         "IP_CUT_SHORT",
         "GROUP_ADDRESS",
         "HOP_BY_HOP_MALFORMED",
+        "FRAGMENT_REPEATED",
+        "FRAGMENT_OVERLAP",
+        "FRAGMENT_HEADER",
+        "FRAGMENT_EMPTY",
+        "FRAGMENT_END",
+        "FRAGMENTS_TOO_LONG",
+        "FRAGMENTS_ECN",
+        "FRAGMENTS_FULL",
+        "FRAGMENT_UNWANTED",
     }

@@ -45,6 +45,7 @@ class JsonReport:
                 "direction": verdict.direction.value if verdict.direction else None,
                 "action": verdict.action.value,
                 "reason": verdict.reason.name,
+                "held": len(verdict.held),
             }
         )
 
@@ -53,7 +54,7 @@ class JsonReport:
         self._line({"type": "not_ip", "number": number, "time": seconds, "summary": what})
 
     def event(self, event: Event | FragmentEvent) -> None:
-        """Print what happened to a connection."""
+        """Print what happened to a connection, or to fragments."""
         self._line(
             {
                 "type": "event",

@@ -41,7 +41,7 @@ class Report(Protocol):
         ...
 
     def event(self, event: Event | FragmentEvent) -> None:
-        """Print what happened to a connection."""
+        """Print what happened to a connection, or to fragments."""
         ...
 
     def summary(self, summary: Summary) -> None:

@@ -49,6 +49,7 @@ class TextReport:
             (f"{verdict.action.value:<6} ", "" if verdict.action is ACCEPT else REFUSED),
             (describe(entry.packet), ""),
             ("" if verdict.reason is OK else f" {verdict.reason.name}", UNUSUAL),
+            (_held(len(verdict.held)), ""),
         )
 
     def not_ip(self, _: int, seconds: float, what: str) -> None:
@@ -76,6 +77,11 @@ class TextReport:
             self._console.print(Text.assemble(*parts))
         else:
             sys.stdout.write("".join(words for words, _ in parts) + "\n")
+
+
+def _held(fragments: int) -> str:
+    """Say how many fragments, held until now, go with a packet."""
+    return f" with {fragments} held" if fragments else ""
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
