@@ -140,10 +140,11 @@ class HelperPolicy:
 class Limits:
     """Hold how much the tracker keeps at most.
 
-    `max_fragment_octets` is how much memory the held fragments of each IP version may take, counted
-    as `fragments` says, before further ones are dropped. `max_fragment_distance` is how many
-    IPv4 fragments of one source may come between two of one datagram before it is begun anew; 0
-    means any number. The defaults are Linux's `ipfrag_high_thresh`, `ipfrag_max_dist`.
+    `max_fragment_octets` is how much memory the held fragments of each IP version may take before
+    further ones are dropped; each counts for 800 octets more than it has, and a datagram for 200.
+    `max_fragment_distance` is how far apart two fragments of an IPv4 datagram may be, counted in
+    fragments of their source, before it is begun anew; 0 means any distance. The defaults are
+    Linux's (`ipfrag_high_thresh`, `nf_conntrack_frag6_high_thresh`, `ipfrag_max_dist`).
 
     >>> Limits().max_fragment_octets == 4 * 1024 * 1024
     True

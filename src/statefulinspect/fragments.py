@@ -23,7 +23,8 @@ class FragmentTable:
     """Hold the queues of one IP version; `lapsed` is told of each that is given up.
 
     `cost` is the memory that all queues count for; above `max_cost` nothing is taken in.
-    `max_distance` is how many fragments of a source may lie between two of a datagram, 0 for any.
+    `max_distance` is how far apart two fragments of a datagram may be among those of their source,
+    0 for any.
     """
 
     def __init__(self, timeout: float, max_cost: int, max_distance: int, lapsed: Lapsed) -> None:

@@ -228,6 +228,15 @@ def test_behind_the_fragment_header_headers_may_follow():
     assert reasons(tracker, *wires) == ["FRAGMENT_HELD", "OK"]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "reason"),
+    [(89, "OK"), (59, "NO_NEXT_HEADER"), (60, "EXTENSION_MALFORMED"), (17, "UDP_LENGTH")],
+)
+def test_a_first_ipv6_fragment_of_no_multiple_of_8_is_judged_as_it_is(protocol, reason):
+    packet = ip(CLIENT6, SERVER6, protocol, bytes([60, 0, 0, 9, 0, 0, 0, 0, 60, 9]))
+    assert reasons(tracker_of(verify_checksums=False), piece(packet, 0, 9)) == [reason]
+
+
 DIFFERENT = [
     {"id_": 2},
     {"source": "10.0.1.9"},

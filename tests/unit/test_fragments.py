@@ -102,7 +102,7 @@ def test_a_refused_fragment_costs_nothing():
 
 @pytest.mark.parametrize("between", [3, 4, 5])
 def test_distance(between):
-    """Of the fragments of one source; 4 in between are too many for 4."""
+    """Of the fragments of one source; with 4 in between, the next is the fifth."""
     table = Waiting(max_distance=4)
     first = table.take(1)
     for number in range(between):
