@@ -82,7 +82,7 @@ class FragmentQueue:
     @property
     def is_whole(self) -> bool:
         """Say whether nothing is missing."""
-        return self.has_last and self.received == self.end and 0 in self._data
+        return self.has_last and self.received == self.end
 
     def add(self, fragment: Fragment) -> Reason:
         """Take a fragment in; OK, or why it cannot be.

@@ -21,6 +21,7 @@ from statefulinspect import (
     Tracker,
     decode,
 )
+from statefulinspect.judge import SWEEP_AT_MOST
 
 ENDS = {
     4: {"source": CLIENT, "destination": SERVER},
@@ -162,6 +163,12 @@ def test_ipv6_is_too_long_with_its_headers():
             piece(packet, 65_000, size, more=False, before=before),
         ]
         assert reasons(tracker_of(), *wires)[1] == expected
+
+
+def test_an_ipv6_fragment_may_end_at_65535():
+    for size, expected in [(7, "FRAGMENT_HELD"), (8, "FRAGMENTS_TOO_LONG")]:
+        wire = piece(whole(6), 65_528, data=bytes(size), more=False)
+        assert reasons(tracker_of(), wire) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -330,6 +337,16 @@ def test_expire_and_flush_and_sweep(family):
     causes = [each.causes[0] for each in tracker.events() if isinstance(each, FragmentEvent)]
     assert causes == [Cause.EXPIRED, Cause.DELETED, Cause.EXPIRED]
     assert tracker._defragmenter.tables[family].cost == 0
+
+
+@BOTH
+def test_a_fragment_sweeps_what_has_timed_out(family):
+    tracker = tracker_of(events=True)
+    reasons(tracker, *(piece(whole(family), 0, 24, id_=number) for number in range(100)))
+    reasons(tracker, piece(whole(family), 0, 24, id_=100), at=100)
+    assert len(tracker.events()) == SWEEP_AT_MOST
+    reasons(tracker, piece(whole(family), 24, id_=100), at=100)
+    assert len(tracker._defragmenter.tables[family]) == 0
 
 
 def test_nobody_has_to_listen():
