@@ -10,10 +10,12 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
     {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
+    {"networks"},
+    {"dos"},
     {"config", "fsm", "zones", "fragment_queue", "rules.fields", "machines.sctp_tags"},
     {"packet", "listing"},
     {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
-    {"connection", "rules.matcher", "helpers.statements"},
+    {"connection", "rules.matcher", "helpers.statements", "screening"},
     {"helpers.model"},
     {
         "conntable",

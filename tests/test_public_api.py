@@ -17,6 +17,7 @@ NAMES = [
     "Connection",
     "CtState",
     "Direction",
+    "DosPolicy",
     "Event",
     "EventKind",
     "Expectation",

@@ -8,6 +8,7 @@ from statefulinspect.checks import ConfigError
 from statefulinspect.config import Config, HelperPolicy, Limits, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import decode
+from statefulinspect.dos import DosPolicy
 from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.packet import Packet
@@ -24,6 +25,7 @@ __all__ = [
     "Connection",
     "CtState",
     "Direction",
+    "DosPolicy",
     "Event",
     "EventKind",
     "Expectation",

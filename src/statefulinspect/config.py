@@ -23,6 +23,7 @@ from statefulinspect.checks import (
     switch,
     whole_number,
 )
+from statefulinspect.dos import DosPolicy
 
 
 def _seconds_field(default: float) -> Any:
@@ -172,6 +173,7 @@ class Config:
     connections are read by which helper, a name or an object; `helper_policy` what those may do.
     `fragments` says what becomes of them: "reassemble" holds them until their datagram is whole,
     and judges that; "drop" drops each; "track" judges each by itself, as INVALID.
+    `dos` says which attacks are discarded before all else.
 
     >>> Config().verify_checksums, Config.linux().verify_checksums
     (False, True)
@@ -193,6 +195,7 @@ class Config:
     fragments: str = attrs.field(
         default="reassemble", validator=one_of("reassemble", "drop", "track")
     )
+    dos: DosPolicy = attrs.field(factory=DosPolicy, validator=instance(DosPolicy))
 
     @classmethod
     def linux(cls, **changes: Any) -> Config:
@@ -212,5 +215,6 @@ class Config:
             "helpers": {},
             "helper_policy": HelperPolicy.linux(),
             "limits": Limits.linux(),
+            "dos": DosPolicy.linux(),
         }
         return cls(**{**linux, **changes})

@@ -26,6 +26,7 @@ from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
 from statefulinspect.rules.matcher import Matcher
 from statefulinspect.rules.model import Ruleset
+from statefulinspect.screening import Screen
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
@@ -57,6 +58,7 @@ class Judge:
         self.table = self.lookup.table
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
+        self.screen = Screen(config.dos)
         self.assistant = Assistant(config, rules, self.lookup.keys, self._sever)
         self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
@@ -85,9 +87,8 @@ class Judge:
         """Check everything that can be checked without a connection."""
         if self._config.verify_checksums and packet.family == 4 and not header_is_right(packet):
             return Reason.IP_HEADER_CHECKSUM
-        if packet.reason is not OK:
-            return packet.reason
-        return self.machines[packet.protocol].validate(packet)
+        reason = self.screen.check(packet)
+        return reason if reason is not OK else self.machines[packet.protocol].validate(packet)
 
     def _admit(self, packet: Packet, key: bytes, now: float) -> Verdict:
         """Open a connection with its first packet, if the machine and the rules let it."""

@@ -61,9 +61,7 @@ class Effect(Enum):
     HOLD = "UNTRACKED as yet, and held: judged once its datagram is whole"
     BAR = "tracked, but dropped whatever the rules say, and opens nothing"
     REFUSE = "INVALID: belongs to no connection, and is not counted"
-    DISCARD = (
-        "INVALID, and dropped whatever the rules say, as the IP layer does before any firewall"
-    )
+    DISCARD = "INVALID, and dropped whatever the rules say: by the IP layer, or as an attack"
 
 
 _ACCEPT, _IGNORE, _END, _REOPEN, _RELATE, _EXEMPT, _HOLD, _BAR, _REFUSE, _DISCARD = Effect
@@ -120,6 +118,23 @@ class Reason(Enum):
     IP_CUT_SHORT = "is shorter than its IP header says", _DISCARD
     GROUP_ADDRESS = "an IPv6 group as source, or one of scope 0 as destination", _DISCARD
     HOP_BY_HOP_MALFORMED = "IPv6 hop-by-hop options that every router discards", _DISCARD
+
+    LAND = "comes from the very address, and port, that it goes to", _DISCARD
+    SOURCE_UNSPECIFIED = "a source in 0.0.0.0/8, and does not ask for an address", _DISCARD
+    SOURCE_LOOPBACK = "a loopback source, which no wire carries", _DISCARD
+    SOURCE_GROUP = "an IPv4 group as source", _DISCARD
+    SOURCE_RESERVED = "a source in 240.0.0.0/4: reserved, or the broadcast address", _DISCARD
+    SOURCE_BROADCAST = "the broadcast address of a known network as source", _DISCARD
+    SOURCE_MAPPED = "an IPv4-mapped IPv6 source, which no wire carries", _DISCARD
+    TCP_NULL = "TCP without any flag, as scanners send", _DISCARD
+    TCP_XMAS = "the TCP flags FIN, PSH and URG alone, as scanners send", _DISCARD
+    TCP_SYN_FIN = "begins and ends a TCP connection at once", _DISCARD
+    TCP_SYN_RST = "begins and resets a TCP connection at once", _DISCARD
+    TCP_FIN_ALONE = "a TCP FIN without ACK, as scanners send", _DISCARD
+    SMURF = "an echo request to a broadcast address or a group", _DISCARD
+    PING_OF_DEATH = "a fragment that ends beyond octet 65535 of its datagram", _DISCARD
+    FRAGMENT_TINY = "a first fragment without the whole transport header", _DISCARD
+    FRAGMENT_IN_HEADER = "a fragment that begins within the transport header", _DISCARD
 
     FRAGMENT_REPEATED = "a fragment whose octets were all received before", _DISCARD
     FRAGMENT_OVERLAP = "overlaps received fragments; the datagram is dropped", _DISCARD

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import UDP, packed, udp
-from statefulinspect import Tracker
+from statefulinspect import Config, Tracker
 from statefulinspect.checks import ConfigError
 from statefulinspect.helpers.model import Helper, Message, Policy
 from statefulinspect.helpers.netbios_ns import NetbiosNsHelper
@@ -23,7 +23,7 @@ def ask(source, destination, networks=("10.0.1.0/24",), *, ports=(137, 137), is_
     """Let a machine ask, and give what follows."""
     helper = NetbiosNsHelper(networks)
     opened = udp(*ports, source=source, destination=destination)
-    connection = Tracker().process(opened, 0.0).connection
+    connection = Tracker(config=Config.linux()).process(opened, 0.0).connection  # LAND too
     connection.helper_memory = helper.begin()
     side = connection.reply_side if is_reply else connection.original_side
     return helper.read(Message(side, data, 0, 0.0))

@@ -105,7 +105,7 @@ def test_a_dropped_packet_of_a_known_connection_still_counts_for_its_state():
 def test_what_the_ip_layer_discards_is_dropped_whatever_the_rules_say():
     tracker = Tracker(Ruleset([], policy=Action.ACCEPT))
     assert tracker.process(b"\x45", 0).action is Action.DROP
-    assert tracker.process(tcp(flags=""), 0).action is Action.ACCEPT
+    assert tracker.process(tcp(flags="PSH"), 0).action is Action.ACCEPT
 
 
 @pytest.mark.parametrize("verify", [False, True])

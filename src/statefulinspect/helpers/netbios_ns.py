@@ -14,16 +14,15 @@ has no interfaces: it is told the networks, and reads the queries of all their m
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import Any, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.checks import ConfigError
 from statefulinspect.flowkey import UDP
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import NOTHING, Announce, Outcome, Renew
+from statefulinspect.networks import broadcast_networks
 
 PORT: Final = 137  # of the answers, wherever the query went
 LIFE: Final = 3.0  # seconds in which answers are awaited
-LONGEST_PREFIX: Final = 30  # longer ones leave no broadcast address (RFC 3021)
 
 
 class NetbiosNsHelper:
@@ -44,11 +43,8 @@ class NetbiosNsHelper:
     policies: Mapping[str, Policy] = {"": Policy(1, LIFE)}
 
     def __init__(self, networks: Iterable[str | IPv4Network]) -> None:
-        if isinstance(networks, str):
-            msg = f"networks={networks!r}: expected several, as in [{networks!r}]"
-            raise ConfigError(msg)
         self._by_broadcast: dict[bytes, list[IPv4Network]] = {}
-        for network in map(_network, networks):
+        for network in broadcast_networks(networks):
             broadcast = network.broadcast_address.packed
             self._by_broadcast.setdefault(broadcast, []).append(network)
 
@@ -78,19 +74,3 @@ def _answers(message: Message, mask: bytes) -> Announce:
         is_permanent=True,
         is_optional=True,
     )
-
-
-def _network(given: Any) -> IPv4Network:
-    """Read a prefix; ConfigError if it is none, or one without a broadcast address."""
-    if not isinstance(given, (str, IPv4Network)):
-        msg = f"network {given!r}: expected a prefix such as '10.0.0.0/8'"
-        raise ConfigError(msg)
-    try:
-        network = IPv4Network(given)
-    except ValueError as error:
-        msg = f"network {given!r}: {error}"
-        raise ConfigError(msg) from None
-    if network.prefixlen > LONGEST_PREFIX:
-        msg = f"network {given!r}: has no broadcast address"
-        raise ConfigError(msg)
-    return network
