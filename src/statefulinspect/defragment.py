@@ -39,7 +39,7 @@ from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key
 from statefulinspect.fragments import FragmentTable
 from statefulinspect.judge import SWEEP_AT_MOST, Judge, refuse_endless
 from statefulinspect.packet import Packet
-from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Reason
+from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Reason
 
 LONGEST: Final = 65_535  # octets of a datagram
 LEAST_HEADER: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
@@ -122,6 +122,7 @@ class Defragmenter:
         self._mode = config.fragments
         self._verifies = config.verify_checksums
         self._journal = judge.journal
+        self._screen = judge.screen
         self._classify = judge.classify
 
     def _lapsed(self, queue: FragmentQueue, cause: Cause, at: float) -> None:
@@ -143,6 +144,9 @@ class Defragmenter:
             return _dropped(Reason.FRAGMENT_UNWANTED)
         if self._verifies and packet.family == 4 and not header_is_right(packet):
             return self._classify(packet, now)
+        reason = self._screen.check(packet)
+        if reason.effect is Effect.DISCARD:
+            return _dropped(reason)
         return self._collect(packet, now)
 
     def _collect(self, packet: Packet, now: float) -> Verdict:

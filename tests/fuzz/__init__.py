@@ -1,0 +1,1 @@
+"""Fuzzing with coverage: what bytes mean (`target`), seeds (`seeds`), the run (`fuzz_process`)."""
