@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Iterator, NamedTuple  # noqa: UP035 - Python 3.9
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from builders import icmp, tcp, udp
-from statefulinspect import CtState, Direction
+from builders import icmp, piece, tcp, udp
+from statefulinspect import Action, CtState, Direction, Reason
 
 NEW, ESTABLISHED, RELATED = CtState.NEW, CtState.ESTABLISHED, CtState.RELATED
 REPLY = Direction.REPLY
-USER = b"USER anonymous\r\n"  # as in Linux the helper reads from the second line on
+GREETING = b"220 Ready\r\n"
+USER = b"USER anonymous\r\n"
+WELCOME = b"230 OK\r\n"
 
 
 class Step(NamedTuple):
@@ -25,7 +27,9 @@ class Step(NamedTuple):
 
     packet: bytes
     ct_state: CtState
-    direction: Direction = Direction.ORIGINAL
+    direction: Direction | None = Direction.ORIGINAL
+    action: Action = Action.ACCEPT
+    reason: Reason = Reason.OK
 
 
 class Ends(NamedTuple):
@@ -65,6 +69,21 @@ def ping(ends: Ends, dice: random.Random) -> Iterator[Step]:
     yield Step(back, ESTABLISHED, REPLY)
 
 
+def long_message(ends: Ends, dice: random.Random) -> Iterator[Step]:
+    """Send a datagram that no link takes whole, its fragments in any order."""
+    data = bytes(dice.randrange(3000, 9000))
+    whole = udp(ends.client_port, 9000, data, source=ends.client, destination=ends.server)
+    size = len(whole) - 20
+    cuts = [*range(0, size, 1480), size]
+    pieces = [
+        piece(whole, start, stop, id_=ends.client_port) for start, stop in zip(cuts, cuts[1:])
+    ]
+    dice.shuffle(pieces)
+    for each in pieces[:-1]:
+        yield Step(each, CtState.UNTRACKED, None, Action.HOLD, Reason.FRAGMENT_HELD)
+    yield Step(pieces[-1], NEW)
+
+
 def opening(ends: Ends, seq: int, ack: int, first: CtState = NEW) -> Iterator[Step]:
     """Shake hands."""
     yield Step(ends.sent("SYN", seq, 0), first)
@@ -100,9 +119,12 @@ def transfer(ends: Ends, dice: random.Random) -> Iterator[Step]:
     seq, ack = dice.randrange(1 << 31), dice.randrange(1 << 31)
     yield from opening(ends, seq, ack)
     seq, ack = seq + 1, ack + 1
+    yield Step(ends.answered("PSH,ACK", ack, seq, GREETING), ESTABLISHED, REPLY)
+    ack += len(GREETING)
     yield Step(ends.sent("PSH,ACK", seq, ack, USER), ESTABLISHED)
-    yield Step(ends.answered("PSH,ACK", ack, seq + len(USER), b"230 OK\r\n"), ESTABLISHED, REPLY)
-    seq, ack = seq + len(USER), ack + 8
+    seq += len(USER)
+    yield Step(ends.answered("PSH,ACK", ack, seq, WELCOME), ESTABLISHED, REPLY)
+    ack += len(WELCOME)
     port = ends.client_port + 1
     host = ends.client.replace(".", ",")
     command = f"PORT {host},{port >> 8},{port & 255}\r\n".encode()
@@ -113,4 +135,4 @@ def transfer(ends: Ends, dice: random.Random) -> Iterator[Step]:
     yield from closing(ends, seq, ack + 8)
 
 
-CONVERSATIONS = (name_lookup, ping, page, transfer)
+CONVERSATIONS = (name_lookup, ping, long_message, page, transfer)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import FLAGS, ICMP, ICMPV6, SCTP, TCP, UDP, icmp, ip, tcp, udp
+from builders import FLAGS, ICMP, ICMPV6, SCTP, TCP, UDP, icmp, ip, piece, tcp, udp
 from statefulinspect import Action, Config, CtState, DosPolicy, Reason, Ruleset, Tracker
 from statefulinspect.decoding import decode
 from statefulinspect.machines.tcp_segment import EVENTS, HEEDED_FLAGS
@@ -280,8 +280,22 @@ def test_no_rule_lets_an_attack_in(packet):
 
 @pytest.mark.parametrize("packet", ATTACKS, ids=range(len(ATTACKS)))
 def test_linux_leaves_an_attack_to_the_rules(packet):
-    verdict = Tracker(Ruleset([], policy=Action.ACCEPT), Config.linux()).process(packet, 0)
-    assert verdict.action is Action.ACCEPT
+    rules, config = Ruleset([], policy=Action.ACCEPT), Config.linux(fragments="track")
+    assert Tracker(rules, config).process(packet, 0).action is Action.ACCEPT
+
+
+@pytest.mark.parametrize("packet", ATTACKS[-2:], ids=["ping of death", "tiny"])
+def test_an_attack_is_not_held(packet):
+    assert Tracker(config=Config.linux()).process(packet, 0).action is Action.HOLD
+    assert Tracker().process(packet, 0).action is Action.DROP
+
+
+def test_a_datagram_put_together_is_looked_at_again():
+    scan = tcp(flags="SYN,FIN", data=bytes(40))
+    tracker = Tracker()
+    assert tracker.process(piece(scan, 0, 24), 0).action is Action.HOLD
+    verdict = tracker.process(piece(scan, 24), 0)
+    assert (verdict.reason, len(verdict.held)) == (Reason.TCP_SYN_FIN, 1)
 
 
 def test_a_wrong_header_checksum_comes_first():
