@@ -140,17 +140,21 @@ class Conversation:
         for name, port in zip(("sport", "dport"), ports):
             options.setdefault(name, port)
 
-    def _tcp(self, arrow, flags, options):
-        self._ports(arrow, options, 80)
+    def _payload(self, options: dict[str, object]) -> None:
+        """Make `data` of a text with escapes, and of so many zeros behind it."""
         data = str(options.pop("data", "")).encode().decode("unicode_escape").encode("latin-1")
         options["data"] = data + bytes(options.pop("len", 0))
+
+    def _tcp(self, arrow, flags, options):
+        self._ports(arrow, options, 80)
+        self._payload(options)
         options["window"] = options.pop("win", 65535)
         options["options"] = bytes.fromhex(str(options.pop("opts", "")))
         return builders.tcp(flags=flags, **options)
 
     def _udp(self, arrow, options):
         self._ports(arrow, options, 53)
-        options["data"] = bytes(options.pop("len", 0))
+        self._payload(options)
         options["length"] = options.pop("says", None)
         return builders.udp(**options)
 

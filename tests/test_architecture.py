@@ -29,6 +29,11 @@ LEVELS = [
     | {"helpers.amanda", "helpers.irc", "helpers.netbios_ns"}
     | {"helpers.sane", "helpers.tftp"},
     {"helpers.ftp", "helpers.pptp", "expecttable"},
+    {"helpers.sip_address"},
+    {"helpers.sip_message"},
+    {"helpers.sdp"},
+    {"helpers.sip_reading"},
+    {"helpers.sip"},
     {"machines.tcp_window", "machines.tcp_memory", "machines.tcp_reset", "machines.icmp"}
     | {"machines.udp", "machines.sctp"},
     {"machines.tcp_in_order"},

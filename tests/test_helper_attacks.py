@@ -13,8 +13,9 @@ from statefulinspect import Action, Config, CtState, Reason, Tracker
 INSIDE, EVIL, VICTIM = CLIENT, SERVER, "10.0.1.99"
 WELCOME = b"220 welcome\r\n"
 UPLOAD = b"POST /up HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 24\r\n\r\n"
-LAX = Config.linux(verify_checksums=False, helpers={21: "ftp", 6667: "irc"})
-DEFAULT = Config(helpers={21: "ftp", 6667: "irc"})
+PORTS = {21: "ftp", 6667: "irc", 5060: "sip"}
+LAX = Config.linux(verify_checksums=False, helpers=PORTS)
+DEFAULT = Config(helpers=PORTS)
 
 
 class Control:
@@ -94,6 +95,23 @@ def test_slipstreaming_irc(config, opened):
     offer = b"PRIVMSG x :\x01DCC SEND f 167772418 5000 1\x01\r\n"
     control = Control(config, 6667).server(b":irc NOTICE * :hi\r\n").client(UPLOAD, offer)
     assert control.opened == opened
+
+
+MEDIA = b"v=0\r\nc=IN IP4 10.0.1.2\r\nm=audio 5000 RTP/AVP 0\r\n"
+INVITE = (
+    b"INVITE sip:x@10.0.2.2 SIP/2.0\r\nCSeq: 1 INVITE\r\nContent-Length: %d\r\n\r\n" % len(MEDIA)
+) + MEDIA
+
+
+@pytest.mark.parametrize(("config", "opened"), [(DEFAULT, 0), (LAX, 2)])
+def test_slipstreaming_sip(config, opened):
+    """As it was shown in 2020: the upload's segment that begins with a SIP message."""
+    assert len(Control(config, 5060).client(UPLOAD, INVITE).opened) == opened
+
+
+def test_an_honest_telephone_is_not_hindered():
+    assert len(Control(DEFAULT, 5060).client(b"\r\n\r\n", INVITE).opened) == 2
+    assert len(Control(DEFAULT, 5060).client(b"\r\n\r\n", INVITE, INVITE).opened) == 2
 
 
 def test_a_browser_that_is_slowed_down_to_one_octet_a_segment():

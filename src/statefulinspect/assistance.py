@@ -57,22 +57,27 @@ class Assistant:
         return found
 
     def introduce(self, connection: Connection, packet: Packet, now: float) -> None:
-        """Tell a new connection whether it was expected, and who is to read it."""
-        expected = None
-        if self.expectations:
-            expected = self.expectations.take(packet.zone, connection.original, now)
+        """Tell a new connection whether it was expected, and by whom it is then to be read."""
+        if not self.expectations:
+            return
+        expected = self.expectations.take(packet.zone, connection.original, now)
         if expected is not None:
             connection.master = expected.master
             connection.mark = expected.master.mark
-            self.assign(connection, expected.announced.helper)
-            return
-        port = connection.original.destination_port
-        helper = None if port is None else self._by_port.get((packet.protocol, port))
-        self.assign(connection, None if helper is None else helper.name)
+            self._assign(connection, self._helpers.get(expected.announced.helper or ""))
 
-    def assign(self, connection: Connection, name: str | None) -> None:
-        """Have a connection read by the helper of that name, if it reads such connections."""
-        helper = self._helpers.get(name or "")
+    def appoint(self, connection: Connection, named: str | None) -> None:
+        """Have an accepted connection read by whom its rule names, or by its port's helper.
+
+        A connection that was expected to be read keeps its reader.
+        """
+        port = connection.original.destination_port
+        by_port = self._by_port.get((connection.protocol, -1 if port is None else port))
+        if connection.helper is None:
+            self._assign(connection, self._helpers[named] if named else by_port)
+
+    def _assign(self, connection: Connection, helper: Helper | None) -> None:
+        """Have a connection read by a helper, if that reads such connections."""
         if helper is None or connection.protocol not in helper.protocols:
             return
         if connection.original.family in helper.families:

@@ -60,6 +60,18 @@ class ExpectationTable:
         self._enter(expected, now)
         return OK
 
+    def is_known(self, expected: Expectation, now: float) -> bool:
+        """Say whether another master expects exactly the same, as the same kind.
+
+        Only masters of the same protocol count.
+        """
+        return any(
+            expected.is_same(other) and expected.kind == other.kind and other.expires_at > now
+            for other in self._by_place.get(expected.place, ())
+            if other.master is not expected.master
+            and other.master.protocol == expected.master.protocol
+        )
+
     def _make_room(self, expected: Expectation) -> None:
         """Remove the oldest of its kind and master if there are as many as there may be."""
         at_most = expected.helper.policies[expected.kind].at_most

@@ -101,8 +101,7 @@ class Judge:
             return self._answer_without_connection(packet, reason)
         verdict = self._answer(side, packet, reason)
         if verdict.action is ACCEPT:
-            if verdict.rule is not None and verdict.rule.helper is not None:
-                self.assistant.assign(connection, verdict.rule.helper)
+            self.assistant.appoint(connection, verdict.rule.helper if verdict.rule else None)
             verdict = self._assist(side, packet, verdict, now)
         if verdict.action is ACCEPT and self.table.is_taken(connection):
             verdict = attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, ClassVar, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
+import attrs
+
 from statefulinspect.config import HelperPolicy
 from statefulinspect.connection import Connection
 from statefulinspect.expectation import Expectation
@@ -73,6 +75,9 @@ class Obedience:
         return next((reason for reason in reasons if reason is not OK), OK)
 
     def _announce_pair(self, speaker: Speaker, pair: AnnouncePair) -> Reason:
+        told = attrs.evolve(pair.first, destination_port=pair.told_port)
+        if self.expectations.is_known(speaker.expected(told), speaker.now):
+            return OK
         entered, reason = self._enter(speaker, (pair.first, pair.second))
         if reason is not OK:
             self._take_back(entered)

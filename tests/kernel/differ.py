@@ -30,21 +30,25 @@ EVERYTHING_PASSES = Ruleset([], policy=Action.ACCEPT)
 
 
 class Answer(NamedTuple):
-    """What either side says about one packet and then knows of its connection."""
+    """What either side says about one packet, then knows of its connection, and expects."""
 
     words: str
     seconds: float | None = None
     reason: str = ""
+    expects: Sequence[tuple[str, float]] = ()  # sorted; each with its seconds left
 
     def agrees(self, other: Answer, tolerance: float) -> bool:
         if self.words != other.words:
             return False
-        if self.seconds is None or other.seconds is None:
-            return True
-        return abs(self.seconds - other.seconds) <= tolerance
+        if [words for words, _ in self.expects] != [words for words, _ in other.expects]:
+            return False
+        pairs = [(self.seconds, other.seconds)]
+        pairs += [(a, b) for (_, a), (_, b) in zip(self.expects, other.expects)]
+        return all(a is None or b is None or abs(a - b) <= tolerance for a, b in pairs)
 
     def __str__(self) -> str:
-        return self.words if self.seconds is None else f"{self.words} {self.seconds:.3f}s"
+        told = self.words if self.seconds is None else f"{self.words} {self.seconds:.3f}s"
+        return "\n    ".join([told, *(f"{words} {left:.3f}s" for words, left in self.expects)])
 
 
 def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
@@ -77,17 +81,17 @@ def kernel_answer(kernel: Kernel, wire: bytes, source_key: SourceKey = no_source
     return Answer(words, entry.timeout)
 
 
-def library_expects(tracker: Tracker, now: float) -> list[str]:
-    """List what the library expects, sorted."""
+def library_expects(tracker: Tracker, now: float) -> list[tuple[str, float]]:
+    """List what the library expects, with the seconds left."""
     return sorted(
-        f"{each.to_conntrack(now).partition(' ')[2]} {round((each.expires_at - now) / 2)}"
+        (each.to_conntrack(now).partition(" ")[2], each.expires_at - now)
         for each in tracker.expectations
     )
 
 
-def kernel_expects(kernel: Kernel) -> list[str]:
+def kernel_expects(kernel: Kernel) -> list[tuple[str, float]]:
     """List what the kernel expects, in the same words."""
-    return sorted(_expected_words(each) for each in kernel.expectations())
+    return sorted((_expected_words(each), each.timeout) for each in kernel.expectations())
 
 
 def _expected_words(each: Expected) -> str:
@@ -107,7 +111,7 @@ def _expected_words(each: Expected) -> str:
         *([told] if told else []),
         f"class={each.kind} helper={each.helper}",
     ]
-    return " ".join(words) + f" {round((each.timeout + 0.5) / 2)}"
+    return " ".join(words)
 
 
 @dataclass
@@ -142,8 +146,8 @@ class Exchange:
         self.reason = ours.reason
         theirs = kernel_answer(self.kernel, packet.wire, self._source_key)
         if self.config.helpers:
-            ours = ours._replace(words=f"{ours.words}; {library_expects(self.tracker, now)}")
-            theirs = theirs._replace(words=f"{theirs.words}; {kernel_expects(self.kernel)}")
+            ours = ours._replace(expects=library_expects(self.tracker, now))
+            theirs = theirs._replace(expects=kernel_expects(self.kernel))
         if ours.agrees(theirs, self.tolerance):
             return None
         return Difference(self.config, list(self.sent), ours, theirs, self.is_real_time)

@@ -12,13 +12,14 @@ import pytest
 from kernel import dialogues_misc
 from kernel.dialogues_ftp import FtpDialogue
 from kernel.dialogues_pptp import PptpDialogue
+from kernel.dialogues_sip import SipDialogue
 from kernel.differ import Exchange, configure, shrink
 from kernel.kernel import HELPERS, Kernel
 from kernel.settings import draw
 from kernel.talks import draw_ends
 from statefulinspect import Config
 
-DIALOGUES = [FtpDialogue, *dialogues_misc.DIALOGUES, PptpDialogue]
+DIALOGUES = [FtpDialogue, *dialogues_misc.DIALOGUES, PptpDialogue, SipDialogue]
 SHARE = 12  # of --packets, for each of them
 AT_ONCE = 60  # dialogues before the kernel's settings change
 

@@ -159,6 +159,32 @@ def test_the_expected_connection_may_have_a_helper_of_its_own(helper):
     assert tracker.process(expected_packet(), 1.0).connection.helper == "scripted"
 
 
+@pytest.mark.parametrize(("announced", "reader"), [("scripted", "scripted"), (None, "tftp")])
+def test_an_announced_helper_goes_before_the_ports(helper, announced, reader):
+    tracker = Tracker(config=Config.linux(helpers={53: helper, 4000: "tftp"}))
+    helper.outcome = (announce(helper=announced),)
+    tracker.process(udp(1000, 53), 0.0)
+    helper.outcome = NOTHING
+    assert tracker.process(expected_packet(), 1.0).connection.helper == reader
+
+
+def test_an_announced_helper_goes_before_that_of_a_rule(helper):
+    named = Rule(Action.ACCEPT, destination_port=[4000, 4001], helper="tftp")
+    tracker = tracker_of(helper, rules=Ruleset([named], policy=Action.ACCEPT))
+    helper.outcome = (announce(4000, helper="scripted"), announce(4001))
+    tracker.process(udp(1000, 53), 0.0)
+    helper.outcome = NOTHING
+    readers = [
+        tracker.process(expected_packet(port), 1.0).connection.helper for port in (4000, 4001)
+    ]
+    assert readers == ["scripted", "tftp"]
+
+
+def test_a_rules_helper_goes_before_the_ports(helper):
+    rules = Ruleset([Rule(Action.ACCEPT, helper="tftp")], policy=Action.DROP)
+    assert tracker_of(helper, rules=rules).process(udp(1000, 53), 0.0).connection.helper == "tftp"
+
+
 def test_a_refusal_drops_the_packet_behind_tracking(helper):
     tracker = tracker_of(helper)
     tracker.process(udp(1000, 53), 0.0)
@@ -266,10 +292,10 @@ def test_a_pair_is_whole_or_not_there(helper, taken):
     tracker = tracker_of(helper)
     tracker.process(udp(1000, 53), 0.0)
     taken_port(tracker, helper, taken)
-    helper.outcome = (AnnouncePair(announce(4000), announce(4001)),)
+    helper.outcome = (AnnouncePair(announce(4000), announce(4001), 4999),)
     assert tracker.process(udp(1000, 53), 1.0).reason is Reason.EXPECTATION_CLASH
     assert ports_expected(tracker) == []
-    helper.outcome = (AnnouncePair(announce(4002), announce(4003)),)
+    helper.outcome = (AnnouncePair(announce(4002), announce(4003), 4002),)
     assert tracker.process(udp(1000, 53), 1.0).action is Action.ACCEPT
     assert ports_expected(tracker) == [4002, 4003]
 
@@ -279,7 +305,8 @@ def test_of_a_pair_what_was_known_is_not_taken_back(helper):
     helper.outcome = (announce(4000),)
     tracker.process(udp(1000, 53), 0.0)
     taken_port(tracker, helper, 4001)
-    helper.outcome = (AnnouncePair(announce(4000, kind="late", may_be_known=True), announce(4001)),)
+    first = announce(4000, kind="late", may_be_known=True)
+    helper.outcome = (AnnouncePair(first, announce(4001), 4000),)
     assert tracker.process(udp(1000, 53), 1.0).reason is Reason.EXPECTATION_CLASH
     assert ports_expected(tracker) == [4000]
 
@@ -409,7 +436,7 @@ def test_what_a_helper_reads_cannot_be_severed(helper):
 
 def test_no_call_that_the_policy_forbids(helper):
     tracker = tracker_of(helper, helper_policy=HelperPolicy(lowest_port=1024))
-    low = AnnouncePair(announce(1024), announce(1023))
+    low = AnnouncePair(announce(1024), announce(1023), 1024)
     helper.outcome = (low,)
     assert tracker.process(udp(1000, 53), 0.0).action is Action.ACCEPT
     assert tracker.expectations == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp
+from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp, udp
 from statefulinspect import Reason, Tracker, expecttable
 from statefulinspect.expectation import Expectation
 from statefulinspect.expecttable import ExpectationTable
@@ -290,3 +290,30 @@ def test_gre_is_told_by_its_keys():
         "mask-src=255.255.255.255 mask-dst=255.255.255.255 srckey=0xffff dstkey=0xffff"
     )
     assert "srckey=0x11 dstkey=0x22" in one.to_proc(0.0)
+
+
+def test_the_same_may_be_known_to_another_master(table):
+    first, other = expected(master()), master(22)
+    table.announce(first, 0.0)
+    assert not table.is_known(expected(first.master), 1.0)
+    assert table.is_known(expected(other), 1.0)
+    assert not table.is_known(expected(other), 300.0)
+    for changes in ({"kind": "media"}, {"source": HERE}, {"port": 1026}):
+        assert not table.is_known(expected(other, **changes), 1.0)
+    over_udp = Tracker().process(udp(22, 21), 0.0).connection
+    assert not table.is_known(expected(over_udp), 1.0)
+
+
+def test_what_may_be_known_is_told_already(table):
+    control = master()
+    first = expected(control)
+    table.announce(first, 0.0)
+    for again in (
+        expected(control, kind="media", may_be_known=True),
+        expected(master(22), may_be_known=True),
+        expected(master(22), kind="media", may_be_known=True),
+    ):
+        assert table.announce(again, 1.0) is Reason.OK
+        assert list(table) == [first]
+    wider = expected(control, kind="media", may_be_known=True, source=None)
+    assert table.announce(wider, 1.0) is Reason.EXPECTATION_CLASH

@@ -14,6 +14,7 @@ from statefulinspect.helpers.model import Helper, Message, Policy
 from statefulinspect.helpers.netbios_ns import NetbiosNsHelper
 from statefulinspect.helpers.pptp import PptpHelper
 from statefulinspect.helpers.sane import SaneHelper
+from statefulinspect.helpers.sip import SipHelper
 from statefulinspect.helpers.statements import ANY, NOTHING, Announce, Outcome, Refuse, Withdraw
 from statefulinspect.helpers.tftp import TftpHelper
 
@@ -42,5 +43,6 @@ def make_helpers(policy: HelperPolicy) -> dict[str, Helper]:
         AmandaHelper(),
         SaneHelper(),
         PptpHelper(),
+        SipHelper(),
     ]
     return {helper.name: helper for helper in helpers}

@@ -44,10 +44,15 @@ class Announce:
 
 @attrs.frozen
 class AnnouncePair:
-    """Say: two connections are to come. If the second cannot be entered the first is taken back."""
+    """Say: two connections are to come. If the second cannot be entered the first is taken back.
+
+    Neither need be entered where another connection, over the same protocol, has announced one
+    like the first, of the same kind, to `told_port`.
+    """
 
     first: Announce
     second: Announce
+    told_port: int
 
 
 @attrs.frozen
