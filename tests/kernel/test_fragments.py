@@ -38,7 +38,8 @@ THRESHOLDS = ("net.ipv4.ipfrag_high_thresh", "nf_conntrack_frag6_high_thresh")
 SILENT = {"IP_HEADER_CHECKSUM"} | {
     reason.name for reason in Reason if reason.name.startswith(("FRAGMENT_", "FRAGMENTS_"))
 }
-DRAWN = (SILENT | {"OUTRUN", "MISFIT"}) - {"FRAGMENTS_FULL", "FRAGMENT_UNWANTED"}
+ELSEWHERE = {"FRAGMENTS_FULL", "FRAGMENT_UNWANTED", "FRAGMENT_TINY", "FRAGMENT_IN_HEADER"}
+DRAWN = (SILENT | {"OUTRUN", "MISFIT"}) - ELSEWHERE
 SOON = 20_000  # fragments, sent well before the first connection times out
 AT_ONCE = [1, 1, 1, 2, 500]  # datagrams: of so many, some are outrun by others of their source
 EVERYTHING_PASSES = Ruleset([], policy=Action.ACCEPT)
