@@ -16,6 +16,9 @@ error quoting an earlier line); then come key=value words, named after the build
 of the datagram `ident=`; `more=` overrules whether others follow, `fill=` the octets, `ecn=` is the
 codepoint, `nth=70` sends as many, of datagrams numbered on.
 
+`rules:` are `outbound` and the inside's prefixes; or `drop` and a destination port, where all else
+passes; or `read`, a ct state and the helper for what comes in that state, where all passes.
+
 Right of the arrow, before the semicolon: the action if it is not accept, the ct state, `original`
 or `reply` where that is worth saying, and the reason if it is not OK. After it: `gone`, or the
 connection's state name (if it has one), whole seconds left, `unreplied` or `assured`, `mark=7` if
@@ -33,7 +36,7 @@ from dataclasses import dataclass, field
 import attrs
 
 import builders
-from statefulinspect import Action, Config, Direction, Reason, Ruleset, Tracker, decode
+from statefulinspect import Action, Config, Direction, Reason, Rule, Ruleset, Tracker, decode
 
 CONTEXT = (
     "zone",
@@ -51,6 +54,16 @@ HEX = {
     "options",
     "data",
 }  # words whose value is not a number, whatever it looks like
+
+RULES = {
+    "outbound": lambda *prefixes: Ruleset.outbound(inside=list(prefixes)),
+    "drop": lambda port: Ruleset(
+        [Rule(Action.DROP, destination_port=int(port))], policy=Action.ACCEPT
+    ),
+    "read": lambda ct_state, helper: Ruleset(
+        [Rule(Action.ACCEPT, ct_state=ct_state, helper=helper)], policy=Action.ACCEPT
+    ),
+}
 
 
 @dataclass
@@ -97,9 +110,8 @@ class Conversation:
             config = _changed(config, path.split("."), _value(value))
         self.config = config
 
-    def _set_rules(self, kind: str, *prefixes: str) -> None:
-        assert kind == "outbound", kind
-        self.rules = Ruleset.outbound(inside=list(prefixes))
+    def _set_rules(self, kind: str, *words: str) -> None:
+        self.rules = RULES[kind](*words)
 
     def _add(self, line: str) -> None:
         packet, _, expected = line.partition("=>")

@@ -256,6 +256,16 @@ class Kernel:
             self.sysctl("nf_conntrack_log_invalid", 0)
             reader.close()
 
+    @contextmanager
+    def table(self, contents: str) -> Iterator[None]:
+        """Have another nft table for a while."""
+        name = "inet passing"
+        self._namespace.run("nft", "-f", "-", stdin=f"table {name} {{\n{contents}\n}}")
+        try:
+            yield
+        finally:
+            self._namespace.run("nft", "delete", "table", *name.split())
+
     def start(self, *command: str, stdout: IO[str]) -> subprocess.Popen[str]:
         """Start a command in the kernel's namespace; it does not outlive this process."""
         return self._namespace.start(*command, stdout=stdout)
