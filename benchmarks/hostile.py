@@ -26,7 +26,7 @@ CHECK_EVERY = 50_000
 def recorded_packets() -> list[bytes]:
     """Read the IP packets of the Ethernet captures."""
     packets = []
-    for name in ("office", "ping", "ftp-active"):
+    for name in ("office", "ping", "ftp-active", "tftp"):
         with (CAPTURES / f"{name}.pcap").open("rb") as file:
             packets += [frame[14:] for _, frame in dpkt.pcap.Reader(file)]
     return packets
@@ -97,9 +97,10 @@ def trackers() -> list[Tracker]:
     """Make trackers of every temper."""
     loose = TcpPolicy(loose=True, be_liberal=True)
     tight = Limits(max_fragment_octets=9000, max_fragment_distance=3)
+    helpers = {0: "sip", 1: "ftp", 2: "irc", 21: "ftp", 69: "tftp"}
     return [
         Tracker(),
-        Tracker(config=Config.linux(verify_checksums=False)),
+        Tracker(config=Config.linux(verify_checksums=False, helpers=helpers)),
         Tracker(config=Config.linux(events=True)),
         Tracker(config=Config(events=True, limits=tight)),
         Tracker(Ruleset.outbound(inside=["10.0.0.0/31", "fd00::/16"]), Config(tcp=loose)),

@@ -9,12 +9,15 @@ from pathlib import Path
 import dpkt
 import pytest
 
+from builders import packed
 from statefulinspect import Action, Config, CtState, Reason, Ruleset, TcpPolicy, Tracker
 from statefulinspect.decoding import decode
 
 CAPTURES = Path(__file__).parent / "captures"
 ETHERNET = ["office", "http", "dns", "ping", "ftp-active", "ftp-passive", "ssh"]
+SERVERS = {4: packed("10.0.2.2"), 6: packed("fd00:2::2")}
 INSIDE = ["10.0.1.0/24", "fd00:1::/64"]
+TFTP = {69: "tftp"}
 PROFILES = {
     "default": Config(),
     "linux": Config.linux(),
@@ -30,7 +33,7 @@ def packets(name: str) -> list[tuple[float, bytes]]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("name", ETHERNET)
+@pytest.mark.parametrize("name", [*ETHERNET, "tftp"])
 def test_no_packet_of_a_healthy_conversation_is_invalid(name, profile):
     tracker = Tracker(config=PROFILES[profile])
     for at, packet in packets(name):
@@ -95,6 +98,28 @@ def test_every_transfer_of_ftp_is_related(name, profile):
     assert len(transfers) >= (2 if name == "office" else 10)
     assert {each.master.original.destination_port for each in transfers} == {21}
     tracker.check()
+
+
+@pytest.mark.parametrize("profile", [Config(helpers=TFTP), Config.linux(helpers=TFTP)])
+def test_every_transfer_of_tftp_is_related(profile):
+    """The server answers from a port of its choice, until the client's first answer to that."""
+    tracker = Tracker(config=profile)
+    answered, transfers = set(), set()
+    for at, wire in packets("tftp"):
+        verdict, packet = tracker.process(wire, at), decode(wire)
+        if packet.protocol != 17:
+            continue
+        connection = verdict.connection
+        if packet.destination_port == 69:
+            assert verdict.ct_state is CtState.NEW
+        else:
+            is_first = connection not in answered and packet.source_octets == SERVERS[packet.family]
+            assert (verdict.ct_state is CtState.RELATED) == is_first
+            transfers.add(connection)
+        if verdict.ct_state is CtState.ESTABLISHED:
+            answered.add(connection)
+    assert len(transfers) == 3  # the last one only says that there is no such file
+    assert {each.master.original.destination_port for each in transfers} == {69}
 
 
 def test_without_a_helper_an_active_ftp_server_is_not_let_in():

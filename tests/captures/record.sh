@@ -162,6 +162,8 @@ prepare_servers() {
     seq 18000 >"$tmp/web/large.txt" # about 100 kB
     seq 300 >"$tmp/ftp/pub/notes.txt"
     seq 4000 >"$tmp/ftp/pub/report.txt" # about 19 kB
+    mkdir -p "$tmp/tftp"
+    seq 500 >"$tmp/tftp/boot.txt"
     seq 2000 >"$tmp/upload.txt"
     chown ftp "$tmp/ftp/incoming"
 
@@ -214,16 +216,19 @@ servers_up() {
     at "$internet" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts \
         --pid-file= --local=/test/ --host-record=www.example.test,10.0.2.2,fd00:2::2 \
         --host-record=ftp.example.test,10.0.2.2,fd00:2::2 \
-        --txt-record=example.test,"a text record" >>"$log" 2>&1 &
+        --txt-record=example.test,"a text record" --enable-tftp --tftp-root="$tmp/tftp" >>"$log" 2>&1 &
     at "$internet" sh -c "$private" sh vsftpd "$tmp/vsftpd.conf" >>"$log" 2>&1 &
     # sshd starts itself again for every session and wants its full path for that.
     at "$internet" sh -c "$private" sh "$(command -v sshd)" -D -e -f "$tmp/sshd_config" \
         >>"$log" 2>&1 &
     local port
     for port in 80 53 21 22; do until_true listens "$port"; done
+    until_true listens_udp 69
 }
 
 listens() { [ -n "$(at "$internet" ss -Htln "sport = :$1")" ]; }
+
+listens_udp() { [ -n "$(at "$internet" ss -Huln "sport = :$1")" ]; }
 
 # ---- what people do --------------------------------------------------------
 
@@ -307,6 +312,13 @@ ftp_passive() {
     fetch_ftp ftp://10.0.2.2                # EPSV
     fetch_ftp 'ftp://[fd00:2::2]'           # EPSV
     lftp_session 10.0.2.2 on                # PASV
+}
+
+# Two files and a missing one, each from a port of the server's choice.
+tftp() {
+    get tftp://10.0.2.2/boot.txt
+    get 'tftp://[fd00:2::2]/boot.txt'
+    fails get tftp://10.0.2.2/missing.txt 2>>"$log"
 }
 
 secure_shell() {
@@ -506,6 +518,7 @@ record ping.pcap pings_and_traceroutes
 record ftp-active.pcap ftp_active
 record ftp-passive.pcap ftp_passive
 record ssh.pcap ssh_both
+record tftp.pcap tftp
 record office.pcap everything
 record_small
 convert

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import builders
-from kernel.conntrack import Expected
+from kernel.conntrack import Expected, Table
 from kernel.flow import PROTO_GRE, SourceKey, flow_of, lookup_flow, no_source_key
 from kernel.kernel import Kernel
 from kernel.settings import describe, sysctls
@@ -89,7 +89,7 @@ def library_expects(tracker: Tracker, now: float) -> list[tuple[str, float]]:
     )
 
 
-def kernel_expects(kernel: Kernel) -> list[tuple[str, float]]:
+def kernel_expects(kernel: Kernel | Table) -> list[tuple[str, float]]:
     """List what the kernel expects, in the same words."""
     return sorted((_expected_words(each), each.timeout) for each in kernel.expectations())
 
