@@ -41,7 +41,7 @@ LEVELS = [
     {"machines.tcp"},
     {"machines", "helpers"},
     {"obedience", "lookup"},
-    {"assistance"},
+    {"assistance", "answers"},
     {"judge"},
     {"defragment"},
     {"tracker"},

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from statefulinspect.answers import Answers
 from statefulinspect.assistance import Assistant
 from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
@@ -24,16 +25,12 @@ from statefulinspect.lookup import Lookup
 from statefulinspect.machines import make_machines
 from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
-from statefulinspect.rules.matcher import Matcher
 from statefulinspect.rules.model import Ruleset
 from statefulinspect.screening import Screen
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
-    INVALID,
     OK,
-    RELATED,
-    UNTRACKED,
     Effect,
     Reason,
 )
@@ -64,7 +61,7 @@ class Judge:
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
         self._config = config
-        self._matcher = Matcher(rules)
+        self._answers = Answers(rules)
 
     def classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
@@ -73,7 +70,7 @@ class Judge:
         if reason is Reason.ERROR_ABOUT_CONNECTION:
             return self._relate(packet, now)
         if reason is not OK or packet.key is None:
-            return self._answer_without_connection(packet, reason)
+            return self._answers.without_connection(packet, reason)
         key = self.lookup.keys.complete(packet) or packet.key
         side = self.table.find(packet.zone, packet.protocol, key)
         if side is not None and side.connection.expires_at <= now:
@@ -98,8 +95,8 @@ class Judge:
         reason = connection.machine.open(side, packet, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
-            return self._answer_without_connection(packet, reason)
-        verdict = self._answer(side, packet, reason)
+            return self._answers.without_connection(packet, reason)
+        verdict = self._answers.of(side, packet, reason)
         if verdict.action is ACCEPT:
             self.assistant.appoint(connection, verdict.rule.helper if verdict.rule else None)
             verdict = self._assist(side, packet, verdict, now)
@@ -142,9 +139,9 @@ class Judge:
             return self._admit(packet, side.key, now)
         if reason.effect is Effect.REFUSE:
             self._renew(connection)
-            verdict = self._answer_without_connection(packet, reason)
+            verdict = self._answers.without_connection(packet, reason)
         else:
-            verdict = self._answer(side, packet, reason)
+            verdict = self._answers.of(side, packet, reason)
             if connection.helper is not None and verdict.action is ACCEPT:
                 verdict = self._assist(side, packet, verdict, now)
             self._settle(side, packet, reason, now)
@@ -180,36 +177,12 @@ class Judge:
             self.wheel.file(connection)
         connection.machine.arm(connection)
 
-    def _answer(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
-        """Hand out the side's verdict; make it first if there is none that still holds."""
-        if packet.barred is not OK:
-            return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
-        if side.verdict is not None and reason is OK:
-            return side.verdict
-        ct_state = side.ct_state
-        action, rule = self._matcher.judge(packet, ct_state)
-        verdict = Verdict(action, ct_state, side.direction, reason, side.connection, rule)
-        if reason is OK and not self._matcher.asks_packet:
-            side.verdict = verdict
-        return verdict
-
-    def _answer_without_connection(self, packet: Packet, reason: Reason) -> Verdict:
-        """Answer a packet that belongs to no connection."""
-        ct_state = UNTRACKED if reason.effect is Effect.EXEMPT else INVALID
-        if reason.effect is Effect.DISCARD or packet.barred is not OK:
-            return Verdict(DROP, ct_state, None, reason)
-        action, rule = self._matcher.judge(packet, ct_state)
-        return Verdict(action, ct_state, None, reason, None, rule)
-
     def _relate(self, packet: Packet, now: float) -> Verdict:
         """Answer an ICMP error by the packet that it quotes."""
         side, reason = self.lookup.quoted_side(packet, now)
         if side is None:
-            return self._answer_without_connection(packet, reason)
-        if packet.barred is not OK:
-            return Verdict(DROP, RELATED, side.direction, packet.barred, side.connection)
-        action, rule = self._matcher.judge(packet, RELATED)
-        return Verdict(action, RELATED, side.direction, reason, side.connection, rule)
+            return self._answers.without_connection(packet, reason)
+        return self._answers.about(side, packet, reason)
 
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
