@@ -9,9 +9,10 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"} | {"ipv4_options"},
+    {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"}
+    | {"ipv4_options", "line"},
     {"networks"},
-    {"dos"},
+    {"dos", "limits"},
     {"config", "fsm", "zones", "fragment_queue", "rules.fields", "machines.sctp_tags"},
     {"packet", "listing"},
     {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
@@ -41,6 +42,8 @@ LEVELS = [
     {"machines.tcp"},
     {"machines", "helpers"},
     {"obedience", "lookup"},
+    {"sources"},
+    {"capacity"},
     {"assistance", "answers"},
     {"judge"},
     {"defragment"},

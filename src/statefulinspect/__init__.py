@@ -5,12 +5,13 @@ the rules decide (`Action`), and why (`Reason`). No I/O, no clock, no privileges
 """
 
 from statefulinspect.checks import ConfigError
-from statefulinspect.config import Config, HelperPolicy, Limits, TcpPolicy, Timeouts
+from statefulinspect.config import Config, HelperPolicy, TcpPolicy, Timeouts
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import decode
 from statefulinspect.dos import DosPolicy
 from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.expectation import Expectation
+from statefulinspect.limits import Limits
 from statefulinspect.packet import Packet
 from statefulinspect.rules.fields import RuleError
 from statefulinspect.rules.model import Rule, Ruleset

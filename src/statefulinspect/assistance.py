@@ -29,11 +29,15 @@ class Assistant:
     """Hold the helpers, and have them read."""
 
     def __init__(self, config: Config, rules: Ruleset, keys: GreKeys, sever: Severing) -> None:
-        self._obedience = Obedience(config.helper_policy, keys, sever)
+        self._obedience = Obedience(config, keys, sever)
         self.expectations = self._obedience.expectations
         self._keys = keys
         self._helpers = make_helpers(config.helper_policy)
         self._by_port = self._assignments(config.helpers)
+        # Whether a class offers what a protocol wants takes 10 us to find out.
+        helpers = self._helpers.items()
+        self._enders = {name: each for name, each in helpers if isinstance(each, EndingHelper)}
+        self._wary = {name: each for name, each in helpers if isinstance(each, WaryHelper)}
         self._policy = config.helper_policy
         self._refuse_unknown(rules)
 
@@ -97,7 +101,8 @@ class Assistant:
             header, seq = UDP_HEADER, 0
         payload = packet.wire[packet.l4 + header : packet.stop]
         message = Message(side, payload, seq, now)
-        if self._policy.needs_proper_start and payload and _suspects(helper, message):
+        wary = self._wary.get(helper.name) if self._policy.needs_proper_start else None
+        if wary is not None and payload and wary.suspects(message):
             connection.helper = connection.helper_memory = None
             self.expectations.remove_of(connection)
             return OK
@@ -111,8 +116,8 @@ class Assistant:
     def leave(self, connection: Connection, now: float) -> None:
         """Let go of all that hangs on a connection that is removed, which is still whole."""
         self.expectations.remove_of(connection)
-        helper = self._helpers.get(connection.helper or "")
-        if isinstance(helper, EndingHelper):
+        helper = self._enders.get(connection.helper or "")
+        if helper is not None:
             self._obedience.obey(Speaker(helper, connection, now), helper.end(connection))
         self._forget_keys(connection)
 
@@ -120,7 +125,3 @@ class Assistant:
         """Unmap the keys of a call whose connection ends."""
         if connection.protocol == GRE and connection.master is not None:
             self._keys.unmap(connection.master)
-
-
-def _suspects(helper: Helper, message: Message) -> bool:
-    return isinstance(helper, WaryHelper) and helper.suspects(message)

@@ -51,6 +51,22 @@ def whole_number(lowest: int, highest: int) -> Validator:
     return validate
 
 
+def count_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is neither a number of things, from 1 on, nor None."""
+    if value is not None and not (type(value) is int and value >= 1):
+        msg = f"{field.name}={value!r}: expected a whole number from 1 on, or None"
+        raise ConfigError(msg)
+
+
+def rate_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is neither a number of times a second nor None."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_within = is_number and 1e-6 <= value <= 1e6  # type: ignore[operator]  # a number here
+    if value is not None and not is_within:
+        msg = f"{field.name}={value!r}: expected a number from 0.000001 to 1000000, or None"
+        raise ConfigError(msg)
+
+
 def one_of(*choices: str) -> Validator:
     """Make a validator for a few words."""
 

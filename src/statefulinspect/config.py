@@ -24,6 +24,7 @@ from statefulinspect.checks import (
     whole_number,
 )
 from statefulinspect.dos import DosPolicy
+from statefulinspect.limits import Limits
 
 
 def _seconds_field(default: float) -> Any:
@@ -135,29 +136,6 @@ class HelperPolicy:
         """Make the policy of Linux 6.18, with any field changed by name."""
         needs = ("needs_assured", "needs_in_window", "needs_proper_start")
         return cls(**{"lowest_port": 0, **dict.fromkeys(needs, False), **changes})
-
-
-@attrs.frozen(kw_only=True)
-class Limits:
-    """Hold how much the tracker keeps at most.
-
-    `max_fragment_octets` is how much memory the held fragments of each IP version may take before
-    further ones are dropped; each counts for 800 octets more than it has, and a datagram for 200.
-    `max_fragment_distance` is how far apart two fragments of an IPv4 datagram may be, counted in
-    fragments of their source, before it is begun anew; 0 means any distance. The defaults are
-    Linux's (`ipfrag_high_thresh`, `nf_conntrack_frag6_high_thresh`, `ipfrag_max_dist`).
-
-    >>> Limits().max_fragment_octets == 4 * 1024 * 1024
-    True
-    """
-
-    max_fragment_octets: int = attrs.field(default=1 << 22, validator=whole_number(1, 1 << 40))
-    max_fragment_distance: int = attrs.field(default=64, validator=whole_number(0, 1 << 31))
-
-    @classmethod
-    def linux(cls, **changes: int) -> Limits:
-        """Make the limits of Linux 6.18, with any field changed by name."""
-        return cls(**changes)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import attrs
 
 from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
+from statefulinspect.line import Link
 from statefulinspect.listing import Count, Listing
 from statefulinspect.packet import Packet
 from statefulinspect.rules.model import Rule
@@ -134,7 +135,7 @@ class Side:
 
 
 @attrs.define(eq=False)
-class Connection:
+class Connection(Link):
     """Hold one tracked connection, as first packet and answers made it.
 
     Yours to read; `mark` is yours to write (32 bits). `expires_at` is an instant on the caller's

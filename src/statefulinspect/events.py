@@ -52,6 +52,8 @@ class Cause(Enum):
     RESET = "a reset ended it before any reply"
     REOPENED = "a SYN opens a new connection on its ports"
     DELETED = "it was deleted, or all were"
+    HALF_OPEN = "the oldest unassured one made room, for too many are unassured"
+    EARLY_DROP = "the oldest unassured one made room in a full table"
     OUTRUN = "too many other fragments of its source came in between"
     MISFIT = "a fragment of no multiple of 8 octets, which is judged by itself, ends it"
 

@@ -20,14 +20,14 @@ from statefulinspect.terms import OK, Reason
 from statefulinspect.wheel import Wheel
 from statefulinspect.zones import Zone
 
-EXPECTED_AT_MOST: Final = 4096  # Linux: nf_conntrack_expect_max
 SWEEP_AT_MOST: Final = 64  # what one announcement removes of what has expired
 
 
 class ExpectationTable:
     """Hold every expectation, found by where the expected connection goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
         self._by_place: dict[tuple[int, bytes, int], list[Expectation]] = {}
         self._by_master: dict[Connection, list[Expectation]] = {}
         self._count = 0
@@ -55,7 +55,7 @@ class ExpectationTable:
             elif expected.overlaps(other):
                 return Reason.EXPECTATION_CLASH
         self._make_room(expected)
-        if self._count >= EXPECTED_AT_MOST:
+        if self._count >= self._at_most:
             return Reason.EXPECTATIONS_FULL
         self._enter(expected, now)
         return OK

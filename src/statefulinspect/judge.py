@@ -16,6 +16,7 @@ import attrs
 
 from statefulinspect.answers import Answers
 from statefulinspect.assistance import Assistant
+from statefulinspect.capacity import Capacity
 from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict, join, part
@@ -60,6 +61,8 @@ class Judge:
         self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
+        self.capacity = Capacity(config.limits, self.table, self.remove, self.sweep)
+        self._adapts = config.limits.adaptive_start is not None
         self._config = config
         self._answers = Answers(rules)
 
@@ -93,6 +96,8 @@ class Judge:
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
+        if self._adapts:
+            connection.expires_at = self.capacity.shortened(connection.expires_at, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
             return self._answers.without_connection(packet, reason)
@@ -100,17 +105,24 @@ class Judge:
         if verdict.action is ACCEPT:
             self.assistant.appoint(connection, verdict.rule.helper if verdict.rule else None)
             verdict = self._assist(side, packet, verdict, now)
-        if verdict.action is ACCEPT and self.table.is_taken(connection):
-            verdict = attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
+        if verdict.action is ACCEPT:
+            verdict = self._make_room(connection, verdict, now)
         if verdict.action is not ACCEPT:
             self.assistant.withdraw(connection)
             part(connection)
             return attrs.evolve(verdict, connection=None)
         self.table.enter(connection)
+        self.capacity.enter(connection, now)
         self._settle(side, packet, reason, now)
         if self.journal is not None:
             self.journal.opened(connection, now)
         return verdict
+
+    def _make_room(self, connection: Connection, verdict: Verdict, now: float) -> Verdict:
+        """Drop a new connection for which there is no room, or none of its name."""
+        is_taken = self.table.is_taken(connection)
+        reason = Reason.REPLY_TAKEN if is_taken else self.capacity.make_room(connection, now)
+        return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def _connection_for(self, packet: Packet, key: bytes, now: float) -> Connection:
         """Make the connection that a packet would open."""
@@ -133,7 +145,8 @@ class Judge:
         """Take a known connection one packet further."""
         connection = side.connection
         marks = None if self.journal is None else Marks.of(connection)
-        reason = connection.machine.step(side, packet, now)
+        step = self._step if self._adapts else connection.machine.step
+        reason = step(side, packet, now)
         if reason.effect is Effect.REOPEN:
             self.remove(connection, Cause.REOPENED, now)
             return self._admit(packet, side.key, now)
@@ -149,6 +162,15 @@ class Judge:
             has_passed = verdict.action is ACCEPT and verdict.connection is connection
             self.journal.advanced(connection, marks, now, has_passed=has_passed)
         return verdict
+
+    def _step(self, side: Side, packet: Packet, now: float) -> Reason:
+        """Let the machine step, and shorten what it leaves to live."""
+        connection = side.connection
+        before = connection.expires_at
+        reason = connection.machine.step(side, packet, now)
+        if connection.expires_at != before:
+            connection.expires_at = self.capacity.shortened(connection.expires_at, now)
+        return reason
 
     def _assist(self, side: Side, packet: Packet, verdict: Verdict, now: float) -> Verdict:
         """Let the connection's helper, if it has one, read a packet that the rules let pass."""
@@ -175,7 +197,10 @@ class Judge:
         """Bring the wheel and the hot path up to date with what a machine wrote."""
         if connection.expires_at < connection.filed_at:
             self.wheel.file(connection)
-        connection.machine.arm(connection)
+        if connection.is_assured:
+            self.capacity.assure(connection)
+        if not self._adapts:  # the hot path knows full lives only
+            connection.machine.arm(connection)
 
     def _relate(self, packet: Packet, now: float) -> Verdict:
         """Answer an ICMP error by the packet that it quotes."""
@@ -190,6 +215,7 @@ class Judge:
         if self.journal is not None:
             self.journal.gone(connection, cause, now)
         self.assistant.leave(connection, now)
+        self.capacity.leave(connection)
         self.table.remove(connection)
 
     def _sever(self, zone: Zone, flow: FlowKey, now: float) -> bool:

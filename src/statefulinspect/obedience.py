@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar, Mapping, NamedTuple  # noqa: UP035 -
 
 import attrs
 
-from statefulinspect.config import HelperPolicy
+from statefulinspect.config import Config
 from statefulinspect.connection import Connection
 from statefulinspect.expectation import Expectation
 from statefulinspect.expecttable import ExpectationTable
@@ -53,9 +53,9 @@ class Speaker(NamedTuple):
 class Obedience:
     """Carry out what helpers say."""
 
-    def __init__(self, policy: HelperPolicy, keys: GreKeys, sever: Severing) -> None:
-        self.expectations = ExpectationTable()
-        self._policy, self._keys, self._sever = policy, keys, sever
+    def __init__(self, config: Config, keys: GreKeys, sever: Severing) -> None:
+        self.expectations = ExpectationTable(config.limits.max_expectations)
+        self._policy, self._keys, self._sever = config.helper_policy, keys, sever
 
     def obey(self, speaker: Speaker, outcome: Outcome) -> Reason:
         """Carry out statements, up to the first that cannot be; OK, or why the packet goes."""

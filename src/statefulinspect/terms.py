@@ -110,6 +110,9 @@ class Reason(Enum):
     HELPER_MALFORMED = "a command of a helped connection that cannot be read", _BAR
     EXPECTATION_CLASH = "announces a connection that another one has announced", _BAR
     EXPECTATIONS_FULL = "announces a connection, and there are too many expectations", _BAR
+    TABLE_FULL = "the table is full of connections that have proven themselves", _BAR
+    SOURCE_FULL = "its source has as many connections as it may have", _BAR
+    SOURCE_TOO_FAST = "its source opens connections faster than it may", _BAR
     REPLY_TAKEN = "another connection's zone already has the reply direction", _BAR
 
     NOT_IP = "is neither IPv4 nor IPv6", _DISCARD

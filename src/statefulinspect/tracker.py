@@ -214,6 +214,7 @@ class Tracker:
         self._table.check()
         self._judge.expectations.check()
         self._judge.lookup.keys.check()
+        self._judge.capacity.check()
         for table in self._defragmenter.tables.values():
             table.check()
         self._wheel.check()

@@ -16,7 +16,19 @@ from conversation import Conversation, scenarios
 from fuzz.target import PAUSES, TEMPERS, join
 
 TESTS = Path(__file__).parent.parent
-SCENARIOS = {"dos": 1, "founding": 3, "icmp": 4, "sctp": 3, "tcp": 4, "tcp_memory": 3, "udp": 3}
+SCENARIOS = {
+    "dos": 1,
+    "founding": 3,
+    "fragments": 1,
+    "ftp": 3,
+    "helpers": 2,
+    "icmp": 4,
+    "sctp": 3,
+    "sip": 3,
+    "tcp": 4,
+    "tcp_memory": 3,
+    "udp": 3,
+}
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
 QUESTIONS = {
     69: b"\0\1file\0octet\0",

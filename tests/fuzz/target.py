@@ -8,7 +8,7 @@ Every string of bytes means something; what is cut off at the end is a packet cu
 
 from __future__ import annotations
 
-from statefulinspect import Config, HelperPolicy, Ruleset, TcpPolicy, Tracker
+from statefulinspect import Config, HelperPolicy, Limits, Ruleset, TcpPolicy, Tracker
 from statefulinspect.helpers import NetbiosNsHelper
 
 PAUSES = (0.0, 0.001, 0.3, 1.0, 2.5, 11.0, 31.0, 61.0, 121.0, 301.0, 4000.0, -5.0)
@@ -18,17 +18,28 @@ HELPERS = {
     137: NetbiosNsHelper(["10.0.0.0/8"]),
     1723: "pptp",
     6566: "sane",
+    5060: "sip",
     6667: "irc",
     10080: "amanda",
 }
 LAX = HelperPolicy.linux(reassembles=True)
 LOOSE = TcpPolicy(loose=True, be_liberal=True, ignore_invalid_rst=True, max_retrans=1)
+NARROW = Limits(
+    max_connections=4,
+    max_half_open=3,
+    max_per_source=2,
+    new_per_second_per_source=1,
+    max_expectations=1,
+    max_fragment_octets=3000,
+    max_fragment_distance=3,
+)
 OUTBOUND = Ruleset.outbound(inside=["10.0.1.0/24", "fd00:1::/64"])
 TEMPERS = (
     (None, Config(helpers=HELPERS, events=True)),
     (None, Config.linux(helpers=HELPERS, helper_policy=LAX, verify_checksums=False)),
     (None, Config.linux(events=True)),
     (OUTBOUND, Config(helpers=HELPERS, tcp=LOOSE, verify_checksums=True)),
+    (None, Config(helpers=HELPERS, limits=NARROW, events=True)),
 )
 
 

@@ -42,7 +42,7 @@ def fields(record, without):
 def snapshot(tracker):
     """Everything that a tracker knows, but the hot path's own number and the filing."""
     links = {"connection", "other", "verdict", "next_seq", "original_side", "reply_side"}
-    links |= {"machine", "filed_at"}
+    links |= {"machine", "filed_at", "older", "newer"}
     return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in tracker]
 
 

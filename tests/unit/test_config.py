@@ -143,15 +143,24 @@ def test_profiles_refuse_wrong_changes_too():
 
 
 def test_limits_of_linux():
-    expected = {"max_fragment_octets": 4_194_304, "max_fragment_distance": 64}
-    assert attrs.asdict(Limits.linux()) == expected
+    bounded = {name: value for name, value in attrs.asdict(Limits.linux()).items() if value}
+    assert bounded == {
+        "max_connections": 262_144,
+        "max_expectations": 4096,
+        "max_fragment_octets": 4_194_304,
+        "max_fragment_distance": 64,
+    }
     assert Config().limits == Config.linux().limits == Limits() == Limits.linux()
     assert Limits.linux(max_fragment_distance=0).max_fragment_distance == 0
 
 
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
-    [("max_fragment_octets", 1, 2**40), ("max_fragment_distance", 0, 2**31)],
+    [
+        ("max_expectations", 1, 2**31),
+        ("max_fragment_octets", 1, 2**40),
+        ("max_fragment_distance", 0, 2**31),
+    ],
 )
 def test_a_limit_has_bounds(name, lowest, highest):
     for value in (lowest, highest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp, udp
-from statefulinspect import Reason, Tracker, expecttable
+from statefulinspect import Reason, Tracker
 from statefulinspect.expectation import Expectation
 from statefulinspect.expecttable import ExpectationTable
 from statefulinspect.flowkey import FlowKey
@@ -39,7 +39,7 @@ def key(source=THERE, sport=20, destination=HERE, dport=1025):
 
 @pytest.fixture
 def table():
-    table = ExpectationTable()
+    table = ExpectationTable(4096)
     yield table
     table.check()
 
@@ -206,8 +206,8 @@ def test_one_more_than_allowed_takes_the_place_of_the_oldest_of_its_kind(table):
     assert [each.destination_port for each in table.of(control)] == [1026, 2000, 1027]
 
 
-def test_there_is_an_end_to_it(table, monkeypatch):
-    monkeypatch.setattr(expecttable, "EXPECTED_AT_MOST", 2)
+def test_there_is_an_end_to_it():
+    table = ExpectationTable(2)
     for port in (1025, 1026):
         assert table.announce(expected(master(port), port), 0.0) is Reason.OK
     assert table.announce(expected(master(), 1027), 0.0) is Reason.EXPECTATIONS_FULL

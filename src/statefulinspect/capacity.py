@@ -1,0 +1,97 @@
+"""Whether there is room for one more connection, and who goes if there is none.
+
+A new connection takes these steps; each that is not its own end makes room, or finds it:
+
+1. its source has too many already, or opens them too fast: it is dropped;
+2. the table is full, and what has expired is taken out first;
+3. the table is full of assured connections: it is dropped, for who has proven itself stays;
+4. too many are unassured: the oldest of them goes (`Cause.HALF_OPEN`);
+5. the table is full: the oldest unassured connection goes (`Cause.EARLY_DROP`).
+
+So a flood of openers washes out itself. Linux takes some unassured connection near the new one's
+place in its hash table, where this takes the oldest; and it does so before the rules have looked at
+the new one, where here only what they accept may cost another its place.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Callable
+
+from statefulinspect.connection import Connection
+from statefulinspect.conntable import ConnTable
+from statefulinspect.events import Cause
+from statefulinspect.limits import Limits
+from statefulinspect.line import Line
+from statefulinspect.sources import Sources, source_of
+from statefulinspect.terms import OK, Reason
+
+Removal = Callable[[Connection, Cause, float], None]
+Sweep = Callable[[float], None]
+
+
+class Capacity:
+    """Watch over the numbers of connections."""
+
+    def __init__(self, limits: Limits, table: ConnTable, remove: Removal, sweep: Sweep) -> None:
+        self._limits, self._table = limits, table
+        self._remove, self._sweep = remove, sweep
+        self._most = inf if limits.max_connections is None else limits.max_connections
+        self._most_unassured = inf if limits.max_half_open is None else limits.max_half_open
+        self._unassured: Line[Connection] = Line()
+        self._sources = Sources(limits) if limits.looks_at_sources else None
+
+    def shortened(self, expires_at: float, now: float) -> float:
+        """Tell when a connection expires, with as many as there are (adaptive in pf.conf(5))."""
+        start, end = self._limits.adaptive_start, self._limits.adaptive_end
+        if start is None or end is None or len(self._table) <= start:
+            return expires_at
+        return now + (expires_at - now) * (end - len(self._table)) / (end - start)
+
+    def make_room(self, connection: Connection, now: float) -> Reason:
+        """Make room for a connection that is to be entered, or say why there is none."""
+        reason = OK
+        if self._sources is not None:
+            reason = self._sources.refusal(source_of(connection), now)
+        if reason is OK and len(self._table) >= self._most:
+            self._sweep(now)
+            if len(self._table) >= self._most and not self._unassured:
+                reason = Reason.TABLE_FULL
+        if reason is not OK:
+            return reason
+        if len(self._unassured) >= self._most_unassured:
+            self._evict(Cause.HALF_OPEN, now)
+        if len(self._table) >= self._most:
+            self._evict(Cause.EARLY_DROP, now)
+        return OK
+
+    def _evict(self, cause: Cause, now: float) -> None:
+        """Remove the oldest unassured connection, which may have expired unnoticed."""
+        oldest = self._unassured.oldest
+        assert oldest is not None, "only a crowd of the unassured is thinned out"
+        self._remove(oldest, Cause.EXPIRED if oldest.expires_at <= now else cause, now)
+
+    def enter(self, connection: Connection, now: float) -> None:
+        """Count a connection that has been entered."""
+        self._unassured.enter(connection)
+        if self._sources is not None:
+            self._sources.enter(source_of(connection), now)
+
+    def assure(self, connection: Connection) -> None:
+        """Take note that a connection is assured, if that is new."""
+        self._unassured.leave(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection no longer, before it is removed."""
+        self._unassured.leave(connection)
+        if self._sources is not None:
+            self._sources.leave(source_of(connection))
+
+    def check(self) -> None:
+        """Assert that everything is counted as it is."""
+        connections = list(self._table)
+        self._unassured.check()
+        unassured = {each for each in connections if not each.is_assured}
+        assert unassured == set(self._unassured), "the unassured are not those in line"
+        if self._sources is not None:
+            self._sources.check(connections)

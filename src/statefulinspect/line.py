@@ -1,0 +1,73 @@
+"""Who is oldest: members in the order in which they came, any of whom may leave in one step.
+
+A ring of links through the members themselves, in which the line is the place between the newest
+and the oldest. A dict would keep the order too, but needs more memory, and takes longer and longer
+to find its first key while the oldest leave one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Iterator, TypeVar  # noqa: UP035 - Python 3.9
+
+import attrs
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class Link:
+    """Hold the neighbours of a member; None while it is in no line."""
+
+    older: Any = attrs.field(default=None, init=False, repr=False)
+    newer: Any = attrs.field(default=None, init=False, repr=False)
+
+
+Member = TypeVar("Member", bound=Link)
+
+
+class Line(Link, Generic[Member]):
+    """Keep members in line; each may be in one line only."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self) -> None:
+        self.older = self.newer = self
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Member]:
+        """Go from the oldest to the newest."""
+        link = self.newer
+        while link is not self:
+            yield link
+            link = link.newer
+
+    @property
+    def oldest(self) -> Member | None:
+        """Give the member that has been in line for longest."""
+        link: Member = self.newer
+        return None if link is self else link
+
+    def enter(self, member: Member) -> None:
+        """Put a member at the end."""
+        last = self.older
+        member.older, member.newer = last, self
+        last.newer = self.older = member
+        self._count += 1
+
+    def leave(self, member: Member) -> None:
+        """Take a member out, wherever it stands; nothing happens if it is in no line."""
+        if member.older is None:
+            return
+        member.older.newer, member.newer.older = member.newer, member.older
+        member.older = member.newer = None
+        self._count -= 1
+
+    def check(self) -> None:
+        """Assert every invariant of the structure."""
+        before: Link = self
+        for member in self:
+            assert member.older is before, "somebody in line has a wrong neighbour"
+            before = member
+        assert self.older is before, "the line ends with somebody else"
+        assert sum(1 for _ in self) == self._count, "somebody in line is counted wrongly"
