@@ -96,7 +96,7 @@ def syn_flood(size: int) -> str:
     return (
         f"{size} openers into {room}: {cost:.0f} ns each, {cost / base:.2f} of {base:.0f}; "
         f"{len(honest)} assured ones alive; "
-        f"memory {memory[0]:.0f} MB after a twentieth, {memory[-1]:.0f} MB at the end"
+        f"memory {memory[9]:.0f} MB at half of it, {memory[-1]:.0f} MB at the end"
     )
 
 

@@ -238,6 +238,31 @@ def test_what_has_no_ip_header_is_null_in_json(run):
     assert (found["ct_state"], found["reason"]) == ("invalid", "IP_HEADER_MALFORMED")
 
 
+def test_a_helper_lets_related_ones_in(run):
+    octets = (CAPTURES / "tftp.pcap").read_bytes()
+    for profile in ((), ("--linux",)):
+        told = objects(run(octets, *profile, "--json", "--helper", "69=tftp")[1])
+        assert sum(each.get("ct_state") == "related" for each in told) == 3
+        plain = objects(run(octets, *profile, "--json")[1])
+        assert not any(each.get("ct_state") == "related" for each in plain)
+
+
+@pytest.mark.parametrize(
+    "word", ["tftp", "69", "=tftp", "69=", "x=tftp", "65536=tftp", "\u0663=ftp"]
+)
+def test_what_is_no_helper_at_a_port(run, capsys, word):
+    with pytest.raises(SystemExit) as left:
+        run(SMALL, "--helper", word)
+    assert left.value.code == 2
+    assert f"--helper: {word!r}: expected PORT=NAME" in capsys.readouterr().err
+
+
+def test_a_helper_there_is_not(run):
+    status, lines, complaint = run(SMALL, "--helper", "21=ftpd")
+    assert (status, lines) == (2, [])
+    assert complaint[0].startswith("statefulinspect: --helper: helpers: 'ftpd' is none; there are")
+
+
 def test_only_the_inside_may_open(run):
     back = ethernet(builders.tcp(1, 2, "SYN", **BACK))
     octets = pcap_of(*handshake(0), (4, back))

@@ -17,13 +17,15 @@ tracker (new, established, related, invalid, untracked), which way it goes, what
 and why if it is not as usual; then list the connections left as `conntrack -L` does, and totals.
 """
 EPILOG: Final = """\
-Without --inside, only invalid packets are dropped. Packets that the capture has cut are judged by
-their headers, except with --linux, which verifies checksums and so calls them invalid. A capture
-taken on the machine that sent the packets often has wrong checksums; --linux tells.
+Without --inside, only invalid packets are dropped. FTP is read on port 21; with --linux
+nothing is, unless --helper says so. Packets that the capture has cut are judged by their headers,
+except with --linux, which verifies checksums and so calls them invalid. A capture taken on the
+machine that sent the packets often has wrong checksums; --linux tells.
 
 examples:
   statefulinspect replay office.pcap
   statefulinspect replay --inside 10.0.1.0/24 --inside fd00:1::/64 office.pcap
+  statefulinspect replay --linux --helper 21=ftp office.pcap
   statefulinspect replay --json --linux office.pcap | jq 'select(.ct_state == "invalid")'
   tcpdump -w - | statefulinspect replay -
 
@@ -41,6 +43,7 @@ class Options:
     is_json: bool
     is_quiet: bool
     shows_events: bool
+    helpers: tuple[tuple[int, str], ...]
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -55,8 +58,23 @@ def parse(words: Sequence[str] | None) -> Options:
     """Read the arguments; leaves the program for --help, --version and wrong ones."""
     found = _parser().parse_args(words)
     return Options(
-        found.file, tuple(found.inside), found.linux, found.json, found.quiet, found.events
+        found.file,
+        tuple(found.inside),
+        found.linux,
+        found.json,
+        found.quiet,
+        found.events,
+        tuple(found.helper),
     )
+
+
+def _helper(word: str) -> tuple[int, str]:
+    """Read which helper reads connections to which port."""
+    port, equals, name = word.partition("=")
+    if not (equals and name and port.isascii() and port.isdigit() and int(port) <= 65_535):
+        msg = f"{word!r}: expected PORT=NAME, as in 69=tftp"
+        raise argparse.ArgumentTypeError(msg)
+    return int(port), name
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +101,14 @@ def _add_replay_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="let only this prefix open connections, and others only answer; may be repeated",
+    )
+    parser.add_argument(
+        "--helper",
+        metavar="PORT=NAME",
+        action="append",
+        default=[],
+        type=_helper,
+        help="have a helper read connections to this port, as in 69=tftp; may be repeated",
     )
     parser.add_argument(
         "--linux",

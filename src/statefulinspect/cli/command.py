@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+import attrs
+
+from statefulinspect.checks import ConfigError
 from statefulinspect.cli.arguments import PROGRAM, Options, parse
 from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.frame import CaptureError
@@ -45,6 +48,8 @@ def _complaint(options: Options) -> str:
         _replay(options)
     except RuleError as error:
         return f"--inside: {error}"
+    except ConfigError as error:
+        return f"--helper: {error}"
     except CaptureError as error:
         name = "standard input" if options.file == STANDARD_INPUT else options.file
         return f"{name}: {error}"
@@ -55,6 +60,12 @@ def _complaint(options: Options) -> str:
     return ""
 
 
+def _config(options: Options) -> Config:
+    config = Config.linux() if options.is_linux else Config()
+    helpers = {**config.helpers, **dict(options.helpers)}
+    return attrs.evolve(config, events=options.shows_events, helpers=helpers)
+
+
 def _replay(options: Options) -> None:
     # Imported here so that without rich there is a line instead of a traceback.
     from statefulinspect.cli.jsonlines import JsonReport  # noqa: PLC0415
@@ -63,8 +74,7 @@ def _replay(options: Options) -> None:
     from statefulinspect.cli.text import TextReport  # noqa: PLC0415
 
     rules = Ruleset.outbound(options.inside) if options.inside else Ruleset.default()
-    events = options.shows_events
-    config = Config.linux(events=events) if options.is_linux else Config(events=events)
+    config = _config(options)
     report = JsonReport() if options.is_json else TextReport()
     replay = Replay(
         Tracker(rules, config),
