@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from kernel.compare import compare
 from statefulinspect import Reason
-from statefulinspect.screening import FLAGS_ROWS, SOURCE_ROWS
+from statefulinspect.screening import FLAGS_ROWS
 
 ENOUGH = 200_000  # packets, from which on every reason must have come up
 # Not drawn: what no device takes, what the kernel checks elsewhere, zones and fragments, which have
@@ -24,10 +24,9 @@ NOT_DRAWN = {
     Reason.WRONG_FAMILY,
     Reason.REPLY_TAKEN,
     *(each for each in Reason if each.name.startswith(("HELPER_", "EXPECTATION", "FRAGMENT"))),
-    *(row.reason for row in FLAGS_ROWS + SOURCE_ROWS),  # attacks, which Linux does not tell apart
+    *(each for each in Reason if each.name.startswith(("SOURCE_", "TABLE_"))),  # limits and attacks
+    *(row.reason for row in FLAGS_ROWS),  # attacks, which Linux does not tell apart
     Reason.LAND,
-    Reason.SOURCE_BROADCAST,
-    Reason.SOURCE_MAPPED,
     Reason.SMURF,
     Reason.PING_OF_DEATH,
     Reason.PORTS_REUSED,  # never in a verdict: the packet opens a new connection
