@@ -20,6 +20,7 @@ from statefulinspect.flowkey import address_of, show_address
 from statefulinspect.listing import Listing
 
 KEPT: Final = 65_536  # events; about 40 MB
+KEPT_OCTETS: Final = 1 << 24  # of the fragments that they hold
 
 
 class EventKind(Enum):
@@ -136,7 +137,8 @@ class Journal:
     """Write events down until they are taken."""
 
     def __init__(self) -> None:
-        self._events: deque[Event | FragmentEvent] = deque(maxlen=KEPT)
+        self._events: deque[Event | FragmentEvent] = deque()
+        self._octets = 0
         self._untold: dict[Connection, tuple[Cause, ...]] = {}
         self.lost = 0
 
@@ -144,6 +146,7 @@ class Journal:
         """Give all events since the last call, the oldest first."""
         taken = list(self._events)
         self._events.clear()
+        self._octets = 0
         return taken
 
     def opened(self, connection: Connection, now: float) -> None:
@@ -184,5 +187,13 @@ class Journal:
         self._keep(Event(kind, at, causes, listing, connection))
 
     def _keep(self, event: Event | FragmentEvent) -> None:
-        self.lost += len(self._events) == KEPT
         self._events.append(event)
+        self._octets += _octets_of(event)
+        while len(self._events) > KEPT or self._octets > KEPT_OCTETS:
+            self._octets -= _octets_of(self._events.popleft())
+            self.lost += 1
+
+
+def _octets_of(event: Event | FragmentEvent) -> int:
+    """Count the octets of held fragments."""
+    return sum(map(len, event.held)) if isinstance(event, FragmentEvent) else 0

@@ -199,8 +199,8 @@ class Tracker:
     def events(self) -> list[Event | FragmentEvent]:
         """Take what has happened since the last call, the oldest first.
 
-        Empty unless `Config(events=True)`. The latest 65,536 events are kept; `lost_events` counts
-        the others.
+        Empty unless `Config(events=True)`. The latest 65,536 events are kept, as long as the
+        fragments in them have no more than 16 MiB; `lost_events` counts the others.
         """
         return [] if self._judge.journal is None else self._judge.journal.take()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import CLIENT, SERVER, tcp, udp
+from builders import CLIENT, SERVER, piece, tcp, udp
 from statefulinspect import (
     Action,
     Cause,
@@ -176,3 +176,25 @@ def test_an_event_keeps_what_was():
     tracker.process(ANSWER, 1)
     assert opened.connection.seen_reply
     assert not opened.listing.seen_reply
+
+
+def lapsing(octets, at):
+    """Begin a datagram that never becomes whole, of so many octets with its header."""
+    return piece(udp(data=bytes(4000)), 0, octets - 20, id_=at)
+
+
+def test_fragments_that_nobody_asks_for_are_forgotten_too(monkeypatch):
+    monkeypatch.setattr(events, "KEPT_OCTETS", 2500)
+    tracker = listening()
+    for number in range(4):
+        tracker.process(lapsing(1020, number), number)
+    tracker.expire(100.0)
+    tracker.process(QUESTION, 101.0)
+    assert tracker.lost_events == 2
+    assert told(tracker) == [("LAPSE", ("EXPIRED",))] * 2 + [("NEW", ("OPENED",))]
+    tracker.process(lapsing(2500, 9), 200.0)
+    tracker.expire(300.0)
+    assert tracker.lost_events == 2
+    assert [sum(map(len, each.held)) for each in tracker.events() if hasattr(each, "held")] == [
+        2500
+    ]
