@@ -31,6 +31,13 @@ def test_who_counts_as_the_same_source(one, other, is_same):
     assert source_of(opened(one, zone=5)) != source_of(opened(one))
 
 
+@pytest.mark.parametrize("source", ["10.0.1.2", "fd00:1::1"])
+def test_where_to_does_not_matter(source):
+    there = "10.0.9.9" if "." in source else "fd00:9::9"
+    packet = udp(7, 8, source=source, destination=there)
+    assert source_of(Tracker().process(packet, 0.0).connection) == source_of(opened(source))
+
+
 def test_as_many_as_may_be():
     found = Sources(Limits(max_per_source=2))
     for _ in range(2):
