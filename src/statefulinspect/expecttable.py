@@ -157,6 +157,8 @@ class ExpectationTable:
         placed = list(chain.from_iterable(self._by_place.values()))
         assert len(placed) == len(list(self)) == self._count == self.wheel.count()
         assert set(placed) == set(self), "an expectation is in one index only"
+        for index in (self._by_place, self._by_master):
+            assert all(index.values()), "a place or master of nothing is kept"
         for expected in placed:
             assert expected in self._by_place[expected.place]
             assert expected in self._by_master[expected.master]

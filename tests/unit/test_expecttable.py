@@ -7,7 +7,7 @@ import pytest
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp, udp
 from statefulinspect import Reason, Tracker
 from statefulinspect.expectation import Expectation
-from statefulinspect.expecttable import ExpectationTable
+from statefulinspect.expecttable import SWEEP_AT_MOST, ExpectationTable
 from statefulinspect.flowkey import FlowKey
 from statefulinspect.helpers.model import Policy
 from statefulinspect.helpers.statements import Announce
@@ -204,6 +204,16 @@ def test_one_more_than_allowed_takes_the_place_of_the_oldest_of_its_kind(table):
     table.announce(expected(control, 2000, kind="media"), 0.0)
     table.announce(expected(control, 1027), 0.0)
     assert [each.destination_port for each in table.of(control)] == [1026, 2000, 1027]
+
+
+def test_an_announcement_sweeps_out_what_has_expired(table):
+    for port in range(100):
+        table.announce(expected(master(port), 2000 + port), 0.0)
+    kept = expected(master(200))
+    table.announce(kept, 1000.0)
+    assert len(table) == 1 + 100 - SWEEP_AT_MOST
+    table.announce(expected(master(201), 1026), 1000.0)
+    assert len(table) == 2
 
 
 def test_there_is_an_end_to_it():
