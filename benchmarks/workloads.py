@@ -26,7 +26,8 @@ AT_ONCE = {TCP: 200, UDP: 40, ICMP: 10}  # flows of the mix that take turns
 SHARES = {TCP: 80, UDP: 15, ICMP: 5}  # percent of its packets
 IPV6_SHARE = 0.2
 TAIL = 1.2  # of the Pareto distribution of flow lengths: most are short, few very long
-LONGEST = 2_000  # packets of one flow
+SHORTEST = {TCP: 6, UDP: 1, ICMP: 1}  # turns of a flow
+LONGEST = 2_000
 
 
 class Flow:
@@ -150,26 +151,26 @@ def random_flows() -> list[bytes]:
     return packets
 
 
-def _length(dice: random.Random) -> int:
-    return min(LONGEST, int(dice.paretovariate(TAIL)))
+def _turns(dice: random.Random, protocol: int) -> int:
+    return min(LONGEST, int(SHORTEST[protocol] * dice.paretovariate(TAIL)))
 
 
 def _tcp_talk(flow: Flow, dice: random.Random) -> Iterator[bytes]:
     flow.options = TIMESTAMPS
-    segments = _length(dice)
+    segments = _turns(dice, TCP)
     yield from download(flow, segments)
     yield from flow.closing(1, 5001 + FULL * segments)
 
 
 def _udp_talk(flow: Flow, dice: random.Random) -> Iterator[bytes]:
     flow.server_port = dice.choice((53, 123, 443))
-    for _ in range(_length(dice)):
+    for _ in range(_turns(dice, UDP)):
         yield flow.udp(dice.randrange(20, 100), is_reply=False)
         yield flow.udp(dice.randrange(40, 1200), is_reply=True)
 
 
 def _ping_talk(flow: Flow, dice: random.Random) -> Iterator[bytes]:
-    for seq in range(_length(dice)):
+    for seq in range(_turns(dice, ICMP)):
         yield flow.ping(seq, is_reply=False)
         yield flow.ping(seq, is_reply=True)
 
