@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,12 @@ def test_functions_fit_a_glance():
     )
     assert sizes[len(sizes) // 2] < 10
     assert sizes[len(sizes) * 9 // 10] < 30
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_the_design_page_names_every_room(room):
+    name = room.rpartition(".")[2]
+    page = SOURCE.parent.parent.joinpath("docs", "design.md").read_text()
+    assert not name or re.search(rf"`(\w+/)?{name}[`/]", page), (
+        f"docs/design.md does not name {room}"
+    )
