@@ -153,6 +153,4 @@ def test_functions_fit_a_glance():
 def test_the_design_page_names_every_room(room):
     name = room.rpartition(".")[2]
     page = SOURCE.parent.parent.joinpath("docs", "design.md").read_text()
-    assert not name or re.search(rf"`(\w+/)?{name}[`/]", page), (
-        f"docs/design.md does not name {room}"
-    )
+    assert not name or re.search(rf"`(\w+/)?{name}[`/]", page), f"{room} is not named there"
