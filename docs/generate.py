@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: states/*.md and reasons.md.
+"""Write the pages that are made from the code: states, reasons, selectors.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    names those that differ, and exits with 1 if any does
@@ -17,6 +17,9 @@ from statefulinspect.machines.request_reply import ROWS as PAIR_ROWS
 from statefulinspect.machines.sctp_table import ROWS as SCTP_ROWS
 from statefulinspect.machines.tcp_table import ROWS as TCP_ROWS
 from statefulinspect.machines.tcp_table import TcpEvent, TcpState
+from statefulinspect.rules.engine.readers import SETTLED
+from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
+from statefulinspect.rules.words.selectors import SELECTORS, Selector
 from statefulinspect.terms import Direction, Effect
 
 DOCS = Path(__file__).parent
@@ -211,11 +214,65 @@ def reasons_page() -> str:
     return f"{MADE}\n{title}\n" + "\n".join(parts)
 
 
+SELECTOR_GROUPS = (
+    ("meta", "What is known beside the bytes", ("meta ",)),
+    ("ct", "The packet's connection", ("ct ",)),
+    ("ip", "IPv4 and IPv6 headers", ("ip ", "ip6 ")),
+    ("th", "Transport headers", ("tcp ", "udp ", "udplite ", "sctp ", "dccp ", "th ", "gre ")),
+    ("icmp", "Messages", ("icmp ", "icmpv6 ", "igmp ")),
+    ("ipsec", "IPsec and compression", ("ah ", "esp ", "comp ")),
+    ("exthdr", "IPv6 extension headers", ("exthdr ", *(f"{each} " for each in EXTENSION_NUMBERS))),
+    ("options", "Options", ("tcp option ", "ip option ")),
+)
+
+
+def group_of(text: str) -> str:
+    """Tell which group a selector belongs to: that of its longest beginning."""
+    starts = [(start, name) for name, _, each in SELECTOR_GROUPS for start in each]
+    return max((start, name) for start, name in starts if text.startswith(start))[1]
+
+
+def needed(selector: Selector) -> str:
+    """Write what a selector needs of the packet."""
+    parts = []
+    for text, allowed in selector.needs:
+        kind = SELECTORS[text].type
+        values = ", ".join(kind.show(each) for each in sorted(allowed))
+        parts.append(f"`{text}` {values}")
+    return "; ".join(parts) or "-"
+
+
+def selectors_page() -> str:
+    """Write everything that a rule can look at."""
+    parts = [
+        f"## {title}\n\n"
+        + table(
+            ("selector", "type", "bits", "needs", "kept"),
+            (
+                (f"`{each}`", each.type.name, each.bits, needed(each),
+                 "yes" if each.text in SETTLED else "no")
+                for each in SELECTORS.values()
+                if group_of(each.text) == name
+            ),
+        )
+        for name, title, _ in SELECTOR_GROUPS
+    ]  # fmt: skip
+    title = (
+        "# Selectors\n\nEverything that a [rule](rules.md) can look at, beside raw payloads "
+        "(`@nh`, `@th` with offset and\nsize in bits) and TCP options by number "
+        "(`tcp option 42`, `tcp option @42,16,8`). What a selector\nneeds nft adds to the rule by "
+        "itself: where it does not hold the rule does not match. *kept* says\nthat packets of one "
+        "side of a connection have it in common, so that a verdict that rests on it is\nkept.\n"
+    )
+    return f"{MADE}\n{title}\n" + "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "states/tcp.md": tcp_page,
     "states/request_reply.md": request_reply_page,
     "states/sctp.md": sctp_page,
     "reasons.md": reasons_page,
+    "selectors.md": selectors_page,
 }
 
 

@@ -17,4 +17,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def pytest_addoption(parser):
     group = parser.getgroup("kernel", "comparing with the running kernel (tests/kernel)")
     group.addoption("--packets", type=int, default=20_000, help="how many packets are generated")
+    group.addoption("--rulesets", type=int, default=300, help="how many rulesets are drawn")
     group.addoption("--seed", type=int, default=1, help="which packets are generated")

@@ -10,50 +10,97 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"terms", "seqnum", "checks", "flowkey", "wheel", "extensions", "crc32c"}
-    | {"ipv4_options", "line"},
-    {"networks"},
-    {"dos", "limits"},
-    {"config", "fsm", "zones", "fragment_queue", "rules.fields", "machines.sctp_tags"},
-    {"packet", "listing"},
-    {"decoding", "checksums", "rules.model", "machines.tcp_table", "machines.sctp_table"},
-    {"connection", "rules.matcher", "helpers.statements", "screening"},
-    {"helpers.model"},
-    {
-        "conntable",
-        "events",
-        "machines.tcp_segment",
-        "machines.request_reply",
-        "machines.sctp_chunks",
-    },
-    {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.gre_keys", "expectation"}
-    | {"fragments"}
-    | {"helpers.amanda", "helpers.irc", "helpers.netbios_ns"}
-    | {"helpers.sane", "helpers.tftp"},
-    {"helpers.ftp", "helpers.pptp", "expecttable"},
-    {"helpers.sip_address"},
-    {"helpers.sip_message"},
-    {"helpers.sdp"},
-    {"helpers.sip_reading"},
-    {"helpers.sip"},
-    {"machines.tcp_window", "machines.tcp_memory", "machines.tcp_reset", "machines.icmp"}
-    | {"machines.udp", "machines.sctp"},
-    {"machines.tcp_in_order"},
-    {"machines.tcp_timers"},
-    {"machines.tcp"},
-    {"machines", "helpers"},
-    {"obedience", "lookup"},
-    {"sources"},
-    {"capacity"},
-    {"assistance", "answers"},
+    {"checks", "crc32c", "extensions", "flowkey", "ipv4_options", "line", "seqnum", "terms"}
+    | {"wheel"}
+    | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
+    | {"rules.errors"}
+    | {"rules.engine.intervals"}
+    | {"rules.syntax.stateful"}
+    | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
+    | {"rules.words.symbols_notation"},
+    {"fragment_queue", "fsm", "limits", "networks", "zones"}
+    | {"helpers.sip_message", "helpers.statements"}
+    | {"machines.sctp_tags"}
+    | {"rules.fields"}
+    | {"rules.language.tree", "rules.language.words"}
+    | {"rules.lint.ranges"}
+    | {"rules.words.symbols_protocols", "rules.words.symbols_system"}
+    | {"rules.words.symbols_time", "rules.words.symbols_types"},
+    {"dos", "listing", "packet"}
+    | {"helpers.sdp"}
+    | {"machines.sctp_table", "machines.tcp_table"}
+    | {"rules.building.nodes"}
+    | {"rules.language.errors", "rules.language.expressions", "rules.language.items"}
+    | {"rules.language.lexer"}
+    | {"rules.words.datatypes"},
+    {"checksums", "config", "decoding"}
+    | {"machines.sctp_chunks"}
+    | {"rules.building.stateful"}
+    | {"rules.language.statements", "rules.language.variables"}
+    | {"rules.syntax.constants"}
+    | {"rules.words.selectors"},
+    {"screening"}
+    | {"rules.building.overlaps", "rules.building.values"}
+    | {"rules.language.foreign"}
+    | {"rules.lint.boxes"}
+    | {"rules.syntax.expressions"},
+    {"rules.language.blocks"} | {"rules.syntax.statements"},
+    {"rules.keywords"}
+    | {"rules.building.protocols", "rules.building.sets"}
+    | {"rules.language.commands", "rules.language.objects"}
+    | {"rules.syntax.objects"},
+    {"rules.rule"}
+    | {"rules.building.drafts", "rules.building.objects", "rules.building.selectors"}
+    | {"rules.language.reading"}
+    | {"rules.lint.matches"},
+    {"connection"} | {"rules.tables"} | {"rules.building.expressions", "rules.building.jsonform"},
+    {"conntable", "events", "sources"}
+    | {"helpers.gre_keys", "helpers.model"}
+    | {"machines.request_reply", "machines.sctp", "machines.tcp_segment"}
+    | {"rules.building.actions", "rules.building.chains", "rules.building.declarations"}
+    | {"rules.building.matches", "rules.building.updates"}
+    | {"rules.engine.walk"}
+    | {"rules.lint.finding", "rules.lint.reach"},
+    {"capacity", "expectation", "fragments"}
+    | {"helpers.amanda", "helpers.ftp", "helpers.irc", "helpers.netbios_ns", "helpers.pptp"}
+    | {"helpers.sane", "helpers.sip_reading", "helpers.tftp"}
+    | {"machines.icmp", "machines.tcp_memory", "machines.tcp_reset", "machines.tcp_window"}
+    | {"machines.udp"}
+    | {"rules.building.additions", "rules.building.removals", "rules.building.statements"}
+    | {"rules.engine.census", "rules.engine.readers_ct", "rules.engine.readers_meta"}
+    | {"rules.engine.setting", "rules.engine.wire"}
+    | {"rules.lint.cases"},
+    {"expecttable", "lookup"}
+    | {"helpers.sip"}
+    | {"machines.tcp_in_order"}
+    | {"rules.building.builder"}
+    | {"rules.engine.memory", "rules.engine.readers"}
+    | {"rules.lint.chains", "rules.lint.flow", "rules.lint.impossible", "rules.lint.shadows"},
+    {"helpers", "obedience"}
+    | {"machines.tcp_timers"}
+    | {"rules.ruleset"}
+    | {"rules.engine.livesets"}
+    | {"rules.lint.lint"},
+    {"assistance"}
+    | {"machines.tcp"}
+    | {"rules.engine.comparing", "rules.engine.reading", "rules.engine.scope"},
+    {"machines"} | {"rules.engine.index", "rules.engine.updating"},
+    {"provision", "validation"} | {"rules.engine.actions"},
+    {"rules.engine.program"},
+    {"rules.engine.path"},
+    {"rules.engine.filtering", "rules.engine.trace"},
+    {"answers"},
     {"judge"},
-    {"defragment"},
+    {"defragment", "rehearsal"},
+    {"integrity"},
     {"tracker"},
     {""},
 ]
-LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms} | {
-    "rules": 0,
+PACKAGES = {"rules"} | {
+    f"rules.{each}" for each in ("words", "syntax", "language", "building", "lint", "engine")
 }
+LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
+LEVEL.update(dict.fromkeys(PACKAGES, 0))  # they hold a sentence
 WIRE_READERS = {"decoding", "machines.tcp_segment"}
 AMBIENT = {"time", "random", "socket", "os", "threading", "logging", "datetime", "secrets"}
 LONGEST_FILE, LONGEST_FUNCTION = 250, 60

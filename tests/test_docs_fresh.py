@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["reasons.md", "states/request_reply.md", "states/sctp.md", "states/tcp.md"]
+PAGES = ["reasons.md", "selectors.md", "states/request_reply.md", "states/sctp.md", "states/tcp.md"]
 
 
 def load(monkeypatch, docs: Path):

@@ -13,8 +13,9 @@ from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.limits import Limits
 from statefulinspect.packet import Packet
-from statefulinspect.rules.fields import RuleError
-from statefulinspect.rules.model import Rule, Ruleset
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import Action, CtState, Direction, Reason
 from statefulinspect.tracker import Tracker
 

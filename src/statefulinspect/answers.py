@@ -1,44 +1,103 @@
-"""What the rules say to a packet: its verdict, made once and kept on the side while it holds."""
+"""What the rules say to a packet: its verdict, made once and kept on the side while it holds.
+
+It holds while nothing that the rules have looked at can differ: then the next packet of the side
+gets the same verdict, if it comes the same way, and the counters that it would have met count it.
+"""
 
 from __future__ import annotations
 
+from typing import Mapping  # noqa: UP035 - Python 3.9
+
 from statefulinspect.connection import Side, Verdict
-from statefulinspect.packet import Packet
-from statefulinspect.rules.matcher import Matcher
-from statefulinspect.rules.model import Ruleset
-from statefulinspect.terms import DROP, INVALID, OK, RELATED, UNTRACKED, Effect, Reason
+from statefulinspect.rules.engine.filtering import Filter
+from statefulinspect.rules.engine.path import Path, decide
+from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.terms import (
+    ACCEPT,
+    DROP,
+    INVALID,
+    OK,
+    RELATED,
+    UNTRACKED,
+    Action,
+    CtState,
+    Effect,
+    Reason,
+)
+
+
+def count(side: Side, octets: int, counted: int = 0) -> None:
+    """Have the counters count one packet more that stand in the rules of a side's verdict.
+
+    The first `counted` of them have counted it already: those before tracking.
+    """
+    for tally in (side.tally or ())[counted:]:
+        tally.packets += 1
+        tally.octets += octets
 
 
 class Answers:
     """Make verdicts; a barred packet's is to drop it, whatever the rules say."""
 
-    def __init__(self, rules: Ruleset) -> None:
-        self._matcher = Matcher(rules)
+    def __init__(self, rules: Filter) -> None:
+        self._paths: Mapping[str, Path] = rules.paths
+        self._asks_path = rules.asks_path
 
-    def of(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
+    def before_tracking(self, walk: Walk) -> Verdict | None:
+        """Let the rules look that come before tracking; a verdict if they refuse the packet."""
+        packet = walk.packet
+        bases = self._paths[packet.hook].raw.get(packet.family, ())
+        action = decide(bases, walk)
+        if action is not ACCEPT:
+            return Verdict(action, INVALID, None, packet.reason, None, walk.rule)
+        packet.zone = walk.zone
+        return None
+
+    def of(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Hand out the side's verdict; make it first if there is none that still holds."""
+        packet, connection = walk.packet, side.connection
         if packet.barred is not OK:
-            return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
-        if side.verdict is not None and reason is OK:
+            return Verdict(DROP, side.ct_state, side.direction, packet.barred, connection)
+        path = (packet.hook, packet.iif, packet.oif, packet.mark)
+        if side.verdict is not None and reason is OK and self._holds(side, path):
+            count(side, packet.length, len(walk.tally or ()))
             return side.verdict
         ct_state = side.ct_state
-        action, rule = self._matcher.judge(packet, ct_state)
-        verdict = Verdict(action, ct_state, side.direction, reason, side.connection, rule)
-        if reason is OK and not self._matcher.asks_packet:
-            side.verdict = verdict
+        walk.is_counted = reason.effect is not Effect.IGNORE
+        walk.is_ending = reason.effect is Effect.END
+        verdict = self._judge(side, walk, ct_state, reason)
+        if reason is OK and not walk.varies:
+            side.verdict, side.path, side.tally = verdict, path, walk.tally
         return verdict
 
-    def without_connection(self, packet: Packet, reason: Reason) -> Verdict:
+    def _holds(self, side: Side, path: tuple[str, str, str, int]) -> bool:
+        """Say whether a side's verdict is for packets that come this way."""
+        return not self._asks_path or side.path == path
+
+    def _judge(self, side: Side, walk: Walk, ct_state: CtState, reason: Reason) -> Verdict:
+        """Ask the rules about a packet that belongs to a connection, or speaks of one."""
+        walk.side, walk.connection = side, side.connection
+        action = self._ask(walk, ct_state)
+        why = walk.refused or reason
+        return Verdict(action, ct_state, side.direction, why, side.connection, walk.rule)
+
+    def _ask(self, walk: Walk, ct_state: CtState) -> Action:
+        """Ask the rules that look at tracked packets."""
+        packet = walk.packet
+        walk.is_tracked, walk.ct_bits = True, STATE_BITS[ct_state]
+        return decide(self._paths[packet.hook].tracked.get(packet.family, ()), walk)
+
+    def without_connection(self, walk: Walk, reason: Reason) -> Verdict:
         """Answer a packet that belongs to no connection."""
         ct_state = UNTRACKED if reason.effect is Effect.EXEMPT else INVALID
-        if reason.effect is Effect.DISCARD or packet.barred is not OK:
+        if reason.effect is Effect.DISCARD or walk.packet.barred is not OK:
             return Verdict(DROP, ct_state, None, reason)
-        action, rule = self._matcher.judge(packet, ct_state)
-        return Verdict(action, ct_state, None, reason, None, rule)
+        action = self._ask(walk, ct_state)
+        return Verdict(action, ct_state, None, reason, None, walk.rule)
 
-    def about(self, side: Side, packet: Packet, reason: Reason) -> Verdict:
+    def about(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Answer an ICMP error about a packet of this side."""
+        packet = walk.packet
         if packet.barred is not OK:
             return Verdict(DROP, RELATED, side.direction, packet.barred, side.connection)
-        action, rule = self._matcher.judge(packet, RELATED)
-        return Verdict(action, RELATED, side.direction, reason, side.connection, rule)
+        return self._judge(side, walk, RELATED, reason)

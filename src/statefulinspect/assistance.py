@@ -18,8 +18,7 @@ from statefulinspect.helpers.gre_keys import GreKeys
 from statefulinspect.helpers.model import EndingHelper, Helper, Message, WaryHelper
 from statefulinspect.obedience import Obedience, Severing, Speaker
 from statefulinspect.packet import Packet
-from statefulinspect.rules.fields import RuleError
-from statefulinspect.rules.model import Ruleset
+from statefulinspect.rules.errors import RuleError
 from statefulinspect.terms import ESTABLISHED, OK, Reason
 
 UDP_HEADER: Final = 8
@@ -28,7 +27,7 @@ UDP_HEADER: Final = 8
 class Assistant:
     """Hold the helpers, and have them read."""
 
-    def __init__(self, config: Config, rules: Ruleset, keys: GreKeys, sever: Severing) -> None:
+    def __init__(self, config: Config, keys: GreKeys, sever: Severing) -> None:
         self._obedience = Obedience(config, keys, sever)
         self.expectations = self._obedience.expectations
         self._keys = keys
@@ -39,14 +38,13 @@ class Assistant:
         self._enders = {name: each for name, each in helpers if isinstance(each, EndingHelper)}
         self._wary = {name: each for name, each in helpers if isinstance(each, WaryHelper)}
         self._policy = config.helper_policy
-        self._refuse_unknown(rules)
 
-    def _refuse_unknown(self, rules: Ruleset) -> None:
-        """Raise RuleError for a rule that names a helper there is not."""
-        for rule in rules.rules:
-            if rule.helper is not None and rule.helper not in self._helpers:
-                msg = f"helper {rule.helper!r}: there is none; there are {', '.join(self._helpers)}"
-                raise RuleError(msg)
+    def helper(self, name: str) -> Helper:
+        """Give the helper of a name; RuleError if there is none."""
+        if name not in self._helpers:
+            msg = f"helper {name!r}: there is none; there are {', '.join(self._helpers)}"
+            raise RuleError(msg)
+        return self._helpers[name]
 
     def _assignments(self, given: Mapping[int, object]) -> dict[tuple[int, int], Helper]:
         """Map protocol and port to a helper; ConfigError for a name that is none."""
@@ -70,15 +68,20 @@ class Assistant:
             connection.mark = expected.master.mark
             self._assign(connection, self._helpers.get(expected.announced.helper or ""))
 
-    def appoint(self, connection: Connection, named: str | None) -> None:
-        """Have an accepted connection read by whom its rule names, or by its port's helper.
+    def appoint(self, connection: Connection, helper: Helper) -> None:
+        """Have a new connection read by whom a rule names.
 
         A connection that was expected to be read keeps its reader.
         """
+        if connection.helper is None:
+            self._assign(connection, helper)
+
+    def appoint_by_port(self, connection: Connection) -> None:
+        """Have an accepted connection that nobody reads yet read by its port's helper."""
         port = connection.original.destination_port
         by_port = self._by_port.get((connection.protocol, -1 if port is None else port))
         if connection.helper is None:
-            self._assign(connection, self._helpers[named] if named else by_port)
+            self._assign(connection, by_port)
 
     def _assign(self, connection: Connection, helper: Helper | None) -> None:
         """Have a connection read by a helper, if that reads such connections."""

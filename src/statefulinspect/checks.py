@@ -108,3 +108,10 @@ def instance(kind: type) -> Validator:
             raise ConfigError(msg)
 
     return validate
+
+
+def refuse_other(value: object, kind: type, error: type[ValueError]) -> None:
+    """Raise for an argument of another class, which a caller without type checker may pass."""
+    if not isinstance(value, kind):
+        msg = f"{kind.__name__.lower()}={value!r}: expected {kind.__name__}(...)"
+        raise error(msg)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import inf
-from typing import Final, Protocol
+from typing import Final, Protocol, Sequence  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -23,7 +23,8 @@ from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
 from statefulinspect.line import Link
 from statefulinspect.listing import Count, Listing
 from statefulinspect.packet import Packet
-from statefulinspect.rules.model import Rule
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.terms import (
     ESTABLISHED,
     NEW,
@@ -39,14 +40,11 @@ from statefulinspect.terms import (
 from statefulinspect.zones import NO_ZONE, Zone
 
 # Bits of `Side.flags`, with the values that ctnetlink exports.
-SCALE_OFFERED: Final = 0x01
-SACK_PERMITTED: Final = 0x02
-CLOSED_FIRST: Final = 0x04
-LIBERAL: Final = 0x08
-UNACKNOWLEDGED: Final = 0x10
-HIGHEST_ACK_KNOWN: Final = 0x20
+SCALE_OFFERED, SACK_PERMITTED, CLOSED_FIRST = 0x01, 0x02, 0x04
+LIBERAL, UNACKNOWLEDGED, HIGHEST_ACK_KNOWN = 0x08, 0x10, 0x20
 
 NEVER: Final = -1  # no sequence number equals it
+ALL_EVENTS: Final = 0xFFFF  # what `ct event` says unless a rule sets it
 
 
 class Machine(Protocol):
@@ -69,6 +67,10 @@ class Machine(Protocol):
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
         """Take the connection one packet further, sent by `side`."""
+        ...
+
+    def reset(self, connection: Connection, now: float) -> None:
+        """Take note that a rule has answered a packet with a reset."""
         ...
 
     def arm(self, connection: Connection) -> None:
@@ -103,6 +105,9 @@ class Side:
     the highest that the peer allows, `max_window` the largest window ever offered (0 until this
     side is seen), `highest_ack` the highest acknowledgement sent, `scale` the shift of its
     windows. `next_seq` is `end` when the hot path may take a segment that begins there, else -1.
+
+    `verdict` is kept for the packets whose hook, interfaces and mark are those of `path`; the
+    counters of `tally` stand in the rules that led to it, and count each of them.
     """
 
     key: bytes
@@ -119,6 +124,8 @@ class Side:
     highest_ack: int = 0
     scale: int = 0
     flags: int = 0
+    path: tuple[str, str, str, int] | None = None
+    tally: Sequence[Tally] | None = None
 
     @property
     def direction(self) -> Direction:
@@ -138,10 +145,11 @@ class Side:
 class Connection(Link):
     """Hold one tracked connection, as first packet and answers made it.
 
-    Yours to read; `mark` is yours to write (32 bits). `expires_at` is an instant on the caller's
-    clock. The `last_*` fields are the TCP tracker's memory of the last segment that counted, with
-    the meaning that Linux gives them: ignored segments and pure acknowledgements write them;
-    `memory` is what a machine of another protocol remembers.
+    Yours to read; `mark` (32 bits) and `labels` (128) are yours to write. `expires_at` is an
+    instant on the caller's clock. The `last_*` fields are the TCP tracker's memory of the last
+    segment that counted, with the meaning that Linux gives them: ignored segments and pure
+    acknowledgements write them; `event_mask` has the bits of `ct event`; `memory` is what a
+    machine of another protocol remembers.
     """
 
     protocol: int
@@ -151,12 +159,15 @@ class Connection(Link):
     created_at: float
     zones: Zone = NO_ZONE
     state: IntEnum = attrs.field(init=False)
+    is_entered: bool = False
     is_assured: bool = False
     seen_reply: bool = False
     is_accounted: bool = False
     expires_at: float = inf
     filed_at: float = inf
     mark: int = 0
+    labels: int = 0
+    event_mask: int = ALL_EVENTS
     master: Connection | None = None
     helper: str | None = None
     helper_memory: object = None
@@ -228,18 +239,3 @@ class Connection(Link):
         words = [PROTOCOL_NAMES.get(self.protocol, str(self.protocol)), str(self.original)]
         words += [self.state_name] if self.state_name else []
         return f"Connection({' '.join(words)})"
-
-
-def join(connection: Connection) -> None:
-    """Link the two sides of a new connection to each other and to it."""
-    original, reply = connection.original_side, connection.reply_side
-    original.connection = reply.connection = connection
-    original.other, reply.other = reply, original
-
-
-def part(connection: Connection) -> None:
-    """Cut the links that `join` made: what is left holds no reference cycle."""
-    for side in (connection.original_side, connection.reply_side):
-        side.verdict = None
-        side.next_seq = NEVER
-        del side.connection, side.other

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import Connection, Side, part
+from statefulinspect.connection import NEVER, Connection, Side
 from statefulinspect.zones import Zone
 
 Sides = dict[bytes, Side]
@@ -103,6 +103,7 @@ class ConnTable:
         originals, replies = self._sides_of(connection)
         originals[connection.original_side.key] = connection.original_side
         replies[connection.reply_side.key] = connection.reply_side
+        connection.is_entered = True
         self._count += 1
 
     def remove(self, connection: Connection) -> None:
@@ -110,6 +111,7 @@ class ConnTable:
         originals, replies = self._sides_of(connection)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
+        connection.is_entered = False
         self._count -= 1
         part(connection)
 
@@ -130,3 +132,18 @@ class ConnTable:
             entries += 2 - is_single
         tables = [*self._whole.values(), *self._split.values()]
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"
+
+
+def join(connection: Connection) -> None:
+    """Link the two sides of a new connection to each other and to it."""
+    original, reply = connection.original_side, connection.reply_side
+    original.connection = reply.connection = connection
+    original.other, reply.other = reply, original
+
+
+def part(connection: Connection) -> None:
+    """Cut the links that `join` made: what is left holds no reference cycle."""
+    for side in (connection.original_side, connection.reply_side):
+        side.verdict = None
+        side.next_seq = NEVER
+        del side.connection, side.other

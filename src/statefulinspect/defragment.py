@@ -122,7 +122,7 @@ class Defragmenter:
         self._mode = config.fragments
         self._verifies = config.verify_checksums
         self._journal = judge.journal
-        self._screen = judge.screen
+        self._screen = judge.validation.screen
         self._classify = judge.classify
 
     def _lapsed(self, queue: FragmentQueue, cause: Cause, at: float) -> None:
@@ -196,6 +196,7 @@ class Defragmenter:
             return _dropped(Reason.FRAGMENTS_TOO_LONG, before)
         wire = whole_wire(queue, packet.family)
         whole = decode(wire, packet.iif, packet.oif, packet.mark, packet.zone)
+        whole.hook = packet.hook
         verdict = self._classify(take_as_whole(whole), now)
         return attrs.evolve(verdict, held=tuple(before)) if before else verdict
 

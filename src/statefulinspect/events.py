@@ -49,6 +49,8 @@ class Cause(Enum):
     REPLIED = "the first reply came"
     ASSURED = "it has proven itself both ways"
     STATE = "the protocol's state changed"
+    MARK = "a rule changed its mark"
+    LABEL = "a rule changed its labels"
     EXPIRED = "its time ran out"
     RESET = "a reset ended it before any reply"
     REOPENED = "a SYN opens a new connection on its ports"
@@ -114,22 +116,38 @@ class FragmentEvent:
         return f"  [LAPSE] {ends} fragments={len(self.held)} bytes={octets}"
 
 
+CHANGES: Final = (Cause.REPLIED, Cause.ASSURED, Cause.STATE, Cause.MARK, Cause.LABEL)
+# The bits of `ct event` in nftables; an event with none of those that a rule set is not told.
+EVENT_BITS: Final = {
+    Cause.OPENED: 0x03,  # new, or related
+    Cause.REPLIED: 0x08,
+    Cause.ASSURED: 0x10,
+    Cause.STATE: 0x20,
+    Cause.MARK: 0x80,
+    Cause.LABEL: 0x400,
+}
+DESTROY_BIT: Final = 0x04
+
+
 class Marks(NamedTuple):
     """Hold what of a connection an UPDATE is about."""
 
     seen_reply: bool
     is_assured: bool
     state: IntEnum | None
+    mark: int
+    labels: int
 
     @classmethod
     def of(cls, connection: Connection) -> Marks:
         """Take them from a connection; the state only where the kernel names one."""
         state = connection.state if connection.machine.names_states else None
-        return cls(connection.seen_reply, connection.is_assured, state)
+        mark, labels = connection.mark, connection.labels
+        return cls(connection.seen_reply, connection.is_assured, state, mark, labels)
 
     def changes(self, now: Marks) -> tuple[Cause, ...]:
         """Name what is different now."""
-        told = zip((Cause.REPLIED, Cause.ASSURED, Cause.STATE), self, now)
+        told = zip(CHANGES, self, now)
         return tuple(cause for cause, before, after in told if before != after)
 
 
@@ -181,6 +199,11 @@ class Journal:
         at: float,
         now: float,
     ) -> None:
+        bits = DESTROY_BIT if kind is EventKind.DESTROY else 0
+        for cause in causes:
+            bits |= EVENT_BITS.get(cause, 0)
+        if not bits & connection.event_mask:
+            return
         listing = connection.listing(now)
         if Cause.EXPIRED in causes:
             listing = attrs.evolve(listing, seconds_left=None)

@@ -101,16 +101,22 @@ class ExpectationTable:
         """List what a connection has announced, the oldest first."""
         return list(self._by_master.get(master, ()))
 
-    def take(self, zone: Zone, flow: FlowKey, now: float) -> Expectation | None:
-        """Find what a new connection fulfils, and use it up unless it is permanent."""
+    def find(self, zone: Zone, flow: FlowKey, now: float) -> Expectation | None:
+        """Find what a new connection fulfils; changes nothing."""
         place, source, source_port = _parts(flow)
         for expected in self._by_place.get(place, ()):
             is_there = not expected.is_inactive and expected.expires_at > now
             in_zone = expected.master.zones == zone and expected.master.expires_at > now
             if is_there and in_zone and expected.fits(source, source_port):
-                self._use(expected)
                 return expected
         return None
+
+    def take(self, zone: Zone, flow: FlowKey, now: float) -> Expectation | None:
+        """Find what a new connection fulfils, and use it up unless it is permanent."""
+        expected = self.find(zone, flow, now)
+        if expected is not None:
+            self._use(expected)
+        return expected
 
     def _use(self, expected: Expectation) -> None:
         """Take out what has been fulfilled, unless it is permanent, and the others of its group."""

@@ -17,27 +17,33 @@ import attrs
 from statefulinspect.answers import Answers
 from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
-from statefulinspect.checksums import header_is_right
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Side, Verdict, join, part
+from statefulinspect.connection import Connection, Side, Verdict
+from statefulinspect.conntable import join, part
 from statefulinspect.events import Cause, Journal, Marks
-from statefulinspect.flowkey import FlowKey, reverse
+from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
 from statefulinspect.machines import make_machines
 from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
-from statefulinspect.rules.model import Ruleset
-from statefulinspect.screening import Screen
+from statefulinspect.provision import Provision
+from statefulinspect.rules.engine.filtering import Filter
+from statefulinspect.rules.engine.walk import Walk, walk_of
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
     OK,
+    REJECT,
     Effect,
     Reason,
 )
+from statefulinspect.validation import Validation
 from statefulinspect.wheel import Wheel
 from statefulinspect.zones import Zone
 
+RST: Final = 4  # of the TCP flags
 SWEEP_AT_MOST: Final = 64  # entries that one packet's sweep looks at: bounded work
 
 
@@ -48,6 +54,12 @@ def refuse_endless(now: float) -> None:
         raise ValueError(msg)
 
 
+def resets(rule: Rule | None, packet: Packet) -> bool:
+    """Say whether a rule answers a packet with a TCP reset; nothing answers a reset."""
+    is_reset = packet.protocol == TCP and packet.wire[packet.l4 + 13] & RST
+    return rule is not None and rule.resets and not is_reset
+
+
 class Judge:
     """Hold the table, the wheel, the machines and the rules, and take packets through them."""
 
@@ -56,43 +68,44 @@ class Judge:
         self.table = self.lookup.table
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
-        self.screen = Screen(config.dos)
-        self.assistant = Assistant(config, rules, self.lookup.keys, self._sever)
+        self.validation = Validation(config, self.machines)
+        self.assistant = Assistant(config, self.lookup.keys, self._sever)
         self.expectations = self.assistant.expectations
         self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
         self.capacity = Capacity(config.limits, self.table, self.remove, self.sweep)
         self._adapts = config.limits.adaptive_start is not None
         self._config = config
-        self._answers = Answers(rules)
+        self.filter = Filter(rules.tables, Provision(config, self.assistant).use_of)
+        self._answers = Answers(self.filter)
 
     def classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
         refuse_endless(now)
-        reason = self.validate(packet)
+        reason = self.validation.check(packet)
+        walk = walk_of(packet, now, self.table.find)
+        if self.filter.has_raw and reason.effect is not Effect.DISCARD:
+            verdict = self._answers.before_tracking(walk)
+            if verdict is not None:
+                return verdict
+            reason = Reason.EXEMPT_BY_RULE if walk.is_exempt else reason
         if reason is Reason.ERROR_ABOUT_CONNECTION:
-            return self._relate(packet, now)
+            return self._relate(walk)
         if reason is not OK or packet.key is None:
-            return self._answers.without_connection(packet, reason)
+            return self._answers.without_connection(walk, reason)
         key = self.lookup.keys.complete(packet) or packet.key
         side = self.table.find(packet.zone, packet.protocol, key)
         if side is not None and side.connection.expires_at <= now:
             self.remove(side.connection, Cause.EXPIRED, now)
             side = None
         if side is None:
-            return self._admit(packet, key, now)
-        return self._advance(side, packet, now)
+            return self._admit(walk, key)
+        return self._advance(side, walk)
 
-    def validate(self, packet: Packet) -> Reason:
-        """Check everything that can be checked without a connection."""
-        if self._config.verify_checksums and packet.family == 4 and not header_is_right(packet):
-            return Reason.IP_HEADER_CHECKSUM
-        reason = self.screen.check(packet)
-        return reason if reason is not OK else self.machines[packet.protocol].validate(packet)
-
-    def _admit(self, packet: Packet, key: bytes, now: float) -> Verdict:
-        """Open a connection with its first packet, if the machine and the rules let it."""
-        connection = self._connection_for(packet, key, now)
+    def _admit(self, walk: Walk, key: bytes) -> Verdict:
+        """Judge a packet that belongs to no known connection, and let it open one."""
+        packet, now = walk.packet, walk.now
+        connection = self.connection_for(packet, key, now)
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
@@ -100,10 +113,11 @@ class Judge:
             connection.expires_at = self.capacity.shortened(connection.expires_at, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
-            return self._answers.without_connection(packet, reason)
-        verdict = self._answers.of(side, packet, reason)
+            return self._answers.without_connection(walk, reason)
+        walk.is_fresh = True
+        verdict = self._answers.of(side, walk, reason)
         if verdict.action is ACCEPT:
-            self.assistant.appoint(connection, verdict.rule.helper if verdict.rule else None)
+            self.assistant.appoint_by_port(connection)
             verdict = self._assist(side, packet, verdict, now)
         if verdict.action is ACCEPT:
             verdict = self._make_room(connection, verdict, now)
@@ -124,7 +138,7 @@ class Judge:
         reason = Reason.REPLY_TAKEN if is_taken else self.capacity.make_room(connection, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
-    def _connection_for(self, packet: Packet, key: bytes, now: float) -> Connection:
+    def connection_for(self, packet: Packet, key: bytes, now: float) -> Connection:
         """Make the connection that a packet would open."""
         against = reverse(packet.protocol, key)
         assert against is not None, "a validated ICMP type has an answer"
@@ -141,22 +155,24 @@ class Judge:
         join(connection)
         return connection
 
-    def _advance(self, side: Side, packet: Packet, now: float) -> Verdict:
+    def _advance(self, side: Side, walk: Walk) -> Verdict:
         """Take a known connection one packet further."""
-        connection = side.connection
+        connection, packet, now = side.connection, walk.packet, walk.now
         marks = None if self.journal is None else Marks.of(connection)
         step = self._step if self._adapts else connection.machine.step
         reason = step(side, packet, now)
         if reason.effect is Effect.REOPEN:
             self.remove(connection, Cause.REOPENED, now)
-            return self._admit(packet, side.key, now)
+            return self._admit(walk, side.key)
         if reason.effect is Effect.REFUSE:
             self._renew(connection)
-            verdict = self._answers.without_connection(packet, reason)
+            verdict = self._answers.without_connection(walk, reason)
         else:
-            verdict = self._answers.of(side, packet, reason)
+            verdict = self._answers.of(side, walk, reason)
             if connection.helper is not None and verdict.action is ACCEPT:
                 verdict = self._assist(side, packet, verdict, now)
+            if verdict.action is REJECT and resets(verdict.rule, packet):
+                connection.machine.reset(connection, now)
             self._settle(side, packet, reason, now)
         if self.journal is not None and marks is not None and reason.effect is not Effect.END:
             has_passed = verdict.action is ACCEPT and verdict.connection is connection
@@ -199,15 +215,17 @@ class Judge:
             self.wheel.file(connection)
         if connection.is_assured:
             self.capacity.assure(connection)
-        if not self._adapts:  # the hot path knows full lives only
-            connection.machine.arm(connection)
+        machine = connection.machine
+        is_usual = machine is self.machines[connection.protocol] and not self._adapts
+        if is_usual:  # the hot path knows the lives of the configuration only
+            machine.arm(connection)
 
-    def _relate(self, packet: Packet, now: float) -> Verdict:
+    def _relate(self, walk: Walk) -> Verdict:
         """Answer an ICMP error by the packet that it quotes."""
-        side, reason = self.lookup.quoted_side(packet, now)
+        side, reason = self.lookup.quoted_side(walk.packet, walk.now)
         if side is None:
-            return self._answers.without_connection(packet, reason)
-        return self._answers.about(side, packet, reason)
+            return self._answers.without_connection(walk, reason)
+        return self._answers.about(side, walk, reason)
 
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""

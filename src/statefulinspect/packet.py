@@ -55,8 +55,8 @@ class Packet:
     flow; it is None when the packet has no transport header that could name one. `reason` says
     what is wrong with the packet, and `barred` why it is dropped after it was tracked, if they are
     not OK. `fragment_at` is where an IPv6 fragment header is, or in IPv4 the fragment field of a
-    fragment; 0 if there is none. `iif`, `oif`, `mark` and `zone` are what the caller said of the
-    packet.
+    fragment; 0 if there is none. `iif`, `oif`, `mark`, `zone` and `hook` are what the caller said
+    of the packet.
     """
 
     wire: bytes = attrs.field()
@@ -72,6 +72,7 @@ class Packet:
     oif: str = ""
     mark: int = 0
     zone: Zone = NO_ZONE
+    hook: str = "forward"
 
     @property
     def length(self) -> int:

@@ -101,6 +101,7 @@ class Reason(Enum):
     RESET_UNANSWERED = "a reset ends a connection in which no reply was seen before", _END
     PORTS_REUSED = "a SYN opens a new connection on the ports of a finished one", _REOPEN
     ERROR_ABOUT_CONNECTION = "an ICMP error that quotes a packet of a tracked connection", _RELATE
+    EXEMPT_BY_RULE = "a rule says notrack", _EXEMPT
     EXEMPT_ICMPV6 = "neighbour discovery or multicast listening, which is never tracked", _EXEMPT
 
     FRAGMENT_HELD = "waits for the other fragments of its datagram", _HOLD
@@ -183,6 +184,7 @@ class Reason(Enum):
 # Looking a member up through its class costs more than the comparison it is needed for.
 ACCEPT: Final = Action.ACCEPT
 DROP: Final = Action.DROP
+REJECT: Final = Action.REJECT
 HOLD: Final = Action.HOLD
 NEW: Final = CtState.NEW
 ESTABLISHED: Final = CtState.ESTABLISHED

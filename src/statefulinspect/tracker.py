@@ -12,7 +12,8 @@ from __future__ import annotations
 from struct import error as struct_error
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
-from statefulinspect.checks import ConfigError
+from statefulinspect.answers import count
+from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
@@ -20,21 +21,18 @@ from statefulinspect.defragment import Defragmenter
 from statefulinspect.events import Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import TCP
+from statefulinspect.integrity import check
 from statefulinspect.judge import Judge, refuse_endless
 from statefulinspect.machines.tcp_in_order import follow
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
 from statefulinspect.packet import PacketLike, to_bytes
-from statefulinspect.rules.fields import RuleError
-from statefulinspect.rules.model import Ruleset
+from statefulinspect.rehearsal import Rehearsal
+from statefulinspect.rules.engine.path import PATHS, refuse_hook
+from statefulinspect.rules.engine.trace import Trace
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import Direction, Reason
 from statefulinspect.zones import NO_ZONE, Zone
-
-
-def _refuse_other(value: object, kind: type, error: type[ValueError]) -> None:
-    """Raise for an argument of another class, which a caller without type checker may pass."""
-    if not isinstance(value, kind):
-        msg = f"{kind.__name__.lower()}={value!r}: expected {kind.__name__}(...)"
-        raise error(msg)
 
 
 class Tracker:
@@ -53,8 +51,8 @@ class Tracker:
     def __init__(self, rules: Ruleset | None = None, config: Config | None = None) -> None:
         rules = Ruleset.default() if rules is None else rules
         config = Config() if config is None else config
-        _refuse_other(rules, Ruleset, RuleError)
-        _refuse_other(config, Config, ConfigError)
+        refuse_other(rules, Ruleset, RuleError)
+        refuse_other(config, Config, ConfigError)
         self._judge = Judge(rules, config)
         self._classify = self._judge.classify
         self._table, self._wheel = self._judge.table, self._judge.wheel
@@ -62,6 +60,7 @@ class Tracker:
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
         self._tcp_lifetimes = self._judge.tcp_lifetimes
+        self._asks_path = self._judge.filter.asks_path
 
     def process(  # noqa: C901, PLR0912, PLR0913 - the hot path: a call more costs it a tenth
         self,
@@ -73,13 +72,15 @@ class Tracker:
         mark: int = 0,
         zone: int = 0,
         zone_direction: Direction | None = None,
+        hook: str = "forward",
     ) -> Verdict:
         """Judge one packet that arrived at `now`, and let its connection advance.
 
         `packet` is a raw IPv4 or IPv6 packet as bytes-like object, or dpkt's IP, IP6 or Ethernet;
         whatever its bytes are, it gets a verdict. `now` is in seconds, of any epoch; an earlier
         `now` than the last counts as the last. `iif`, `oif` and `mark` are for the rules to look
-        at. `zone` (0 to 65535) is a table of its own, for both directions or, by
+        at, as is `hook`: which way the packet takes (forward, input, output), and so which chains
+        it meets. `zone` (0 to 65535) is a table of its own, for both directions or, by
         `zone_direction`, for one (the other is then in zone 0). TypeError for a packet of another
         type, ValueError for a zone out of range and a time that never comes.
         """
@@ -111,21 +112,53 @@ class Tracker:
                 and start + header <= length <= len(packet)
                 and (header == 20 or packet[start + 20 : start + 24] == TIMESTAMPS_ONLY)
                 and now < (connection := side.connection).expires_at
+                and (not self._asks_path or side.path == (hook, iif, oif, mark))
             ):
                 end = seq + length - start - header  # beyond 32 bits it is unusual
                 lifetime = follow(side, ack, end, window, self._tcp_lifetimes)
                 if lifetime >= 0:
                     side.packets += 1
                     side.octets += length
+                    if side.tally is not None:
+                        count(side, length)
                     connection.expires_at = expires_at = now + lifetime
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
         decoded = decode(packet, iif, oif, mark, given)
+        decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         if decoded.fragment_at:
             return self._defragmenter.process(decoded, now)
         return self._classify(decoded, now)
+
+    def trace(  # noqa: PLR0913 - what `process` takes
+        self,
+        packet: PacketLike,
+        now: float,
+        *,
+        iif: str = "",
+        oif: str = "",
+        mark: int = 0,
+        zone: int = 0,
+        zone_direction: Direction | None = None,
+        hook: str = "forward",
+    ) -> Trace:
+        """Tell every rule that `process` would try for a packet, and how each would go.
+
+        Takes what `process` takes, and changes nothing: counters, sets, limits and connections stay
+        as they are. Fragments are judged as they come, and helpers do not read.
+        """
+        given = Zone.of(zone, zone_direction)
+        decoded = decode(to_bytes(packet), iif, oif, mark, given)
+        decoded.hook = hook if hook in PATHS else refuse_hook(hook)
+        refuse_endless(now)
+        return Rehearsal(self._judge).trace(decoded, max(now, self._now))
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """Give the rules as they are now: with what counters, quotas and sets hold."""
+        return Ruleset.of_tables(self._judge.filter.tables(self._now))
 
     def find(
         self, packet: PacketLike, *, zone: int = 0, zone_direction: Direction | None = None
@@ -142,7 +175,7 @@ class Tracker:
         if decoded.flow is None:
             return None
         side = lookup.live_side(given, decoded.flow, self._now)
-        if side is None and self._judge.validate(decoded) is Reason.ERROR_ABOUT_CONNECTION:
+        if side is None and self._judge.validation.check(decoded) is Reason.ERROR_ABOUT_CONNECTION:
             side, _ = lookup.quoted_side(decoded, self._now)
         return None if side is None else side.connection
 
@@ -211,16 +244,4 @@ class Tracker:
 
     def check(self) -> None:
         """Assert every invariant of the tracker's structures; for tests."""
-        self._table.check()
-        self._judge.expectations.check()
-        self._judge.lookup.keys.check()
-        self._judge.capacity.check()
-        for table in self._defragmenter.tables.values():
-            table.check()
-        self._wheel.check()
-        for connection in self._table:
-            assert connection.filed_at <= connection.expires_at, "filed after its deadline"
-            assert connection.is_assured <= connection.seen_reply, "assured without a reply"
-            for side in (connection.original_side, connection.reply_side):
-                assert side.next_seq in (-1, side.end), "the hot path expects a wrong number"
-        assert self._wheel.count() == len(self._table), "the wheel holds others than the table"
+        check(self._judge, self._defragmenter)

@@ -507,7 +507,7 @@ def test_a_rule_names_who_reads_what_it_lets_begin():
     assert opened.helper == "ftp"
     assert tracker.process(tcp(1000, 98, "SYN"), 0.0).connection.helper is None
     assert tracker.process(udp(1000, 99), 0.0).connection.helper is None
-    assert "helper=ftp)" in repr(rules.rules[0])
+    assert 'ct helper set "ftp"' in str(rules.rules[0])
 
 
 def test_a_rule_may_not_name_a_helper_that_is_none():

@@ -17,36 +17,11 @@ import pytest
 
 import builders
 from builders import CLIENT, SERVER
+from capturing import ARP, BACK, ethernet, handshake, pcap_of
 from statefulinspect.cli import arguments, command, main, progress
 
 CAPTURES = Path(__file__).parent.parent / "captures"
-MACS = bytes(12)
-ARP = MACS + b"\x08\x06" + bytes(28)
-BACK = {"source": SERVER, "destination": CLIENT}
 LATE = 200.0
-
-
-def ethernet(packet: bytes) -> bytes:
-    return MACS + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
-
-
-def pcap_of(*frames: tuple[float, bytes], link_type: int = 1, keep: int = 65535) -> bytes:
-    octets = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, keep, link_type)
-    for at, frame in frames:
-        seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)
-        kept = frame[:keep]
-        octets += struct.pack("<IIII", seconds, microseconds, len(kept), len(frame)) + kept
-    return octets
-
-
-def handshake(at: float) -> list[tuple[float, bytes]]:
-    packets = [
-        builders.tcp(40000, 80, "SYN", seq=1),
-        builders.tcp(80, 40000, "SYN,ACK", seq=500, ack=2, **BACK),
-        builders.tcp(40000, 80, "PSH,ACK", seq=2, ack=501, data=bytes(90)),
-        builders.tcp(80, 40000, "ACK", seq=501, ack=9999, **BACK),
-    ]
-    return [(at + number, ethernet(packet)) for number, packet in enumerate(packets)]
 
 
 SMALL = pcap_of((1000.5, ARP), *handshake(1001.5), (1006.75, ethernet(builders.icmp(8))))
@@ -139,7 +114,7 @@ def test_fragments(run):
 PACKET_KEYS = [
     *("type", "number", "time", "family", "protocol", "source", "destination", "source_port"),
     *("destination_port", "icmp_type", "icmp_code", "length", "is_cut", "summary", "ct_state"),
-    *("direction", "action", "reason", "held"),
+    *("direction", "action", "reason", "held", "rule", "place"),
 ]
 CONNECTION_KEYS = [
     *("type", "protocol", "state", "seconds_left", "seen_reply", "is_assured", "mark", "zone"),
@@ -197,6 +172,8 @@ def test_json_values(run):
         "action": "drop",
         "reason": "ACK_ABOVE_SENT",
         "held": 0,
+        "rule": "ct state invalid drop",
+        "place": {"family": "inet", "table": "filter", "chain": "forward", "rule": 1, "line": None},
     }
     assert found[6]["conntrack"] == SMALL_TEXT.splitlines()[7]
     assert found[6]["original"] == {
@@ -340,6 +317,94 @@ def test_related_errors_name_what_they_are_about(run):
     )
 
 
+# ---- rules of the user's ---------------------------------------------------
+
+RULES = """\
+table inet t {
+    chain c {
+        type filter hook forward priority 0; policy drop;
+        ct state established counter accept
+        iifname "lan0" tcp dport 80 accept
+        ct state invalid drop
+    }
+}
+"""
+RULES_TEXT = """\
+  0.000000 not IP      -        -      ARP
+  1.000000 new         original accept 10.0.1.2.40000 > 10.0.2.2.80: tcp SYN seq 1 len 0
+  2.000000 established reply    accept 10.0.2.2.80 > 10.0.1.2.40000: tcp SYN,ACK seq 500 ack 2 len 0
+  3.000000 established original accept 10.0.1.2.40000 > 10.0.2.2.80: tcp PSH,ACK seq 2 ack 501 len 90
+  4.000000 invalid     -        drop   10.0.2.2.80 > 10.0.1.2.40000: tcp ACK seq 501 ack 9999 len 0 ACK_ABOVE_SENT by inet t c rule 3, line 6
+  6.250000 new         original drop   10.0.1.2 > 10.0.2.2: icmp echo request id 7 seq 1 by policy
+"""  # noqa: E501 - as it is printed
+
+
+@pytest.fixture
+def rules_file(tmp_path):
+    def write(text=RULES):
+        path = tmp_path / "office.nft"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_refused_packets_name_their_rule(run, rules_file):
+    status, lines, complaint = run(SMALL, "--rules", rules_file(), "--iif", "lan0")
+    assert (status, lines[:6], complaint) == (0, RULES_TEXT.splitlines(), [])
+
+
+def test_the_rule_for_programs(run, rules_file):
+    found = objects(run(SMALL, "--rules", rules_file(), "--iif", "lan0", "--json")[1])
+    place = {"family": "inet", "table": "t", "chain": "c", "rule": 1, "line": 4}
+    assert (found[2]["rule"], found[2]["place"]) == ("ct state established counter accept", place)
+    assert (found[5]["rule"], found[5]["place"]) == (None, None)
+
+
+def test_interfaces_and_hooks_count(run, rules_file):
+    found = objects(run(SMALL, "--rules", rules_file(), "--json")[1])
+    assert found[1]["action"] == "drop"
+    found = objects(run(SMALL, "--rules", rules_file(), "--json", "--hook", "input")[1])
+    assert {each["action"] for each in found if each["type"] == "packet"} == {"accept"}
+    outward = rules_file(RULES.replace("forward", "output").replace("iifname", "oifname"))
+    for name, action in (("lan0", "accept"), ("wan0", "drop")):
+        options = ("--rules", outward, "--json", "--hook", "output", "--oif", name)
+        assert objects(run(SMALL, *options)[1])[1]["action"] == action
+
+
+def test_the_way_of_one_packet_through_the_rules(run, rules_file):
+    options = ("--rules", rules_file(), "--iif", "lan0", "-q", "--trace", "5", "--trace", "99")
+    _, lines, _ = run(SMALL, *options)
+    assert lines[0].endswith("ACK_ABOVE_SENT by inet t c rule 3, line 6")
+    assert any("ct state invalid drop (verdict drop)" in line for line in lines[1:9])
+    found = objects(run(SMALL, *options, "--json")[1])
+    assert [each["type"] for each in found[:2]] == ["packet", "trace"]
+    assert found[1]["number"] == 5
+    assert any("(verdict drop)" in each for each in found[1]["steps"])
+
+
+def test_wrong_rules_take_one_line(run, rules_file):
+    path = rules_file(RULES.replace("dport", "dprot"))
+    status, lines, complaint = run(SMALL, "--rules", path)
+    assert (status, lines, len(complaint)) == (2, [], 1)
+    assert complaint[0].startswith(f"statefulinspect: {path}:5:28: ")
+
+
+def test_what_the_library_does_not_know_is_told_on_standard_error(run, rules_file):
+    path = rules_file(RULES.replace("ct state invalid", "fib saddr type local"))
+    assert run(SMALL, "--rules", path)[0] == 2
+    status, lines, complaint = run(SMALL, "--rules", path, "--unsupported", "ignore")
+    assert (status, len(lines) > 6, len(complaint)) == (0, True, 1)
+    assert complaint[0].startswith(f"{path}:6: warning: ")
+
+
+def test_rules_exclude_inside(run, rules_file, capsys):
+    with pytest.raises(SystemExit) as left:
+        run(SMALL, "--rules", rules_file(), "--inside", "10.0.0.0/8")
+    assert left.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
 # ---- complaints ------------------------------------------------------------
 
 
@@ -445,6 +510,13 @@ def test_the_help_names_every_option(capsys):
     out = capsys.readouterr().out
     for word in (
         "--inside",
+        "--rules",
+        "--include",
+        "--unsupported",
+        "--hook",
+        "--iif",
+        "--oif",
+        "--trace",
         "--linux",
         "--json",
         "--quiet",

@@ -10,7 +10,8 @@ import pytest
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
 from statefulinspect import CtState, Direction, connection
-from statefulinspect.connection import NEVER, Connection, Side, Verdict, join, part
+from statefulinspect.connection import NEVER, Connection, Side, Verdict
+from statefulinspect.conntable import join, part
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.machines.request_reply import RequestReply
 from statefulinspect.terms import Action

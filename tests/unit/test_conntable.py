@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 
 from builders import CLIENT, SERVER, UDP
-from statefulinspect.connection import Connection, Side, join
-from statefulinspect.conntable import ConnTable
+from statefulinspect.connection import Connection, Side
+from statefulinspect.conntable import ConnTable, join
 from statefulinspect.flowkey import reverse
 from statefulinspect.terms import ORIGINAL
 from statefulinspect.zones import NO_ZONE, Zone

@@ -57,7 +57,7 @@ def opened(timeouts=(10, 20, 30), settles_after=2.0):
     """A machine and the two sides of a connection that it opened at 100."""
     machine = RequestReply(timeouts, settles_after)
     packet = decode(QUESTION)
-    connection = Tracker()._judge._connection_for(packet, packet.key, 100.0)
+    connection = Tracker()._judge.connection_for(packet, packet.key, 100.0)
     connection.machine = machine
     assert machine.open(connection.original_side, decode(QUESTION), 100.0) is Reason.OK
     return machine, connection

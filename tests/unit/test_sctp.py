@@ -6,7 +6,8 @@ import pytest
 
 from builders import CHUNKS, SCTP, sctp
 from statefulinspect import Config, Reason, Timeouts
-from statefulinspect.connection import Connection, Side, join
+from statefulinspect.connection import Connection, Side
+from statefulinspect.conntable import join
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import reverse
 from statefulinspect.machines.sctp import SctpMachine

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
-import attrs
-
 from statefulinspect.checks import ConfigError
-from statefulinspect.cli.arguments import PROGRAM, Options, parse
+from statefulinspect.cli.arguments import Options, parse
 from statefulinspect.cli.capture import read_frames
+from statefulinspect.cli.check import check
 from statefulinspect.cli.frame import CaptureError
+from statefulinspect.cli.options import PROGRAM
+from statefulinspect.cli.options_check import CheckOptions
+from statefulinspect.cli.options_replay import ReplayOptions
+from statefulinspect.cli.passing import Passage
+from statefulinspect.cli.rulesfile import UnreadableError, read_rules
 from statefulinspect.cli.source import STANDARD_INPUT, opened
-from statefulinspect.config import Config
-from statefulinspect.rules.fields import RuleError
-from statefulinspect.rules.model import Ruleset
-from statefulinspect.tracker import Tracker
+from statefulinspect.cli.trial import trial
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.ruleset import Ruleset
 
 FAILED: Final = 2
 INTERRUPTED: Final = 128 + 2  # what shells report of a program that SIGINT ended
@@ -28,8 +31,9 @@ WITHOUT_RICH: Final = "the command line needs rich: pip install 'statefulinspect
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and tell its exit status."""
     options = parse(argv)
+    status, complaint = FAILED, ""
     try:
-        complaint = _complaint(options)
+        status = _run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -37,54 +41,58 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except OSError as error:  # of writing; reading has its own
         complaint = f"standard output: {error.strerror}"
+    except (ValueError, CaptureError, UnreadableError, ModuleNotFoundError) as error:
+        complaint = _complaint(error, options)
+        if not complaint:
+            raise
     if complaint:
         sys.stderr.write(f"{PROGRAM}: {complaint}\n")
-    return FAILED if complaint else 0
+    return FAILED if complaint else status
 
 
-def _complaint(options: Options) -> str:
-    """Replay, and say in one line why it failed; empty if it did not."""
-    try:
+def _run(options: Options) -> int:
+    if isinstance(options, CheckOptions):
+        return check(options)
+    if isinstance(options, ReplayOptions):
         _replay(options)
-    except RuleError as error:
+        return 0
+    return trial(options)
+
+
+def _complaint(error: Exception, options: Options) -> str:
+    """Say in one line why a command failed; empty if that is for a traceback to say."""
+    if isinstance(error, UnreadableError):
+        return str(error)
+    if isinstance(error, RuleError):
         return f"--inside: {error}"
-    except ConfigError as error:
+    if isinstance(error, ConfigError):
         return f"--helper: {error}"
-    except CaptureError as error:
+    if isinstance(error, CaptureError) and not isinstance(options, CheckOptions):
         name = "standard input" if options.file == STANDARD_INPUT else options.file
         return f"{name}: {error}"
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "rich":
-            raise
-        return WITHOUT_RICH
-    return ""
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    return WITHOUT_RICH if missing.partition(".")[0] == "rich" else ""
 
 
-def _config(options: Options) -> Config:
-    config = Config.linux() if options.is_linux else Config()
-    helpers = {**config.helpers, **dict(options.helpers)}
-    return attrs.evolve(config, events=options.shows_events, helpers=helpers)
-
-
-def _replay(options: Options) -> None:
+def _replay(options: ReplayOptions) -> None:
     # Imported here so that without rich there is a line instead of a traceback.
     from statefulinspect.cli.jsonlines import JsonReport  # noqa: PLC0415
     from statefulinspect.cli.progress import is_wanted, with_progress  # noqa: PLC0415
     from statefulinspect.cli.replay import Replay  # noqa: PLC0415
     from statefulinspect.cli.text import TextReport  # noqa: PLC0415
 
-    rules = Ruleset.outbound(options.inside) if options.inside else Ruleset.default()
-    config = _config(options)
-    report = JsonReport() if options.is_json else TextReport()
-    replay = Replay(
-        Tracker(rules, config),
-        report,
-        shows_packets=not options.is_quiet,
-        fills_up_cut=not config.verify_checksums,
-    )
+    passage = Passage.of(_rules(options), options.setup, options.way, events=options.shows_events)
+    report = JsonReport() if options.is_json else TextReport(names_rules=bool(options.rules))
+    replay = Replay(passage, report, not options.is_quiet, options.traced)
     with opened(options.file) as source:
         frames = read_frames(source)
         if is_wanted(source, shows_packets=replay.shows_packets):
             frames = with_progress(frames, source)
         with closing(frames):  # takes the bar away, also when the run is interrupted
             replay.run(frames)
+
+
+def _rules(options: ReplayOptions) -> Ruleset:
+    if options.rules:
+        return read_rules(options.rules, options.reading)
+    return Ruleset.outbound(options.inside) if options.inside else Ruleset.default()

@@ -1,7 +1,8 @@
 """How a replay is written for programs: one JSON object a line, always with the same keys.
 
-`type` tells the objects apart: `packet`, `not_ip`, `event`, `connection`, and one `totals` at the
-end. What does not apply is null. Times are seconds since the first record, but for `started_at`.
+`type` tells the objects apart: `packet`, `trace`, `not_ip`, `event`, `connection`, and one `totals`
+at the end. What does not apply is null. Times are seconds since the first record, but for
+`started_at`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import sys
 from typing import Any
 
 from statefulinspect.cli.describe import describe
+from statefulinspect.cli.places import place_of, text_of
 from statefulinspect.cli.report import Entry, Summary
 from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.connection import Connection
 from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.flowkey import Address, show_address
+from statefulinspect.rules.engine.trace import Trace
 from statefulinspect.terms import ORIGINAL, REPLY, Action, CtState, Direction
 
 
@@ -46,8 +49,14 @@ class JsonReport:
                 "action": verdict.action.value,
                 "reason": verdict.reason.name,
                 "held": len(verdict.held),
+                "rule": None if verdict.rule is None else text_of(verdict.rule),
+                "place": place_of(None if verdict.rule is None else verdict.rule.place),
             }
         )
+
+    def trace(self, number: int, trace: Trace) -> None:
+        """Print how a packet went through the rules."""
+        self._line({"type": "trace", "number": number, "steps": str(trace).splitlines()})
 
     def not_ip(self, number: int, seconds: float, what: str) -> None:
         """Print one record that the tracker did not see."""

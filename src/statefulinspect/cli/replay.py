@@ -6,23 +6,21 @@ from collections.abc import Iterable
 
 import attrs
 
-from statefulinspect.cli.cut import filled_up, octets_missing
 from statefulinspect.cli.frame import CaptureError, Frame
-from statefulinspect.cli.linklayer import find_payload
+from statefulinspect.cli.passing import Passage, Passenger
 from statefulinspect.cli.report import Entry, Report, Summary
 from statefulinspect.cli.totals import Totals
 from statefulinspect.decoding import decode
-from statefulinspect.tracker import Tracker
 
 
 @attrs.define
 class Replay:
     """Judge the frames of one capture and report on them; for one run."""
 
-    tracker: Tracker
+    passage: Passage
     report: Report
     shows_packets: bool
-    fills_up_cut: bool
+    traced: frozenset[int] = frozenset()
     _totals: Totals = attrs.field(factory=Totals, init=False)
 
     def run(self, frames: Iterable[Frame]) -> None:
@@ -40,33 +38,36 @@ class Replay:
         self._sum_up()
 
     def _take(self, frame: Frame) -> None:
-        payload = find_payload(frame.link_type, frame.octets)
+        passenger = self.passage.find(frame)
         seconds = self._totals.begin_record(frame.at_ns)
-        if not payload.other:
-            self._judge(frame.octets[payload.at :], frame.missing, seconds)
+        if not passenger.other:
+            self._judge(passenger, seconds)
             return
         self._totals.not_ip += 1
         if self.shows_packets:
-            self.report.not_ip(self._totals.records, seconds, payload.other)
+            self.report.not_ip(self._totals.records, seconds, passenger.other)
 
-    def _judge(self, wire: bytes, missing: float, seconds: float) -> None:
-        gone = octets_missing(wire, missing)
-        if gone:
-            self._totals.cut += 1
-            wire = filled_up(wire, gone) if self.fills_up_cut else wire
-        verdict = self.tracker.process(wire, seconds)
+    def _judge(self, passenger: Passenger, seconds: float) -> None:
+        number = self._totals.records
+        self._totals.cut += passenger.is_cut
+        is_traced = number in self.traced
+        trace = self.passage.trace(passenger, seconds) if is_traced else None
+        verdict = self.passage.judge(passenger, seconds)
         self._totals.add(verdict)
-        if self.shows_packets:
-            number = self._totals.records
-            self.report.packet(Entry(number, seconds, decode(wire), verdict, bool(gone)))
+        if self.shows_packets or is_traced:
+            packet = decode(passenger.wire)
+            self.report.packet(Entry(number, seconds, packet, verdict, passenger.is_cut))
+        if trace is not None:
+            self.report.trace(number, trace)
         self._tell_events()
 
     def _tell_events(self) -> None:
-        for event in self.tracker.events():
+        for event in self.passage.tracker.events():
             self.report.event(event)
 
     def _sum_up(self, complaint: str = "") -> None:
         """Report the connections left at the time of the latest packet, and the totals."""
-        self.tracker.expire(self._totals.duration)
+        tracker = self.passage.tracker
+        tracker.expire(self._totals.duration)
         self._tell_events()
-        self.report.summary(Summary(list(self.tracker), self._totals, complaint))
+        self.report.summary(Summary(list(tracker), self._totals, complaint))

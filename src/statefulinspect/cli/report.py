@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from statefulinspect.cli.totals import Totals
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.packet import Packet
+from statefulinspect.rules.engine.trace import Trace
+from statefulinspect.terms import Effect
+
+# What happens to these packets, the rules do not decide.
+UNASKED: Final = frozenset({Effect.BAR, Effect.DISCARD, Effect.HOLD})
 
 
 class Entry(NamedTuple):
@@ -36,6 +41,10 @@ class Report(Protocol):
         """Print one judged packet."""
         ...
 
+    def trace(self, number: int, trace: Trace) -> None:
+        """Print how a packet went through the rules."""
+        ...
+
     def not_ip(self, number: int, seconds: float, what: str) -> None:
         """Print one record that the tracker did not see."""
         ...
@@ -47,3 +56,10 @@ class Report(Protocol):
     def summary(self, summary: Summary) -> None:
         """Print the connections left, and the totals."""
         ...
+
+
+def decided_by(verdict: Verdict) -> str:
+    """Name the place of the rule that decided; `policy` if none did, empty if none was asked."""
+    if verdict.rule is not None:
+        return "" if verdict.rule.place is None else str(verdict.rule.place)
+    return "" if verdict.reason.effect in UNASKED else "policy"

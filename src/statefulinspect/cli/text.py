@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from statefulinspect.cli.describe import describe
-from statefulinspect.cli.report import Entry, Summary
+from statefulinspect.cli.report import Entry, Summary, decided_by
 from statefulinspect.cli.totals import Totals
+from statefulinspect.connection import Verdict
 from statefulinspect.events import Event, FragmentEvent
+from statefulinspect.rules.engine.trace import Trace
 from statefulinspect.terms import ACCEPT, OK, Action, CtState
 
 STYLES: Final = {
@@ -35,7 +37,8 @@ NOT_IP: Final = "not IP"
 class TextReport:
     """Print to standard output for people."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, names_rules: bool = False) -> None:
+        self._names_rules = names_rules
         self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._is_coloured = self._console.is_terminal and not self._console.no_color
 
@@ -50,7 +53,13 @@ class TextReport:
             (describe(entry.packet), ""),
             ("" if verdict.reason is OK else f" {verdict.reason.name}", UNUSUAL),
             (_held(len(verdict.held)), ""),
+            (self._refused_by(verdict), REFUSED),
         )
+
+    def trace(self, _: int, trace: Trace) -> None:
+        """Print how a packet went through the rules, below it."""
+        for line in str(trace).splitlines():
+            self._line((f"{'':10} {line}", "dim"))
 
     def not_ip(self, _: int, seconds: float, what: str) -> None:
         """Print one record that the tracker did not see."""
@@ -71,6 +80,11 @@ class TextReport:
         self._line(("totals", "bold"))
         for name, value in _rows(summary):
             self._line((f"  {name:<12} {value}", ""))
+
+    def _refused_by(self, verdict: Verdict) -> str:
+        """Say which rule of the user's refused a packet."""
+        by = decided_by(verdict) if self._names_rules and verdict.action is not ACCEPT else ""
+        return f" by {by}" if by else ""
 
     def _line(self, *parts: tuple[str, str]) -> None:
         if self._is_coloured:

@@ -100,5 +100,8 @@ class RequestReply:
         connection.expires_at = now + self._timeouts[becomes]
         return OK
 
+    def reset(self, connection: Connection, now: float) -> None:
+        """Leave the connection as it is: only TCP is reset."""
+
     def arm(self, connection: Connection) -> None:
         """Leave the sides as they are: the hot path knows TCP only."""

@@ -107,6 +107,9 @@ class SctpMachine:
         passage = Passage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
         return self._advance(passage, now)
 
+    def reset(self, _: object, __: float) -> None:
+        """Leave the association as it is: only TCP is reset."""
+
     def arm(self, _: object) -> None:
         """Leave the sides as they are: the hot path knows TCP only."""
 

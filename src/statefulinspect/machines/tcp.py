@@ -83,6 +83,11 @@ class TcpMachine:
         """Take the connection one segment further."""
         return self._advance(side, read_segment(packet), now)
 
+    def reset(self, connection: Connection, now: float) -> None:
+        """Close the connection, as Linux does when a rule rejects one of its segments so."""
+        connection.state = CLOSE
+        connection.expires_at = now + self._timers.by_state[CLOSE]
+
     def arm(self, connection: Connection) -> None:
         """Tell the hot path which segment comes next in order, on either side.
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.flowkey import PROTOCOL_NAMES
+from statefulinspect.rules.errors import RuleError
 from statefulinspect.terms import Action, CtState
 
 Network = Union[IPv4Network, IPv6Network]
@@ -30,16 +31,6 @@ ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
     "timestamp-reply": (14, None),
     "packet-too-big": (None, 2),
 }
-
-
-class RuleError(ValueError):
-    """Report a rule that cannot be: what was given, and what is expected.
-
-    >>> port_ranges((90, 80))
-    Traceback (most recent call last):
-    ...
-    statefulinspect.rules.fields.RuleError: port range 90-80: the start is above the end
-    """
 
 
 def _each(value: object) -> Iterable[object]:

@@ -1,0 +1,133 @@
+"""How rules are read from files, with the files that they include.
+
+An included file is sought beside the file that was named, then in the directories of --include; a
+name with * stands for all files that fit, in their order, and may stand for none.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from statefulinspect.cli.options import Reading
+from statefulinspect.cli.source import STANDARD_INPUT
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.ruleset import Ruleset
+
+WARNED: Final = re.compile(r"(?:line (\d+): )?(.*)", re.DOTALL)
+WITHOUT_LARK: Final = "reading rules needs lark: pip install 'statefulinspect[rules]'"
+
+
+class UnreadableError(Exception):
+    """Report a file that cannot be read, or what is missing to read it: one line."""
+
+
+@attrs.define
+class RulesFile:
+    """Hold a file of rules; `texts` are the files that it includes, by their names there."""
+
+    name: str
+    text: str
+    reading: Reading
+    texts: dict[str, str] = attrs.Factory(dict)
+
+    @classmethod
+    def opened(cls, name: str, reading: Reading) -> RulesFile:
+        """Read the file; UnreadableError if it cannot be."""
+        if name != STANDARD_INPUT:
+            return cls(name, read_text(name), reading)
+        return cls("standard input", _decoded(sys.stdin.buffer.read(), "standard input"), reading)
+
+    def parse(self) -> Ruleset:
+        """Make the ruleset; RuleError says where it is wrong."""
+        try:
+            if self.text.lstrip().startswith("{"):
+                return Ruleset.from_json(self.text, unsupported=self.reading.unsupported)
+            return Ruleset.parse(
+                self.text, resolve=self.include, unsupported=self.reading.unsupported
+            )
+        except ImportError as error:
+            if (error.name or "lark").partition(".")[0] != "lark":
+                raise
+            raise UnreadableError(WITHOUT_LARK) from error
+
+    def include(self, name: str) -> str:
+        """Give the text of an included file; LookupError if there is none that can be read."""
+        found = self._find(name)
+        if not found and not has_magic(name):
+            msg = "there is no such file"
+            raise LookupError(msg)
+        try:
+            self.texts[name] = "\n".join(map(read_text, found))
+        except UnreadableError as error:
+            raise LookupError(str(error)) from error
+        return self.texts[name]
+
+    def _find(self, name: str) -> list[str]:
+        """List the files of a name, from the first directory that has some."""
+        own = Path(self.name).parent
+        for directory in (own, *map(Path, self.reading.includes)):
+            pattern = str(directory / name)
+            found = sorted(glob(pattern)) if has_magic(name) else [pattern]
+            files = [each for each in found if Path(each).is_file()]
+            if files:
+                return files
+        return []
+
+    def line(self, error: RuleError) -> str:
+        """Give the line of the text where an error is; empty if that is not known."""
+        text = self.texts.get(error.name, "") if error.name else self.text
+        lines = text.splitlines()
+        at = error.line or 0
+        return lines[at - 1] if 0 < at <= len(lines) else ""
+
+
+def read_rules(name: str, reading: Reading) -> Ruleset:
+    """Read a ruleset, with its warnings to standard error; UnreadableError if it cannot be."""
+    file = RulesFile.opened(name, reading)
+    try:
+        ruleset = file.parse()
+    except RuleError as error:
+        msg = f"{position(file.name, error)}: {error.message}"
+        raise UnreadableError(msg) from error
+    for each in ruleset.warnings:
+        line, words = split_warning(each)
+        where = file.name if line is None else f"{file.name}:{line}"
+        sys.stderr.write(f"{where}: warning: {words}\n")
+    return ruleset
+
+
+def position(name: str, error: RuleError) -> str:
+    """Write where an error is, as compilers do: FILE:LINE:COLUMN."""
+    places = [each for each in (error.line, error.column) if each is not None]
+    return ":".join(map(str, [error.name or name, *places]))
+
+
+def split_warning(warning: str) -> tuple[int | None, str]:
+    """Take the line from the front of a ruleset's warning."""
+    match = WARNED.fullmatch(warning)
+    assert match is not None
+    return int(match[1]) if match[1] else None, match[2]
+
+
+def read_text(name: str) -> str:
+    """Read a file of text; UnreadableError if it cannot be."""
+    try:
+        octets = Path(name).read_bytes()
+    except OSError as error:
+        msg = f"{name}: {error.strerror}"
+        raise UnreadableError(msg) from error
+    return _decoded(octets, name)
+
+
+def _decoded(octets: bytes, name: str) -> str:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError as error:
+        msg = f"{name}: is no text in UTF-8"
+        raise UnreadableError(msg) from error

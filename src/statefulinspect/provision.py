@@ -1,0 +1,167 @@
+"""What the rules' ct objects do to connections: give them a helper, other timeouts, a follower.
+
+Each is made once, when the tracker is; a rule that names it then uses it. Helpers and timeouts are
+given to a connection with its first packet only, as in Linux.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Mapping  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.assistance import Assistant
+from statefulinspect.config import Config
+from statefulinspect.connection import Connection, Machine, Side
+from statefulinspect.expectation import Expectation
+from statefulinspect.flowkey import DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE, address_size
+from statefulinspect.helpers.model import Message, Policy
+from statefulinspect.helpers.statements import Announce, Outcome
+from statefulinspect.machines import make_machines
+from statefulinspect.rules.engine.scope import Use
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.syntax.objects import CtExpectation, CtHelper, CtTimeout, NamedObject
+from statefulinspect.terms import OK
+
+VERSIONS: Final = {"ip": 4, "ip6": 6}
+
+# nft's names of the states in a timeout policy, and the timeouts of `Timeouts` they are.
+STATES: Final[Mapping[int, Mapping[str, str]]] = {
+    TCP: {
+        **{f"{state}": f"tcp_{state}" for state in (
+            "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack",
+            "time_wait", "close")},
+        "retrans": "tcp_max_retrans",
+        "unack": "tcp_unacknowledged",
+    },
+    UDP: {"unreplied": "udp", "replied": "udp_stream"},
+    UDPLITE: {"unreplied": "udp", "replied": "udp_stream"},
+    SCTP: {f"{state}": f"sctp_{state}" for state in (
+        "closed", "cookie_wait", "cookie_echoed", "established", "shutdown_sent",
+        "shutdown_recd", "shutdown_ack_sent")},
+    ICMP: {"timeout": "icmp"},
+    ICMPV6: {"timeout": "icmpv6"},
+    GRE: {"unreplied": "gre", "replied": "gre_stream"},
+    DCCP: {},
+}  # fmt: skip
+FIRST_STATE: Final = {TCP: "syn_sent", UDP: "unreplied", UDPLITE: "unreplied", SCTP: "closed",
+                      GRE: "unreplied", ICMP: "timeout", ICMPV6: "timeout"}  # fmt: skip
+
+
+class Provision:
+    """Make what ct objects do, for one tracker."""
+
+    def __init__(self, config: Config, assistant: Assistant) -> None:
+        self._config, self._assistant = config, assistant
+
+    def use_of(self, named: NamedObject) -> Use:
+        """Make what using an object does to a packet's connection, and whether the packet passes.
+
+        RuleError for a helper there is not, or states that the protocol does not have.
+        """
+        if isinstance(named, CtHelper):
+            return self._helper(named)
+        if isinstance(named, CtTimeout):
+            return self._timeout(named)
+        assert isinstance(named, CtExpectation)
+        return self._expectation(named)
+
+    def _helper(self, named: CtHelper) -> Use:
+        helper = self._assistant.helper(named.helper)
+
+        def use(walk: Walk) -> bool:
+            connection = walk.connection
+            if connection is not None and walk.is_fresh and _is_for(named, connection):
+                self._assistant.appoint(connection, helper)
+            return True
+
+        return use
+
+    def _timeout(self, named: CtTimeout) -> Use:
+        machine, first = self._other_machine(named)
+
+        def use(walk: Walk) -> bool:
+            connection = walk.connection
+            if connection is not None and walk.is_fresh and _is_for(named, connection):
+                connection.machine = machine
+                if first is not None:
+                    connection.expires_at = walk.now + first
+            return True
+
+        return use
+
+    def _other_machine(self, named: CtTimeout) -> tuple[Machine, float | None]:
+        """Make the machine of other timeouts, and tell how long its connections live at first."""
+        names = STATES.get(named.protocol, {})
+        unknown = named.policy.keys() - names.keys()
+        if unknown:
+            known = ", ".join(names)
+            msg = f"ct timeout {named.name}: no state {', '.join(unknown)}; there are {known}"
+            raise RuleError(msg)
+        changes = {names[state]: seconds for state, seconds in named.policy.items()}
+        timeouts = attrs.evolve(self._config.timeouts, **changes)
+        config = attrs.evolve(self._config, timeouts=timeouts)
+        machine = make_machines(config)[named.protocol]
+        first = FIRST_STATE.get(named.protocol)
+        return machine, None if first is None else getattr(timeouts, names[first])
+
+    def _expectation(self, named: CtExpectation) -> Use:
+        announcer = Announcer(named)
+
+        def use(walk: Walk) -> bool:
+            side, connection = walk.side, walk.connection
+            if side is None or connection is None or not _is_version(named.family, side):
+                return False
+            known = self._assistant.expectations.of(connection)
+            if sum(each.kind == announcer.kind for each in known) >= named.size:
+                return False
+            walk.varies = True
+            if walk.recorder is not None:
+                return True
+            expected = Expectation(announcer.announced(side), connection, announcer)
+            reason = self._assistant.expectations.announce(expected, walk.now)
+            if reason is not OK:
+                walk.refused = reason
+            return True
+
+        return use
+
+
+class Announcer:
+    """Stand as the helper of what rules expect: it reads nothing."""
+
+    families = frozenset({4, 6})
+    protocols = frozenset(range(256))
+
+    def __init__(self, named: CtExpectation) -> None:
+        self._named = named
+        self.name = ""
+        self.kind = ""
+        self.policies: Mapping[str, Policy] = {self.kind: Policy(named.size, named.timeout)}
+
+    def begin(self) -> object:
+        """Remember nothing."""
+        return None
+
+    def read(self, message: Message) -> Outcome:  # noqa: ARG002 - any message
+        """Say nothing."""
+        return ()
+
+    def announced(self, side: Side) -> Announce:
+        """Announce a connection from the receiver of a packet to its sender."""
+        key = side.other.key
+        size = address_size(key)
+        return Announce(
+            self._named.protocol, key[size : 2 * size], self._named.port, source=key[:size]
+        )
+
+
+def _is_for(named: CtHelper | CtTimeout, connection: Connection) -> bool:
+    """Say whether an object is for connections of this protocol and IP version."""
+    is_protocol = named.protocol in (None, connection.protocol)
+    return is_protocol and _is_version(named.family, connection.original_side)
+
+
+def _is_version(family: str, side: Side) -> bool:
+    return family not in VERSIONS or (VERSIONS[family] == 4) == (address_size(side.key) == 4)

@@ -1,0 +1,100 @@
+"""What would become of a packet: judged as ever, on copies, and told rule by rule.
+
+The packet's connection is copied, and its machine steps on the copy; what the rules remember is put
+back. Fragments are taken as they are, helpers do not read, and nothing is counted against limits.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from statefulinspect.answers import Answers
+from statefulinspect.connection import Connection, Side, Verdict
+from statefulinspect.conntable import join
+from statefulinspect.judge import Judge
+from statefulinspect.packet import Packet
+from statefulinspect.rules.engine.trace import Recorder, Trace
+from statefulinspect.rules.engine.walk import Walk, walk_of
+from statefulinspect.terms import OK, Effect, Reason
+
+
+class Rehearsal:
+    """Judge packets without a trace left, but the one that is given back."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._answers = Answers(judge.filter)
+
+    def trace(self, packet: Packet, now: float) -> Trace:
+        """Tell every rule that a packet would meet, and its verdict."""
+        recorder = Recorder()
+        walk = walk_of(packet, now, self._judge.table.find)
+        walk.recorder = recorder
+        try:
+            verdict = self._judged(walk)
+        finally:
+            recorder.undo()
+        return Trace(verdict, tuple(recorder.steps))
+
+    def _judged(self, walk: Walk) -> Verdict:
+        packet, judge = walk.packet, self._judge
+        reason = judge.validation.check(packet)
+        if reason.effect is not Effect.DISCARD:
+            verdict = self._answers.before_tracking(walk)
+            if verdict is not None:
+                return verdict
+            reason = Reason.EXEMPT_BY_RULE if walk.is_exempt else reason
+        if reason is Reason.ERROR_ABOUT_CONNECTION:
+            return self._related(walk)
+        if reason is not OK or packet.key is None:
+            return self._answers.without_connection(walk, reason)
+        return self._tracked(walk)
+
+    def _related(self, walk: Walk) -> Verdict:
+        side, reason = self._judge.lookup.quoted_side(walk.packet, walk.now)
+        if side is None:
+            return self._answers.without_connection(walk, reason)
+        return self._answers.about(copied(side), walk, reason)
+
+    def _tracked(self, walk: Walk) -> Verdict:
+        packet, judge = walk.packet, self._judge
+        key = judge.lookup.keys.complete(packet) or packet.key
+        assert key is not None, "the packet has a key"
+        found = judge.table.find(packet.zone, packet.protocol, key)
+        if found is not None and found.connection.expires_at > walk.now:
+            side = copied(found)
+            reason = side.connection.machine.step(side, packet, walk.now)
+            if reason.effect is not Effect.REOPEN:
+                return self._answer(side, walk, reason)
+        connection = judge.connection_for(packet, key, walk.now)
+        expected = judge.expectations.find(packet.zone, connection.original, walk.now)
+        connection.master = None if expected is None else expected.master
+        walk.is_fresh = True
+        side = connection.original_side
+        return self._answer(side, walk, connection.machine.open(side, packet, walk.now))
+
+    def _answer(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
+        if reason.effect is Effect.REFUSE:
+            return self._answers.without_connection(walk, reason)
+        side.verdict = None
+        return self._answers.of(side, walk, reason)
+
+
+def copied(side: Side) -> Side:
+    """Copy a connection with both its sides; give the same side of the copy."""
+    connection = side.connection
+    original, reply = (_copy_of(each) for each in (connection.original_side, connection.reply_side))
+    twin = Connection.__new__(Connection)
+    for field in attrs.fields(Connection):
+        if hasattr(connection, field.name):
+            setattr(twin, field.name, getattr(connection, field.name))
+    twin.original_side, twin.reply_side = original, reply
+    join(twin)
+    return reply if side.is_reply else original
+
+
+def _copy_of(side: Side) -> Side:
+    twin = Side(side.key, side.is_reply)
+    for field in attrs.fields(Side)[4:]:
+        setattr(twin, field.name, getattr(side, field.name))
+    return twin

@@ -1,0 +1,1 @@
+"""nft's JSON, made into typed rules."""

@@ -1,0 +1,173 @@
+"""How commands become tables: each is carried out in its order, as nft hands them to the kernel.
+
+What comes in is nft's JSON, from text or from `nft -j list ruleset`; what is listed there without
+a verb is added. What the library does not support is refused, or left out with a warning.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Callable, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.building.additions import ADDERS
+from statefulinspect.rules.building.chains import check_chains
+from statefulinspect.rules.building.declarations import settle_pending
+from statefulinspect.rules.building.drafts import ChainDraft, RuleDraft, Store, TableDraft, scope_of
+from statefulinspect.rules.building.nodes import (
+    Tree,
+    UnsupportedError,
+    at_place,
+    fields,
+    one_of,
+    only,
+    refuse,
+    text,
+)
+from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
+from statefulinspect.rules.building.statements import statements_of
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.rule import Place, Rule
+from statefulinspect.rules.tables import Chain, Table
+from statefulinspect.terms import ACCEPT
+
+POLICIES: Final = ("error", "ignore")
+ADDING: Final = frozenset({"add", "create", "insert", "replace"})
+LOOKING: Final = frozenset({"list", "get", "reset", "monitor", "describe", "export", "import"})
+CHANGING: Final = frozenset({"delete", "destroy", "flush", "rename"})
+VERBS: Final = ADDING | LOOKING | CHANGING
+
+
+def build(
+    commands: Iterable[Mapping[str, Any]], unsupported: str = "error"
+) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """Carry out commands on an empty ruleset; give its tables, and warnings.
+
+    With `unsupported="ignore"`, a rule, chain, set or object that the library does not support is
+    left out, and a warning says so.
+    """
+    if unsupported not in POLICIES:
+        refuse(f"unsupported={unsupported!r}: expected one of {', '.join(POLICIES)}")
+    building = _Building(ignores=unsupported == "ignore")
+    for command in commands:
+        building.run(command)
+    return building.finish()
+
+
+def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
+    """Do what a command says."""
+    if verb in LOOKING or store.has_left_out(node):
+        return
+    if verb == "flush":
+        FLUSHERS[one_of(kind, FLUSHERS, "flush")](store, node)
+    elif verb == "rename":
+        one_of(kind, ("chain",), "rename")
+        rename(store, node)
+    elif verb == "destroy":
+        destroy(one_of(kind, REMOVERS, "destroy"), store, node)
+    elif verb == "delete":
+        REMOVERS[one_of(kind, REMOVERS, "delete")](store, node)
+    elif verb in ("insert", "replace"):
+        ADDERS[one_of(kind, ("rule",), verb)](store, node, verb)
+    else:
+        ADDERS[one_of(kind, ADDERS, "add")](store, node, verb)
+
+
+class _Building:
+    """Hold the tables while commands are carried out, and the warnings so far."""
+
+    def __init__(self, *, ignores: bool) -> None:
+        self._ignores = ignores
+        self._store = Store()
+        self._warnings: dict[str, int] = {}  # with the line of each
+
+    def run(self, command: object) -> None:
+        """Carry out one command; what has no verb is listed, and is added."""
+        verb, inner = only(command, "a command, as {'add': {'table': ...}}")
+        if verb == "metainfo":
+            return
+        if verb not in VERBS:
+            verb, inner = "listed", command
+        kind, content = only(inner, f"what to {verb}")
+        node = fields(content, kind)
+        self._attempt(lambda: _carry_out(self._store, verb, kind, node), content, command)
+
+    def _attempt(self, action: Callable[[], object], *parts: object) -> None:
+        """Do something; if it is not supported, and that is ignored, warn instead."""
+        try:
+            action()
+        except UnsupportedError as error:
+            placed = at_place(error, *parts)
+            if not self._ignores:
+                raise placed from None
+            self._warn(placed.message, placed.line)
+        except RuleError as error:
+            raise at_place(error, *parts) from None
+
+    def _warn(self, message: str, line: int | None) -> None:
+        warning = message if line is None else f"line {line}: {message}"
+        self._warnings.setdefault(warning, line or 0)
+
+    def finish(self) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+        """Read the rules, and check where they jump to."""
+        tables = tuple(self._table(draft) for draft in self._store.tables.values())
+        for table in tables:
+            check_chains(table)
+        return tables, tuple(sorted(self._warnings, key=self._warnings.__getitem__))
+
+    def _table(self, draft: TableDraft) -> Table:
+        self._attempt(partial(settle_pending, draft))
+        chains = tuple(self._chain(chain, draft) for chain in draft.chains.values())
+        sets = tuple(
+            attrs.evolve(each, flags=each.flags | {"dynamic"})
+            if each.name in draft.updated
+            else each
+            for each in draft.sets.values()
+        )
+        return Table(
+            family=draft.family,
+            name=draft.name,
+            chains=chains,
+            sets=sets,
+            objects=tuple(draft.objects.values()),
+            flags=draft.flags,
+            comment=draft.comment,
+        )
+
+    def _chain(self, draft: ChainDraft, table: TableDraft) -> Chain:
+        rules: list[Rule] = []
+        for number, rule in enumerate(draft.rules):
+            line = getattr(rule.node, "line", None)
+            place = Place(table.family, table.name, draft.name, number + 1, line)
+            self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node)
+        return Chain(
+            name=draft.name,
+            rules=tuple(rules),
+            type=draft.type,
+            hook=draft.hook,
+            priority=draft.priority,
+            policy=ACCEPT if draft.policy is None else draft.policy,
+            comment=draft.comment,
+            handle=draft.node.get("handle"),
+        )
+
+    def _add_rule(
+        self, rules: list[Rule], draft: RuleDraft, place: Place, table: TableDraft
+    ) -> None:
+        """Read a rule and add it to those of its chain."""
+        scope = scope_of(table)
+        node = draft.node
+        try:
+            statements = statements_of(node["expr"], scope, node)
+            comment = text(node, "comment", "rule")
+        except RuleError as error:
+            if error.line is not None or place.line is not None:
+                raise
+            where = f"{place}: {error.message}"
+            raise type(error)(where) from None
+        if not statements:
+            refuse(f"{place}: a rule without statements", node)
+        for warning in scope.warnings:
+            self._warn(warning, place.line)
+        rules.append(Rule.of(statements, comment=comment, handle=draft.told, place=place))

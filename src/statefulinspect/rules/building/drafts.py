@@ -1,0 +1,151 @@
+"""What the builder has of a table while commands are still to come: sets are read, rules are not.
+
+Rules are read at the end, for a rule may name a set or a chain that stands below it. Handles that
+the tree does not tell are counted as the kernel does, so that commands can name rules by them.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import attrs
+
+from statefulinspect.rules.building.nodes import Tree, refuse, refuse_unsupported
+from statefulinspect.rules.building.protocols import Protocols
+from statefulinspect.rules.syntax.objects import NamedObject, NamedSet
+from statefulinspect.terms import Action
+
+
+@attrs.define(eq=False)
+class RuleDraft:
+    """Hold a rule as the tree has it; `handle` is what commands call it, `told` if it was told."""
+
+    node: Tree
+    handle: int
+    told: int | None = None
+
+
+@attrs.define(eq=False)
+class ChainDraft:
+    """Hold a chain; a base chain has a hook."""
+
+    name: str
+    node: Tree
+    type: str = ""
+    hook: str = ""
+    priority: int = 0
+    policy: Action | None = None
+    comment: str = ""
+    handle: int | None = None
+    rules: list[RuleDraft] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class TableDraft:
+    """Hold a table; `left_out` are its chains, sets and objects that are not supported.
+
+    `pending` are elements that were added to sets one command after the other, not read yet.
+    """
+
+    family: str
+    name: str
+    flags: tuple[str, ...] = ()
+    comment: str = ""
+    chains: dict[str, ChainDraft] = attrs.field(factory=dict)
+    sets: dict[str, NamedSet] = attrs.field(factory=dict)
+    objects: dict[tuple[str, str], NamedObject] = attrs.field(factory=dict)
+    left_out: set[tuple[str, str]] = attrs.field(factory=set)
+    pending: dict[str, list[Tree]] = attrs.field(factory=dict)
+    updated: set[str] = attrs.field(factory=set)
+    handles: int = 0
+
+    def next_handle(self) -> int:
+        """Count the handles, of chains, sets and objects too."""
+        self.handles += 1
+        return self.handles
+
+
+@attrs.define(eq=False)
+class Scope:
+    """Hold what is known where a rule or a set is read: its table and the protocols so far."""
+
+    table: TableDraft
+    protocols: Protocols
+    warnings: list[str] = attrs.field(factory=list)
+
+    def find_set(self, reference: object) -> NamedSet:
+        """Find the set or map that `@name` names."""
+        if not isinstance(reference, str) or reference[:1] != "@":
+            refuse("expected the name of a set, as in @name", reference)
+        found = self.table.sets.get(reference[1:])
+        if found is None:
+            self._refuse_unknown("set", reference[1:], list(self.table.sets), reference)
+        return found
+
+    def need_object(self, kind: str, name: str, part: object) -> str:
+        """Check that the table has an object of this kind and name, and give the name."""
+        if (kind, name) not in self.table.objects:
+            known = [each for sort, each in self.table.objects if sort == kind]
+            self._refuse_unknown(kind, name, known, part)
+        return name
+
+    def _refuse_unknown(self, kind: str, name: str, known: list[str], part: object) -> NoReturn:
+        if (kind, name) in self.table.left_out:
+            refuse_unsupported(f"{kind} {name}", "it was left out before", part)
+        table = f"table {self.table.family} {self.table.name}"
+        there_are = f"; there are {', '.join(known)}" if known else ""
+        refuse(f"{kind} {name}: {table} has none of this name{there_are}", part)
+
+
+@attrs.define(eq=False)
+class Store:
+    """Hold the tables by family and name; `left_out` are those of families not supported."""
+
+    tables: dict[tuple[str, str], TableDraft] = attrs.field(factory=dict)
+    left_out: set[tuple[str, str]] = attrs.field(factory=set)
+
+    def has_left_out(self, node: Tree) -> bool:
+        """Tell whether something stands in a table or chain that was left out."""
+        place = str(node.get("family", "ip")), str(node.get("table", node.get("name")))
+        if place in self.left_out:
+            return True
+        table = self.tables.get(place)
+        chain = ("chain", str(node.get("chain", node.get("name"))))
+        return table is not None and chain in table.left_out
+
+    def table(self, node: Tree, key: str = "table") -> TableDraft:
+        """Find the table that something stands in, or that `key` names."""
+        family, name = node.get("family", "ip"), node.get(key)
+        found = self.tables.get((str(family), str(name)))
+        if found is None:
+            refuse(f"table {family} {name}: there is none of this name", name, node)
+        return found
+
+    def chain(self, node: Tree, key: str = "name") -> tuple[TableDraft, ChainDraft]:
+        """Find the chain that `key` names, or the handle if there is no name."""
+        table = self.table(node)
+        name, handle = node.get(key), node.get("handle")
+        if name is None and handle is not None:
+            name = next((each.name for each in table.chains.values() if each.handle == handle), "")
+        found = table.chains.get(str(name))
+        if found is None:
+            refuse(f"chain {name}: table {table.name} has none of this name", name, node)
+        return table, found
+
+    def named_set(self, node: Tree) -> tuple[TableDraft, NamedSet]:
+        """Find the set or map that is named."""
+        table = self.table(node)
+        found = table.sets.get(str(node.get("name")))
+        if found is None:
+            refuse(f"set {node.get('name')}: table {table.name} has none of this name", node)
+        return table, found
+
+
+def scope_of(table: TableDraft, warnings: list[str] | None = None) -> Scope:
+    """Begin to read a rule of a table."""
+    return Scope(table, Protocols(table.family), [] if warnings is None else warnings)
+
+
+def typeof_scope(table: TableDraft) -> Scope:
+    """Begin to read expressions that stand for their types only."""
+    return Scope(table, Protocols(table.family, is_typeof=True))

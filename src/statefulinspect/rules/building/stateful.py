@@ -1,0 +1,90 @@
+"""How statements with a memory are read: counters, limits, quotas, and connections counted."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+
+from statefulinspect.rules.building.nodes import (
+    M32,
+    M64,
+    Tree,
+    fields,
+    flag,
+    one_of,
+    refuse,
+    whole,
+    word,
+)
+from statefulinspect.rules.syntax.stateful import (
+    Count,
+    CountConnections,
+    Last,
+    Limit,
+    Quota,
+    Stateful,
+)
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS
+
+OCTETS: Final[Mapping[str, int]] = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
+DEFAULT_BURST: Final = 5  # packets
+
+
+def _count(node: Tree) -> Count:
+    packets = whole(node.get("packets", 0), "counter packets")
+    return Count(packets, whole(node.get("bytes", 0), "counter bytes"))
+
+
+def _octets(node: Tree, key: str, unit: str, what: str) -> int:
+    factor = OCTETS[one_of(node.get(unit, "bytes"), OCTETS, f"{what} unit")]
+    return whole(node.get(key), what, M64 // factor) * factor
+
+
+def limit_of(node: Tree) -> Limit:
+    """Read a limit; the default burst is left to whoever keeps it."""
+    unit = one_of(node.get("per", "second"), LIMIT_UNITS, "limit: unit of time")
+    is_over, burst = flag(node, "inv", "limit"), node.get("burst")
+    is_octets = node.get("rate_unit", "packets") != "packets"
+    if is_octets:
+        rate = _octets(node, "rate", "rate_unit", "limit rate")
+        burst = _octets(node, "burst", "burst_unit", "limit burst") if burst else None
+    else:
+        rate = whole(node.get("rate"), "limit rate")
+        burst = None if burst is None else whole(burst, "limit burst", M32)
+    if not rate or (burst == 0 and not is_octets):
+        refuse(f"limit {'burst' if rate else 'rate'} 0: expected at least 1", node)
+    is_default = not is_octets and burst == DEFAULT_BURST
+    return Limit(rate, unit, is_over, None if is_default else burst, is_octets)
+
+
+def quota_of(node: Tree) -> Quota:
+    """Read a quota of a rule, or of a table, which spells its fields otherwise."""
+    if "val" in node:
+        octets = _octets(node, "val", "val_unit", "quota")
+    else:
+        octets = whole(node.get("bytes"), "quota")
+    used = _octets(node, "used", "used_unit", "quota used") if node.get("used") else 0
+    return Quota(octets, flag(node, "inv", "quota"), used)
+
+
+def _count_connections(node: Tree) -> CountConnections:
+    most = whole(node.get("val"), "ct count", M32)
+    return CountConnections(most, flag(node, "inv", "ct count"))
+
+
+def _last(node: Tree) -> Last:
+    used = node.get("used")
+    return Last() if used is None or isinstance(used, int) else Last(word(node, "used", "last"))
+
+
+READERS: Final[Mapping[str, Callable[[Tree], Stateful]]] = {
+    "counter": _count,
+    "limit": limit_of,
+    "quota": quota_of,
+    "ct count": _count_connections,
+    "last": _last,
+}
+
+
+def stateful_of(kind: str, value: Any) -> Stateful:
+    """Read a statement with a memory of its own."""
+    return READERS[kind](fields(value, kind))

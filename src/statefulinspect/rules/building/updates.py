@@ -1,0 +1,116 @@
+"""How changes of sets by packets are read: add, update and delete, and the meters of old."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from statefulinspect.rules.building.drafts import Scope
+from statefulinspect.rules.building.expressions import (
+    Data,
+    expression_of,
+    is_expression,
+    refuse_mismatch,
+)
+from statefulinspect.rules.building.nodes import (
+    M32,
+    Tree,
+    fields,
+    name_in,
+    needed,
+    one_of,
+    only,
+    refuse,
+    several,
+    shown,
+    whole,
+)
+from statefulinspect.rules.building.sets import duration_of
+from statefulinspect.rules.building.stateful import READERS as STATEFUL
+from statefulinspect.rules.building.stateful import stateful_of
+from statefulinspect.rules.building.values import data_of
+from statefulinspect.rules.syntax.constants import Constant
+from statefulinspect.rules.syntax.expressions import Expression, Lookup
+from statefulinspect.rules.syntax.objects import NamedSet
+from statefulinspect.rules.syntax.statements import Statement, UpdateSet
+
+METERS: Final = 65535  # nft's default for the size of a meter
+OPERATIONS: Final = ("add", "update", "delete")
+
+
+def update_of(inner: object, scope: Scope) -> UpdateSet:
+    """Read the change of a set or map by packets."""
+    node = fields(inner, "set")
+    operation = one_of(node.get("op"), OPERATIONS, "set operation")
+    named = scope.find_set(node.get("set", node.get("map")))
+    key, timeout, statements = _element(needed(node, "elem", operation), node, scope)
+    refuse_mismatch(key.types, named.types, f"{operation} @{named.name}", node)
+    if {"constant", "interval"} & named.flags:
+        flag = "constant" if "constant" in named.flags else "interval"
+        refuse(f"{operation} @{named.name}: the set has flags {flag}", node)
+    if timeout is not None and named.timeout is None and "timeout" not in named.flags:
+        refuse(f"{operation} @{named.name}: the set has no flags timeout", node)
+    hung, given = (tuple(map(type, each)) for each in (named.statements, statements))
+    if hung and given and hung != given:
+        refuse(f"{operation} @{named.name}: the set has other statements of its own", node)
+    scope.table.updated.add(named.name)
+    data = _new_data(node.get("data"), named, scope, node)
+    return UpdateSet(operation, named.name, key, data, timeout, statements)
+
+
+def _element(
+    part: object, node: Tree, scope: Scope
+) -> tuple[Expression, float | None, tuple[Statement, ...]]:
+    """Read key, timeout and statements of a new element."""
+    found: Tree = {}
+    if isinstance(part, dict) and "elem" in part:
+        found = fields(part["elem"], "element")
+        part = needed(found, "val", "element")
+    key = expression_of(part, scope)
+    timeout = found.get("timeout")
+    given = [(kind, found[kind]) for kind in STATEFUL if kind in found]
+    stated = [*several(found.get("stmt")), *several(node.get("stmt"))]
+    given += [only(each, "a statement") for each in stated]
+    for kind, _ in given:
+        one_of(kind, tuple(STATEFUL), "statement of an element")
+    seconds = None if timeout is None else duration_of(timeout, "timeout")
+    return key, seconds, tuple(stateful_of(*each) for each in given)
+
+
+def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expression | Constant | None:
+    if (part is None) == named.is_map:
+        wanted = "data, for it is a map" if part is None else "a key only, for it is no map"
+        refuse(f"{node['op']} @{named.name}: expected {wanted}", node)
+    if part is None:
+        return None
+    if not named.data_types:
+        refuse(f"{node['op']} @{named.name}: packets add no {named.data}s", node)
+    if not is_expression(part):
+        return data_of(part, named.data_types, named.data_sizes)
+    data = expression_of(part, scope, Data(named.data_types, named.data_sizes))
+    refuse_mismatch(data.types, named.data_types, f"the data of @{named.name}", node)
+    return data
+
+
+def meter_of(inner: object, scope: Scope) -> UpdateSet:
+    """Read a meter: a set of its own, to which packets add elements that limit them."""
+    node = fields(inner, "meter")
+    name = name_in(node, "name", "meter")
+    added = {"stmt": several(needed(node, "stmt", "meter"))}
+    key, timeout, statements = _element(needed(node, "key", "meter"), added, scope)
+    if isinstance(key, Lookup):
+        refuse(f"meter {name}: expected what a packet has", node)
+    named = NamedSet(
+        name=name,
+        key=f"typeof {key}",
+        types=key.types,
+        sizes=key.sizes,
+        flags=frozenset({"dynamic", "timeout"} if timeout is not None else {"dynamic"}),
+        size=whole(node.get("size", METERS), "meter size", M32),
+    )
+    before = scope.table.sets.setdefault(name, named)
+    if attrs.evolve(before, elements=()) != named:
+        refuse(f"meter {name}: the table has another set {shown(name)}", node)
+    scope.table.updated.add(name)
+    return UpdateSet("add" if timeout is None else "update", name, key, None, timeout, statements)

@@ -1,0 +1,1 @@
+"""Rules at work: asked about packets, and remembering."""

@@ -1,0 +1,223 @@
+"""What each statement of a rule does to a packet on its walk: made once, done for each packet.
+
+A step goes on with None, or ends the rule: with `NEXT` if the packet does not match, else with what
+the rule decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
+
+from statefulinspect.rules.engine.comparing import test_of
+from statefulinspect.rules.engine.memory import Memory, memory_of
+from statefulinspect.rules.engine.reading import Read, live_set, may_change, needs_of, reading_of
+from statefulinspect.rules.engine.scope import Scope
+from statefulinspect.rules.engine.setting import setter
+from statefulinspect.rules.engine.updating import updater
+from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.rules.syntax.constants import SetRef
+from statefulinspect.rules.syntax.stateful import Count, Last
+from statefulinspect.rules.syntax.statements import (
+    Assign,
+    Decide,
+    DecideBy,
+    Exempt,
+    Log,
+    Mapped,
+    Match,
+    Reject,
+    Statement,
+    UpdateSet,
+    UseObject,
+)
+from statefulinspect.terms import ACCEPT, DROP, REJECT, UNTRACKED, Action
+
+
+class Decision(NamedTuple):
+    """Tell how a rule ends: with a packet's fate, or by going to a chain or back."""
+
+    kind: str
+    action: Action | None = None
+    chain: str = ""
+
+
+ACCEPTED: Final = Decision("accept", ACCEPT)
+DROPPED: Final = Decision("drop", DROP)
+REJECTED: Final = Decision("reject", REJECT)
+NEXT: Final = Decision("continue")
+RETURN: Final = Decision("return")
+DECISIONS: Final = {each.kind: each for each in (ACCEPTED, DROPPED, NEXT, RETURN)}
+UNTRACKED_BIT: Final = STATE_BITS[UNTRACKED]
+
+Outcome = Optional[Decision]
+Step = Callable[[Walk], Outcome]
+
+
+class Deed(NamedTuple):
+    """Hold a statement's step, and whether packets of one flow may fare differently there.
+
+    `memory` is what the statement remembers, `read` how a match reads what it looks at.
+    """
+
+    step: Step
+    varies: bool = False
+    memory: Memory | None = None
+    read: Read | None = None
+
+
+def decision_of(verdict: Decide) -> Decision:
+    """Give the decision of a verdict statement."""
+    return DECISIONS.get(verdict.kind) or Decision(verdict.kind, None, verdict.chain)
+
+
+def _match(match: Match, scope: Scope) -> Deed:
+    read, varies = reading_of(match.left, scope.sets)
+    needs = list(needs_of(match.left))
+    passes, may_differ = _comparison(match, scope)
+
+    def step(walk: Walk) -> Outcome:
+        for need in needs:
+            if need.read(walk) not in need.allowed:
+                return NEXT
+        value = read(walk)
+        return None if value is not None and passes(walk, value) else NEXT
+
+    def tell(walk: Walk) -> Any:
+        return read(walk) if all(need.read(walk) in need.allowed for need in needs) else None
+
+    return Deed(step, varies or may_differ, read=tell)
+
+
+def _comparison(match: Match, scope: Scope) -> tuple[Callable[[Walk, Any], bool], bool]:
+    """Make the comparison of a value, and tell whether the next packet may fare otherwise by it."""
+    if not isinstance(match.right, SetRef):
+        test = test_of(match.operator, match.right)
+        return lambda _, value: test(value), False
+    found = scope.sets[match.right.name]
+    if match.operator == "!=":
+        return lambda walk, value: found.find(value, walk.now) is None, may_change(found)
+    return lambda walk, value: found.admits(value, walk) is not None, may_change(found)
+
+
+def _decide(verdict: Decide, _: Scope) -> Deed:
+    decision = decision_of(verdict)
+    return Deed(lambda _: decision)
+
+
+def _reject(_: Reject, __: Scope) -> Deed:
+    return Deed(lambda _: REJECTED)
+
+
+def _decide_by(statement: DecideBy, scope: Scope) -> Deed:
+    read, varies = reading_of(statement.key, scope.sets)
+    found = live_set(statement.data, scope.sets)
+    needs = list(needs_of(statement.key))
+    for item in found:
+        item.data = decision_of(item.element.data)
+
+    def step(walk: Walk) -> Outcome:
+        if any(need.read(walk) not in need.allowed for need in needs):
+            return NEXT
+        value = read(walk)
+        item = None if value is None else found.admits(value, walk)
+        return NEXT if item is None else item.data
+
+    return Deed(step, varies or may_change(found))
+
+
+def _stateful(statement: Any, _: Scope) -> Deed:
+    memory = memory_of(statement)
+    return _passing(memory, varies=not isinstance(statement, (Count, Last)))
+
+
+def _passing(memory: Memory, *, varies: bool) -> Deed:
+    passes = memory.passes
+    return Deed(_using(passes), varies, memory)
+
+
+def _use(statement: UseObject, scope: Scope) -> Deed:
+    if not isinstance(statement.name, Mapped):
+        used = scope.objects[statement.kind, statement.name]
+        if statement.kind in ("counter", "quota", "limit"):
+            return _passing(used, varies=statement.kind != "counter")
+        return Deed(_using(used), varies=statement.kind != "ct helper")
+    read = reading_of(statement.name.key, scope.sets).read
+    found, needs = live_set(statement.name.data, scope.sets), list(needs_of(statement.name.key))
+    kind = statement.kind
+
+    def step(walk: Walk) -> Outcome:
+        if any(need.read(walk) not in need.allowed for need in needs):
+            return NEXT
+        value = read(walk)
+        item = None if value is None else found.admits(value, walk)
+        if item is None:
+            return NEXT
+        named = scope.objects[kind, str(item.element.data)]
+        return _using(getattr(named, "passes", named))(walk)
+
+    return Deed(step, varies=True)
+
+
+def _using(use: Callable[[Walk], bool]) -> Step:
+    """Make the step of an object's use, which may refuse the packet for good."""
+
+    def step(walk: Walk) -> Outcome:
+        passes = use(walk)
+        if walk.refused is not None:
+            return DROPPED
+        return None if passes else NEXT
+
+    return step
+
+
+def _log(_: Log, __: Scope) -> Deed:
+    return Deed(lambda _: None)
+
+
+def _exempt(_: Exempt, __: Scope) -> Deed:
+    def step(walk: Walk) -> Outcome:
+        if not walk.is_tracked and not walk.has_zone:
+            walk.is_exempt, walk.ct_bits = True, UNTRACKED_BIT
+        return None
+
+    return Deed(step)
+
+
+def _assign(assign: Assign, scope: Scope) -> Deed:
+    read, varies = reading_of(assign.value, scope.sets)
+    needs = [*needs_of(assign.value)]
+    assign_to, changes = setter(assign.target)
+
+    def step(walk: Walk) -> Outcome:
+        if any(need.read(walk) not in need.allowed for need in needs):
+            return NEXT
+        value = read(walk)
+        if value is None:
+            return NEXT
+        assign_to(walk, value)
+        return None
+
+    return Deed(step, varies or changes)
+
+
+def _update(update: UpdateSet, scope: Scope) -> Deed:
+    change = updater(update, scope.sets)
+    return Deed(lambda walk: None if change(walk) else NEXT, varies=True)
+
+
+MAKERS: Final[Mapping[type, Callable[[Any, Scope], Deed]]] = {
+    Match: _match,
+    Decide: _decide,
+    Reject: _reject,
+    DecideBy: _decide_by,
+    UseObject: _use,
+    Log: _log,
+    Exempt: _exempt,
+    Assign: _assign,
+    UpdateSet: _update,
+}
+
+
+def action_of(statement: Statement, scope: Scope) -> Deed:
+    """Make the step of a statement."""
+    return MAKERS.get(type(statement), _stateful)(statement, scope)

@@ -1,0 +1,95 @@
+"""How many connections came by a rule and still are: `ct count`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final, NamedTuple
+
+from statefulinspect.connection import Connection, Side
+from statefulinspect.flowkey import TCP
+from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.stateful import CountConnections
+from statefulinspect.zones import Zone
+
+LOOKED_THROUGH: Final = 1024  # connections that one packet's count looks at: bounded work
+
+
+class ConnectionsMemory:
+    """Count the connections that came by and still are; closed ones do not count.
+
+    They are known by their flow key. As in Linux one that is assured already is not counted anew,
+    and what belongs to none, an INVALID packet say, counts until it is looked for.
+    """
+
+    __slots__ = ("_count", "_seen")
+
+    def __init__(self, count: CountConnections) -> None:
+        self._count = count
+        self._seen: dict[Name, None] = {}
+
+    def passes(self, walk: Walk) -> bool:
+        """Count the packet's connection, and say on which side of the number they are."""
+        walk.touch(self)
+        name, connection = _name_of(walk), _connection_of(walk)
+        if name is None:
+            walk.refused = walk.packet.reason
+            return False
+        if connection is None or not connection.is_assured:
+            self._seen.setdefault(name)
+        if len(self._seen) > self._count.most:
+            self._forget_ended(walk, name)
+        return (len(self._seen) > self._count.most) == self._count.is_over
+
+    def _forget_ended(self, walk: Walk, but: Name) -> None:
+        """Look through the connections, the longest not looked at first, and forget the ended."""
+        for name in list(islice(self._seen, LOOKED_THROUGH)):
+            del self._seen[name]
+            if name == but or not has_ended(walk.find(*name), walk.now):
+                self._seen[name] = None
+
+    def save(self) -> object:
+        """Give the connections counted."""
+        return dict(self._seen)
+
+    def restore(self, saved: object) -> None:
+        """Take the connections back."""
+        assert isinstance(saved, dict)
+        self._seen = saved
+
+    def written(self) -> CountConnections:
+        """Write the statement; nft prints no count."""
+        return self._count
+
+
+class Name(NamedTuple):
+    """Name a flow: its zone, protocol and key."""
+
+    zones: Zone
+    protocol: int
+    key: bytes
+
+
+def _connection_of(walk: Walk) -> Connection | None:
+    """Give the packet's connection, or the one that its flow key leads to."""
+    packet = walk.packet
+    if walk.connection is not None or packet.key is None:
+        return walk.connection
+    side = walk.find(packet.zone, packet.protocol, packet.key)
+    return None if side is None or side.connection.expires_at <= walk.now else side.connection
+
+
+def _name_of(walk: Walk) -> Name | None:
+    """Name the packet's connection, or where it has none the packet's own flow."""
+    packet, connection = walk.packet, walk.connection
+    if connection is not None:
+        return Name(connection.zones, connection.protocol, connection.original_side.key)
+    return None if packet.key is None else Name(packet.zone, packet.protocol, packet.key)
+
+
+def has_ended(side: Side | None, now: float) -> bool:
+    """Say whether a connection is gone, or closed."""
+    if side is None or side.connection.expires_at <= now:
+        return True
+    connection = side.connection
+    return connection.protocol == TCP and connection.state in (TIME_WAIT, CLOSE)

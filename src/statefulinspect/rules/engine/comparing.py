@@ -1,0 +1,105 @@
+"""Whether a value is what the right side of a comparison says: made once, asked for each packet."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+
+from statefulinspect.rules.engine.intervals import complement
+from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.syntax.constants import (
+    Bits,
+    Constant,
+    Element,
+    Joined,
+    Prefix,
+    SetLiteral,
+    Span,
+    Value,
+    Wildcard,
+)
+from statefulinspect.rules.syntax.statements import Match
+
+Test = Callable[[Any], bool]
+Pair = tuple[int, int]
+
+COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def test_of(sign: str, right: Constant | SetLiteral) -> Test:
+    """Make the test of a value against a constant or an anonymous set."""
+    if isinstance(right, (Value, Bits)):
+        return _number_test(sign, right.value if isinstance(right, Value) else right.mask, right)
+    if isinstance(right, (Span, Prefix)):
+        first, last = (right.first, right.last) if isinstance(right, Span) else right.span
+        return _negatable(sign, lambda value: first <= value <= last)
+    if isinstance(right, Wildcard):
+        start = right.start
+        return _negatable(sign, lambda value: value.startswith(start))
+    if isinstance(right, Joined):
+        right = SetLiteral((Element(right),))
+    assert isinstance(right, SetLiteral)
+    found = LiveSet(map(Item, right.elements))
+    return _negatable(sign, lambda value: found.find(value, 0) is not None)
+
+
+def _number_test(sign: str, number: Any, right: Value | Bits) -> Test:
+    """Make the test against one value; for bit masks `in` means any of its bits, ! none."""
+    if right.type.is_bitmask and sign in ("in", "!"):
+        wanted = sign == "in"
+        return lambda value: bool(value & number) is wanted
+    compare = COMPARISONS["==" if sign == "in" else sign]
+    return lambda value: compare(value, number)
+
+
+def _negatable(sign: str, test: Test) -> Test:
+    return (lambda value: not test(value)) if sign == "!=" else test
+
+
+def pairs_of(match: Match, bits: int) -> list[Pair] | None:
+    """Give the intervals of numbers that pass a match; None if it is no matter of intervals."""
+    right = match.right
+    if isinstance(right, SetLiteral):
+        keys = [element.key for element in right.elements]
+    elif isinstance(right, (Value, Span, Prefix)):
+        keys = [right]
+    else:
+        return None
+    if match.operator in ("<", "<=", ">", ">="):
+        return _side_of(match.operator, right, (1 << bits) - 1)
+    pairs: list[Pair] = []
+    for key in keys:
+        if not isinstance(key, (Value, Span, Prefix)) or key.type.is_bitmask:
+            return None
+        pairs += _pairs(key)
+    return complement(pairs, bits) if match.operator == "!=" else pairs
+
+
+def _pairs(key: Value | Span | Prefix) -> list[Pair]:
+    if isinstance(key, Prefix):
+        return [key.span]
+    if isinstance(key, Span):
+        return [(key.first, key.last)]
+    assert isinstance(key.value, int)
+    return [(key.value, key.value)]
+
+
+def _side_of(sign: str, right: Any, last: int) -> list[Pair] | None:
+    """Give the numbers on one side of a constant."""
+    if not isinstance(right, Value) or not isinstance(right.value, int):
+        return None
+    number = right.value
+    first, end = {
+        "<": (0, number - 1),
+        "<=": (0, number),
+        ">": (number + 1, last),
+        ">=": (number, last),
+    }[sign]
+    return [(first, end)] if first <= end else []

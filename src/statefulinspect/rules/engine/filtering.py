@@ -1,0 +1,130 @@
+"""A ruleset at work: its chains as programs, its sets and counters as they are now."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.engine.memory import Memory
+from statefulinspect.rules.engine.path import paths_of
+from statefulinspect.rules.engine.program import ChainProgram
+from statefulinspect.rules.engine.scope import Provider, Scope, scope_of
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.syntax.objects import (
+    NamedCounter,
+    NamedObject,
+    NamedQuota,
+    kind_of,
+)
+from statefulinspect.rules.syntax.stateful import Count, Quota
+from statefulinspect.rules.syntax.statements import Decide, looked_at
+from statefulinspect.rules.tables import Chain, Table
+from statefulinspect.rules.words.selectors import Selector
+
+ASKED_OF_CALLER: Final = frozenset(
+    {"meta iif", "meta oif", "meta iifname", "meta oifname", "meta iiftype", "meta oiftype"}
+    | {"meta mark"}
+)
+
+
+HOPS: Final = frozenset({"ip ttl", "ip6 hoplimit", "ip checksum"})
+
+
+def _looked_at(table: Table) -> Iterator[Selector]:
+    """Go over everything that a table's rules look at."""
+    for rule in table:
+        for form in rule.forms:
+            for statement in form:
+                if not isinstance(statement, (Decide, Count)):
+                    yield from looked_at(statement)
+
+
+class Filter:
+    """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference."""
+
+    def __init__(self, tables: Iterable[Table], provide: Provider) -> None:
+        self._tables = tuple(tables)
+        self._scopes = [scope_of(table, provide) for table in self._tables]
+        self._programs: dict[tuple[str, str, str], ChainProgram] = {}
+        for table, scope in zip(self._tables, self._scopes):
+            self._add_programs(table, scope)
+        asked = {selector.text for table in self._tables for selector in _looked_at(table)}
+        asks_hops = any(text in HOPS or text.startswith("@nh") for text in asked)
+        self.paths = paths_of(self._tables, self._programs, asks_hops=asks_hops)
+        self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
+        self.asks_path = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
+
+    def _add_programs(self, table: Table, scope: Scope) -> None:
+        """Make the programs of a table's chains; chains of the very same rules share one."""
+        by_rules: dict[int, ChainProgram] = {}
+        by_name: dict[str, ChainProgram] = {}
+        for chain in table.chains:
+            program = by_rules.get(id(chain.rules)) if chain.rules else None
+            if program is None:
+                program = by_rules[id(chain.rules)] = ChainProgram(chain, scope, by_name)
+            by_name[chain.name] = program
+            self._programs[table.family, table.name, chain.name] = program
+
+    def _differ(self) -> bool:
+        """Say whether the paths lead through different rules."""
+        shapes = {
+            tuple(
+                (version, base.program, base.chain.policy)
+                for bases in path
+                for version, chain in bases.items()
+                for base in chain
+            )
+            for path in self.paths.values()
+        }
+        return len(shapes) > 1
+
+    def tables(self, now: float) -> tuple[Table, ...]:
+        """Write the tables as they are now: counters, quotas and elements of sets."""
+        return tuple(
+            self._written(table, scope, now) for table, scope in zip(self._tables, self._scopes)
+        )
+
+    def _written(self, table: Table, scope: Scope, now: float) -> Table:
+        written: dict[int, Chain] = {}
+        for chain in table.chains:
+            program = self._programs[table.family, table.name, chain.name]
+            rules = tuple(_rewritten(rule, program) for rule in chain.rules)
+            written[id(chain)] = attrs.evolve(chain, rules=rules)
+        return attrs.evolve(
+            table,
+            chains=tuple(written[id(chain)] for chain in table.chains),
+            sets=tuple(
+                attrs.evolve(each, elements=scope.sets[each.name].written(now))
+                for each in table.sets
+            ),
+            objects=tuple(_object(each, scope) for each in table.objects),
+        )
+
+
+def _rewritten(rule: Rule, program: ChainProgram) -> Rule:
+    """Write a rule with the numbers of now."""
+    entries = [entry for entry in program.entries if entry.rule is rule]
+    forms = [
+        tuple(statement if deed.memory is None else _told(statement, deed.memory)
+              for statement, deed in entry.deeds[-len(form):])
+        for form, entry in zip(rule.forms, entries)
+    ]  # fmt: skip
+    changed = Rule.of((), comment=rule.comment, handle=rule.handle, place=rule.place)
+    changed.forms = tuple(forms)
+    return changed
+
+
+def _told(statement: Any, memory: Memory) -> Any:
+    """Write a statement with the numbers of now; one that names an object stays."""
+    return memory.written() if type(memory.written()) is type(statement) else statement
+
+
+def _object(named: NamedObject, scope: Scope) -> NamedObject:
+    memory = scope.objects[kind_of(named), named.name]
+    now = getattr(memory, "written", lambda: None)()
+    if isinstance(named, NamedCounter) and isinstance(now, Count):
+        return attrs.evolve(named, packets=now.packets, octets=now.octets)
+    if isinstance(named, NamedQuota) and isinstance(now, Quota):
+        return attrs.evolve(named, quota=now)
+    return named

@@ -1,0 +1,216 @@
+"""What a set or map holds now: elements found by their key, or by the interval it lies in.
+
+Keys of one value each are found in a dict; intervals, and concatenations of them, by the pieces
+that their ends cut. Only sets without intervals change while packets pass. An element with a
+timeout is gone at its deadline; elements of the text begin to age with the first packet.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.engine.intervals import Pieces
+from statefulinspect.rules.engine.memory import Memory
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.constants import (
+    Anything,
+    Constant,
+    Element,
+    Joined,
+    Value,
+    Wildcard,
+    intervals,
+)
+
+DYNAMIC_SIZE: Final = 65_535  # elements of a set that rules fill and whose size nobody said
+GC_INTERVAL: Final = 1.0  # seconds until Linux forgets what was removed
+LOOKED_THROUGH: Final = 64  # elements that one addition looks at for expired ones: bounded work
+
+
+@attrs.define(eq=False)
+class Item:
+    """Hold an element: what it leads to, when it goes, and what is counted for it."""
+
+    element: Element
+    data: Any = None
+    expires_at: float | None = None
+    memories: tuple[Memory, ...] = ()
+
+
+def key_of(constant: Constant) -> Any:
+    """Give the key of a constant that is one value, or a tuple of them; None if it is more."""
+    if isinstance(constant, Value):
+        return constant.value
+    if isinstance(constant, Joined):
+        parts = tuple(key_of(part) for part in constant.parts)
+        return None if None in parts else parts
+    return None
+
+
+class LiveSet:
+    """Hold the elements of one set or map."""
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        *,
+        timeout: float | None = None,
+        size: int | None = None,
+        is_dynamic: bool = False,
+        statements: tuple[Any, ...] = (),
+    ) -> None:
+        self.timeout, self.size, self.is_dynamic = timeout, size, is_dynamic
+        self.statements = statements  # what hangs on each element
+        self.exact: dict[Any, Item] = {}
+        self._ranges: list[Item] = []
+        self._default: Item | None = None
+        self._is_started = False
+        self._removed, self._clean_at = 0, float("-inf")
+        for item in items:
+            self._enter(item)
+        self._pieces = self._cut()
+        self.remembers = bool(statements) or any(item.memories for item in self)
+        self.ages = any(item.element.timeout or item.element.expires for item in self)
+        self.ages = self.ages or timeout is not None
+
+    def _enter(self, item: Item) -> None:
+        key = key_of(item.element.key)
+        if isinstance(item.element.key, Anything):
+            self._default = item
+        elif key is None:
+            self._ranges.append(item)
+        else:
+            self.exact.setdefault(key, item)
+
+    def _cut(self) -> list[Pieces]:
+        """Cut the line of each part of the keys; where there are names, there is no line."""
+        keys = [parts_of(item.element.key) for item in self._ranges]
+        if not keys or any(is_name(part) for key in keys for part in key):
+            return []
+        return [
+            Pieces(((n, intervals(key[at])) for n, key in enumerate(keys)), 0)
+            for at in range(len(keys[0]))
+        ]
+
+    def __iter__(self) -> Any:
+        """Go over the items."""
+        yield from self.exact.values()
+        yield from self._ranges
+        if self._default is not None:
+            yield self._default
+
+    def find(self, key: Any, now: float) -> Item | None:
+        """Find the item of a key: a scalar, or a tuple where keys are concatenations."""
+        item = self.exact.get(key)
+        if item is None and self._ranges:
+            item = self._find_range(key)
+        if item is None:
+            item = self._default
+        if item is None or not self.ages:
+            return item
+        self._start(now)
+        return None if item.expires_at is not None and item.expires_at <= now else item
+
+    def admits(self, key: Any, walk: Walk) -> Item | None:
+        """Find the item of a packet's key, if what is counted for it lets the packet pass."""
+        item = self.find(key, walk.now)
+        if item is None or all(memory.passes(walk) for memory in item.memories):
+            return item
+        return None
+
+    def _find_range(self, key: Any) -> Item | None:
+        values = key if isinstance(key, tuple) else (key,)
+        if not self._pieces:
+            return next((item for item in self._ranges if _fits(item, values)), None)
+        found = -1
+        for pieces, value in zip(self._pieces, values):
+            found &= pieces.at(value)
+        return self._ranges[(found & -found).bit_length() - 1] if found else None
+
+    def _start(self, now: float) -> None:
+        """Let the elements of the text begin to age."""
+        if self._is_started:
+            return
+        self._is_started = True
+        for item in self:
+            left = item.element.expires
+            left = item.element.timeout or self.timeout if left is None else left
+            if left and item.expires_at is None:
+                item.expires_at = now + left
+
+    def add(self, key: Any, item: Item, now: float) -> bool:
+        """Add an item; say whether there was room."""
+        self._start(now)
+        size = self.size if self.size is not None else DYNAMIC_SIZE
+        if now >= self._clean_at:
+            self._removed = 0
+            self._forget_expired(now)
+        if len(self.exact) + self._removed >= size:
+            return False
+        self.exact.pop(key, None)
+        self.exact[key] = item
+        self.ages = self.ages or item.expires_at is not None
+        return True
+
+    def _forget_expired(self, now: float) -> None:
+        """Take out what has expired, of the elements that were entered first."""
+        for key in list(islice(self.exact, LOOKED_THROUGH)):
+            at = self.exact[key].expires_at
+            if at is not None and at <= now:
+                del self.exact[key]
+
+    def remove(self, key: Any, now: float) -> None:
+        """Take an element out, if it is there; its place is free a second later, as in Linux."""
+        if self.exact.pop(key, None) is not None:
+            self._removed += 1
+            self._clean_at = max(self._clean_at, now + GC_INTERVAL)
+
+    def save(self) -> object:
+        """Give the elements as they are."""
+        return {key: attrs.evolve(item) for key, item in self.exact.items()}
+
+    def restore(self, saved: object) -> None:
+        """Take the elements back."""
+        assert isinstance(saved, dict)
+        self.exact = saved
+
+    def written(self, now: float) -> tuple[Element, ...]:
+        """Write the elements that are there now."""
+        self._start(now)
+        return tuple(
+            _written(item, now) for item in self if item.expires_at is None or item.expires_at > now
+        )
+
+
+def _written(item: Item, now: float) -> Element:
+    expires = None if item.expires_at is None else item.expires_at - now
+    counted = tuple(memory.written() for memory in item.memories)
+    return attrs.evolve(item.element, expires=expires, statements=counted)
+
+
+def parts_of(constant: Constant) -> tuple[Constant, ...]:
+    """Give the parts of a constant; what is no concatenation has one."""
+    return constant.parts if isinstance(constant, Joined) else (constant,)
+
+
+def is_name(constant: Constant) -> bool:
+    """Say whether a constant stands for words, not numbers."""
+    is_word = isinstance(constant, Value) and isinstance(constant.value, str)
+    return is_word or isinstance(constant, Wildcard)
+
+
+def _fits(item: Item, values: tuple[Any, ...]) -> bool:
+    """Say whether each value is what the key's part stands for."""
+    return all(holds(part, value) for part, value in zip(parts_of(item.element.key), values))
+
+
+def holds(constant: Constant, value: Any) -> bool:
+    """Say whether a constant of one part stands for a value."""
+    if isinstance(constant, Wildcard):
+        return isinstance(value, str) and value.startswith(constant.start)
+    if isinstance(constant, Value):
+        return bool(constant.value == value)
+    return any(first <= value <= last for first, last in intervals(constant))

@@ -1,0 +1,190 @@
+"""How a chain is run: the rules that a packet can match, in their order, until one decides.
+
+The rules come from the index, which has looked at everything that can be looked up; what is left
+of them are steps. A rule that only decides has none. A traced walk goes through all rules instead,
+one by one, and tells its recorder how each went.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.9
+
+from statefulinspect.flowkey import TCP
+from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
+from statefulinspect.rules.engine.index import NUMBERS, Conditions, Index, Word, conditions_of
+from statefulinspect.rules.engine.intervals import Pair, complement
+from statefulinspect.rules.engine.scope import Scope
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.rule import Form, Rule
+from statefulinspect.rules.syntax.constants import Value
+from statefulinspect.rules.syntax.expressions import Select
+from statefulinspect.rules.syntax.statements import Decide, Match, Reject, Statement, looked_at
+from statefulinspect.rules.tables import Chain
+from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
+from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
+
+FINAL: Final = frozenset({"accept", "drop", "reject"})
+ENDS_ALL: Final = FINAL | {"return", "goto"}
+AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
+# By which a rule has told already what nft would add.
+TELLS: Final = {
+    "meta nfproto": "meta nfproto",
+    "meta protocol": "meta nfproto",
+    **{f"ct {way}l3proto": "meta nfproto" for way in ("", "original ", "reply ")},
+    **{f"ct {way}protocol": "meta l4proto" for way in ("", "original ", "reply ")},
+    "meta l4proto": "meta l4proto",
+    "ip protocol": "meta l4proto",
+    "ip6 nexthdr": "meta l4proto",
+}
+REJECT_NEEDS: Final[Mapping[str, Mapping[str, int]]] = {
+    "icmp": {"meta nfproto": IPV4_FAMILY},
+    "icmpv6": {"meta nfproto": IPV6_FAMILY},
+    "tcp reset": {"meta l4proto": TCP},
+}
+
+
+class Entry:
+    """Hold one form of a rule: what is looked up of it, and the steps that are left.
+
+    `decided` is what a rule without steps decides. What is looked up has a step only when a trace
+    asks for it: making all of them would take most of the time in which ten thousand rules compile.
+    """
+
+    __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "rule", "steps", "takes_all",
+                 "varies", "words")  # fmt: skip
+
+    def __init__(self, rule: Rule, form: Form, scope: Scope) -> None:
+        self.rule, self._scope = rule, scope
+        self._form = form = (*implied(form), *form)
+        self._deeds: list[Deed | None] = []
+        self.words: list[Word] = []
+        self.numbers: dict[str, Sequence[Pair]] = {}
+        is_pure = True  # so far only matches, which may be asked in any order
+        for statement in form:
+            is_pure = is_pure and isinstance(statement, Match)
+            found = conditions_of(statement) if is_pure and isinstance(statement, Match) else None
+            if scope.changes_state and found is not None and found.asks_state:
+                found = None
+            self._deeds.append(action_of(statement, scope) if found is None else None)
+            if found is not None:
+                self.words += found.words
+                self._ask_number(found)
+        left = [deed for deed in self._deeds if deed is not None]
+        self.varies = any(deed.varies for deed in left)
+        last = form[-1] if form else None
+        decides = isinstance(last, Decide) and len(left) == 1
+        self.decided = decision_of(last) if decides and isinstance(last, Decide) else None
+        self.steps: list[Step] = [deed.step for deed in left]
+        is_end = self.decided is not None and self.decided.kind in ENDS_ALL
+        self.takes_all = is_end and not self.numbers
+
+    @property
+    def deeds(self) -> list[tuple[Statement, Deed]]:
+        """Give every statement and its step."""
+        made = [deed or action_of(each, self._scope) for each, deed in zip(self._form, self._deeds)]
+        return list(zip(self._form, made))
+
+    def _ask_number(self, asked: Conditions) -> None:
+        """Ask for a number; where the same field is asked for twice, both have to hold."""
+        field, pairs = asked.field, asked.pairs
+        if field in self.numbers:
+            bits = NUMBERS[field][1] * 8
+            left_out = [*complement(self.numbers[field], bits), *complement(pairs, bits)]
+            pairs = complement(left_out, bits)
+        if field:
+            self.numbers[field] = pairs
+
+    def run(self, walk: Walk) -> Decision | None:
+        """Take the steps that are left; tell how the rule ends, None if it just ends."""
+        if self.varies:
+            walk.varies = True
+        for step in self.steps:
+            outcome = step(walk)
+            if outcome is not None:
+                return outcome
+        return None
+
+
+def implied(form: Form) -> list[Match]:
+    """Write what nft adds in front of a rule: the IP version of extension headers, and of reject.
+
+    What other selectors need is asked where they stand, behind a counter in front of them.
+    """
+    needs: dict[str, int] = {}
+    known: set[str] = set()
+    for statement in form:
+        wanted: dict[str, int] = {}
+        if isinstance(statement, Reject):
+            wanted.update(REJECT_NEEDS.get(statement.kind, {}))
+        for selector in looked_at(statement):
+            known.add(TELLS.get(selector.text, ""))
+            for text, allowed in selector.needs:
+                if selector.text.startswith(AT_THE_HEAD):
+                    wanted[text] = min(allowed)
+                else:
+                    known.add(text)
+        needs.update({text: value for text, value in wanted.items() if text not in known})
+    chosen = [(SELECTORS[text], value) for text, value in needs.items()]
+    return [Match(Select(each), "==", Value(value, each.type)) for each, value in chosen]
+
+
+class ChainProgram:
+    """Run the rules of one chain."""
+
+    __slots__ = ("_chains", "_index", "chain", "entries")
+
+    def __init__(self, chain: Chain, scope: Scope, chains: Mapping[str, ChainProgram]) -> None:
+        self.chain = chain
+        self._chains = chains
+        self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
+        self._index = Index(self.entries)
+
+    def run(self, walk: Walk) -> Decision | None:  # noqa: C901 - each new packet's way: flat is fast
+        """Let the rules decide; None if none of them does."""
+        if walk.recorder is not None:
+            return self._trace(walk, walk.recorder)
+        plan = self._index.plan(walk)
+        found, entries = plan.matching(walk), plan.entries
+        while found:
+            lowest = found & -found
+            entry = entries[lowest.bit_length() - 1]
+            outcome: Decision | None = entry.decided or entry.run(walk)
+            if outcome is not None:
+                kind = outcome.kind
+                if kind in FINAL:
+                    walk.rule = entry.rule
+                    return outcome
+                if kind == "return":
+                    return None
+                if kind == "goto":
+                    return self._chains[outcome.chain].run(walk)
+                if kind == "jump":
+                    decided = self._chains[outcome.chain].run(walk)
+                    if decided is not None:
+                        return decided
+            found ^= lowest
+        return None
+
+    def _trace(self, walk: Walk, recorder: Any) -> Decision | None:
+        """Go through all rules, and tell how each went."""
+        for entry in self.entries:
+            outcome: Decision | None = recorder.rule(entry, walk)
+            if outcome is None or outcome.kind == "continue":
+                continue
+            if outcome.kind in FINAL:
+                walk.rule = entry.rule
+                return outcome
+            if outcome.kind == "return":
+                return None
+            decided = self._chains[outcome.chain].run(walk)
+            if decided is not None or outcome.kind == "goto":
+                return decided
+        return None
+
+
+def chain_programs(chains: Iterable[Chain], scope: Scope) -> dict[str, ChainProgram]:
+    """Make the programs of a table's chains, by name."""
+    programs: dict[str, ChainProgram] = {}
+    for chain in chains:
+        programs[chain.name] = ChainProgram(chain, scope, programs)
+    return programs

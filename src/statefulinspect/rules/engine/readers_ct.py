@@ -1,0 +1,155 @@
+"""How `ct` is read: what is known of the packet's connection; nothing where there is none."""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Optional, Union
+
+from statefulinspect.connection import Connection, Side
+from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.terms import ESTABLISHED
+
+Scalar = Union[int, str]
+Reader = Callable[[Walk], Optional[Scalar]]
+Asker = Callable[[Walk, Connection], Optional[Scalar]]
+
+EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
+ESTABLISHED_BIT: Final = STATE_BITS[ESTABLISHED]
+NF_FAMILIES: Final = {4: 2, 6: 10}
+DIRECTIONS: Final = ("original", "reply")
+
+
+def _of_connection(ask: Asker) -> Reader:
+    def read(walk: Walk) -> Scalar | None:
+        return None if walk.connection is None else ask(walk, walk.connection)
+
+    return read
+
+
+def _status(walk: Walk, connection: Connection) -> int:
+    is_answer = walk.side is not None and walk.side.is_reply and walk.ct_bits == ESTABLISHED_BIT
+    return (
+        EXPECTED * (connection.master is not None)
+        | SEEN_REPLY * (connection.seen_reply or bool(is_answer))
+        | ASSURED * connection.is_assured
+        | CONFIRMED * (not walk.is_fresh)
+        | DYING * walk.is_ending
+    )
+
+
+def _expiration(walk: Walk, connection: Connection) -> int:
+    return 0 if walk.is_fresh else max(0, round((connection.expires_at - walk.now) * 1000))
+
+
+def _side(connection: Connection, way: int) -> Side:
+    return connection.reply_side if way else connection.original_side
+
+
+def _packets(walk: Walk, connection: Connection, way: int) -> int:
+    side = _side(connection, way)
+    return side.packets + (walk.is_counted and side is walk.side)
+
+
+def _octets(walk: Walk, connection: Connection, way: int) -> int:
+    side = _side(connection, way)
+    return side.octets + (walk.packet.length if walk.is_counted and side is walk.side else 0)
+
+
+Counter = Callable[[Walk, Connection, int], int]
+
+
+def _both(count: Counter) -> Asker:
+    return lambda walk, connection: count(walk, connection, 0) + count(walk, connection, 1)
+
+
+def _one(count: Counter, way: int) -> Asker:
+    return lambda walk, connection: count(walk, connection, way)
+
+
+def _average(octets: Asker, packets: Asker) -> Asker:
+    def average(walk: Walk, connection: Connection) -> int:
+        count = packets(walk, connection)
+        return octets(walk, connection) // count if count else 0  # type: ignore[operator]
+
+    return average
+
+
+def _flow(attribute: str, way: int, family: int = 0) -> Asker:
+    """Read an address or port of one direction; None where the IP version is another."""
+
+    def ask(_: Walk, connection: Connection) -> int | None:
+        flow = connection.reply if way else connection.original
+        if family and flow.family != family:
+            return None
+        found = getattr(flow, attribute)
+        return None if found is None else int(found)
+
+    return ask
+
+
+def _own_part(at: int, way: int) -> Asker:
+    """Read two octets of the key behind the addresses: a port, or an ICMP identifier."""
+
+    def ask(_: Walk, connection: Connection) -> int:
+        key = _side(connection, way).key
+        start = (8 if len(key) <= 12 else 32) + at
+        return int.from_bytes(key[start : start + 2], "big")
+
+    return ask
+
+
+def _zone(way: int) -> Asker:
+    return lambda _, connection: connection.zones[way]
+
+
+def _direction(walk: Walk) -> int | None:
+    return None if walk.side is None else walk.side.is_reply
+
+
+_GENERAL: Final[dict[str, Asker]] = {
+    "status": _status,
+    "mark": lambda _, connection: connection.mark,
+    "expiration": _expiration,
+    "helper": lambda _, connection: connection.helper,
+    "label": lambda _, connection: connection.labels,
+    "zone": lambda _, connection: connection.zone,
+    "bytes": _both(_octets),
+    "packets": _both(_packets),
+    "avgpkt": _average(_both(_octets), _both(_packets)),
+    "l3proto": lambda _, connection: NF_FAMILIES[connection.original.family],
+    "protocol": lambda _, connection: connection.protocol,
+}
+
+
+def _directed(way: int) -> dict[str, Asker]:
+    return {
+        "bytes": _one(_octets, way),
+        "packets": _one(_packets, way),
+        "avgpkt": _average(_one(_octets, way), _one(_packets, way)),
+        "zone": _zone(way),
+        "l3proto": _GENERAL["l3proto"],
+        "protocol": _GENERAL["protocol"],
+        "ip saddr": _flow("source", way, 4),
+        "ip daddr": _flow("destination", way, 4),
+        "ip6 saddr": _flow("source", way, 6),
+        "ip6 daddr": _flow("destination", way, 6),
+        "saddr": _flow("source", way),
+        "daddr": _flow("destination", way),
+        "proto-src": _own_part(0, way),
+        "proto-dst": _own_part(2, way),
+    }
+
+
+CT_READERS: Final[dict[str, Reader]] = {
+    "ct state": lambda walk: walk.ct_bits,
+    "ct direction": _direction,
+    **{f"ct {key}": _of_connection(ask) for key, ask in _GENERAL.items()},
+    **{
+        f"ct {direction} {key}": _of_connection(ask)
+        for way, direction in enumerate(DIRECTIONS)
+        for key, ask in _directed(way).items()
+    },
+}
+_VARIES: Final = ("status", "mark", "expiration", "helper", "label", "bytes", "packets", "avgpkt")
+CT_SETTLED: Final = frozenset(
+    text for text in CT_READERS if text.split()[-1] not in _VARIES and "count" not in text
+)

@@ -1,0 +1,78 @@
+"""How `meta` is read: what is known of a packet beside its bytes, and little of the machine.
+
+The library knows no socket, no bridge and no route: a packet is as one that is forwarded between
+devices without a link layer. So `meta skuid` and `meta ibrname` match nothing, groups of interfaces
+are 0, and the processor is the first. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Optional, Union
+
+from statefulinspect.rules.engine.walk import Walk
+
+Scalar = Union[int, str]
+Reader = Callable[[Walk], Optional[Scalar]]
+
+ETHER_TYPES: Final = {4: 0x0800, 6: 0x86DD}
+NF_FAMILIES: Final = {4: 2, 6: 10}
+HOST, BROADCAST, MULTICAST = 0, 1, 2  # kinds of packets, by their link-layer destination
+NO_LINK_LAYER: Final = 0xFFFE  # ARPHRD_NONE
+LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK
+DAY: Final = 86_400
+FIRST_DAY: Final = 4  # 1970-01-01 was a Thursday; Sunday is 0
+
+
+def _pkttype(walk: Walk) -> int:
+    destination = walk.packet.destination_octets
+    if destination == b"\xff\xff\xff\xff":
+        return BROADCAST
+    is_group = destination[:1] == b"\xff" if len(destination) == 16 else 224 <= destination[0] < 240
+    return MULTICAST if is_group else HOST
+
+
+def _interface_type(name: str) -> int | None:
+    if not name:
+        return None
+    return LOOPBACK_TYPE if name == "lo" else NO_LINK_LAYER
+
+
+def _nothing(_: Walk) -> None:
+    return None
+
+
+def _zero(_: Walk) -> int:
+    return 0
+
+
+META_READERS: Final[dict[str, Reader]] = {
+    "meta length": lambda walk: walk.packet.length,
+    "meta nfproto": lambda walk: NF_FAMILIES[walk.packet.family],
+    "meta protocol": lambda walk: ETHER_TYPES[walk.packet.family],
+    "meta l4proto": lambda walk: walk.protocol,
+    "meta mark": lambda walk: walk.mark,
+    "meta iif": lambda walk: walk.iif,
+    "meta oif": lambda walk: walk.oif,
+    "meta iifname": lambda walk: walk.iif,
+    "meta oifname": lambda walk: walk.oif,
+    "meta iiftype": lambda walk: _interface_type(walk.iif),
+    "meta oiftype": lambda walk: _interface_type(walk.oif),
+    "meta pkttype": _pkttype,
+    "meta time": lambda walk: int(walk.now * 1_000_000_000),
+    "meta hour": lambda walk: int(walk.now % DAY),
+    "meta day": lambda walk: (int(walk.now // DAY) + FIRST_DAY) % 7,
+    **dict.fromkeys(
+        ("meta skuid", "meta skgid", "meta cgroup", "meta ibrname", "meta obrname"), _nothing
+    ),
+    **dict.fromkeys(("meta ibrpvid", "meta ibrvproto", "meta sdif", "meta sdifname"), _nothing),
+    "meta iifgroup": lambda walk: 0 if walk.iif else None,
+    "meta oifgroup": lambda walk: 0 if walk.oif else None,
+    **dict.fromkeys(("meta priority", "meta cpu", "meta nftrace", "meta rtclassid"), _zero),
+    "meta secpath": _zero,
+}
+META_SETTLED: Final = frozenset(META_READERS) - {
+    "meta length",
+    "meta time",
+    "meta hour",
+    "meta day",
+}

@@ -1,0 +1,155 @@
+"""How what a rule looks at is read: masks, concatenations and maps over the selectors' readers."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Callable, Final, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
+
+from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.readers import SETTLED, reader
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.constants import Joined, SetLiteral, SetRef, Value
+from statefulinspect.rules.syntax.expressions import (
+    Binary,
+    Concat,
+    Lookup,
+    Numgen,
+    Select,
+)
+
+Read = Callable[[Walk], Any]
+
+OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+}
+
+
+class Need(NamedTuple):
+    """Hold what has to be before something can be read: a reader and the values it may give."""
+
+    read: Read
+    allowed: frozenset[int]
+
+
+class Reading(NamedTuple):
+    """Hold how something is read, and whether packets of one flow may differ in it."""
+
+    read: Read
+    varies: bool
+
+
+class Round:
+    """Count up from packet to packet, and begin anew at a modulus: numgen inc."""
+
+    __slots__ = ("_modulus", "_offset", "_rounds")
+
+    def __init__(self, modulus: int, offset: int) -> None:
+        self._modulus, self._offset, self._rounds = modulus, offset, 0
+
+    def next(self, walk: Walk) -> int:
+        """Give the next number."""
+        walk.touch(self)
+        self._rounds += 1
+        return (self._rounds - 1) % self._modulus + self._offset
+
+    def save(self) -> object:
+        """Give the number of packets so far."""
+        return self._rounds
+
+    def restore(self, saved: object) -> None:
+        """Take the number back."""
+        assert isinstance(saved, int)
+        self._rounds = saved
+
+
+Sets = Mapping[str, LiveSet]
+
+
+def reading_of(expression: object, sets: Sets) -> Reading:
+    """Make the reader of an expression or a constant; None is read where there is nothing."""
+    if isinstance(expression, Select):
+        selector = expression.selector
+        return Reading(reader(selector.text), selector.text not in SETTLED)
+    if isinstance(expression, Binary):
+        return _binary(expression, sets)
+    if isinstance(expression, Concat):
+        return _concat([reading_of(part, sets) for part in expression.parts])
+    if isinstance(expression, Lookup):
+        return _lookup(expression, sets)
+    if isinstance(expression, Numgen):
+        return Reading(Round(expression.modulus, expression.offset).next, varies=True)
+    value = constant_of(expression)
+    return Reading(lambda _: value, varies=False)
+
+
+def constant_of(constant: object) -> Any:
+    """Give the value of a constant, a tuple for a concatenation."""
+    if isinstance(constant, Joined):
+        return tuple(map(constant_of, constant.parts))
+    if isinstance(constant, Value):
+        return constant.value
+    return getattr(constant, "mask", constant)
+
+
+def _binary(expression: Binary, sets: Sets) -> Reading:
+    left, right = reading_of(expression.left, sets), reading_of(expression.right, sets)
+    operate = OPERATIONS[expression.operator]
+    mask = (1 << max(expression.sizes[0], 1)) - 1
+
+    def read(walk: Walk) -> int | None:
+        first, second = left.read(walk), right.read(walk)
+        return None if first is None or second is None else operate(first, second) & mask
+
+    return Reading(read, left.varies or right.varies)
+
+
+def _concat(parts: list[Reading]) -> Reading:
+    reads = [part.read for part in parts]
+
+    def read(walk: Walk) -> tuple[Any, ...] | None:
+        values = tuple([each(walk) for each in reads])
+        return None if None in values else values
+
+    return Reading(read, any(part.varies for part in parts))
+
+
+def live_set(data: SetLiteral | SetRef, sets: Sets) -> LiveSet:
+    """Give the set of a name, or make an anonymous one."""
+    if isinstance(data, SetRef):
+        return sets[data.name]
+    return LiveSet(Item(each, each.data) for each in data.elements)
+
+
+def may_change(found: LiveSet) -> bool:
+    """Say whether a set may hold something else for the next packet."""
+    return found.is_dynamic or found.ages or found.remembers
+
+
+def _lookup(expression: Lookup, sets: Sets) -> Reading:
+    key, found = reading_of(expression.key, sets), live_set(expression.data, sets)
+
+    def read(walk: Walk) -> Any:
+        value = key.read(walk)
+        item = None if value is None else found.admits(value, walk)
+        return None if item is None else constant_of(item.data)
+
+    return Reading(read, key.varies or may_change(found))
+
+
+def needs_of(expression: object) -> Iterator[Need]:
+    """Go over what has to be before an expression can be read, in nft's order."""
+    if isinstance(expression, Select):
+        for text, allowed in expression.selector.needs:
+            yield Need(reader(text), allowed)
+    elif isinstance(expression, Binary):
+        yield from needs_of(expression.left)
+        yield from needs_of(expression.right)
+    elif isinstance(expression, Concat):
+        for part in expression.parts:
+            yield from needs_of(part)
+    elif isinstance(expression, Lookup):
+        yield from needs_of(expression.key)

@@ -1,0 +1,80 @@
+"""What the rules of one table can name: its live sets, and its objects ready for use."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.memory import (
+    CounterMemory,
+    LimitMemory,
+    Memory,
+    QuotaMemory,
+    memories_of,
+)
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.objects import (
+    NamedCounter,
+    NamedLimit,
+    NamedObject,
+    NamedQuota,
+    NamedSet,
+    kind_of,
+)
+from statefulinspect.rules.syntax.stateful import Count
+from statefulinspect.rules.syntax.statements import Assign, Exempt, UpdateSet
+from statefulinspect.rules.tables import Table
+
+Use = Callable[[Walk], bool]  # what using an object does to a packet; says whether it passes
+Provider = Callable[[NamedObject], Use]  # makes the use of objects that act on connections
+
+
+@attrs.frozen(eq=False)
+class Scope:
+    """Hold sets by name, and memories or uses of objects by kind and name.
+
+    `changes_state` tells that some rule changes what a packet's ct state is.
+    """
+
+    sets: Mapping[str, LiveSet]
+    objects: Mapping[tuple[str, str], Any]
+    changes_state: bool = False
+
+
+def scope_of(table: Table, provide: Provider) -> Scope:
+    """Make the scope of a table's rules."""
+    statements = [each for rule in table for form in rule.forms for each in form]
+    filled = {each.name for each in statements if isinstance(each, UpdateSet)}
+    changes_state = any(
+        isinstance(each, Exempt) or (isinstance(each, Assign) and each.target.text.endswith("zone"))
+        for each in statements
+    )
+    sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
+    objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
+    return Scope(sets, objects, changes_state)
+
+
+def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:
+    items = [
+        Item(each, each.data, memories=memories_of(each.statements or named.statements))
+        for each in named.elements
+    ]
+    return LiveSet(
+        items,
+        timeout=named.timeout,
+        size=named.size,
+        is_dynamic=is_filled,
+        statements=named.statements,
+    )
+
+
+def _usable(named: NamedObject, provide: Provider) -> Memory | Use:
+    if isinstance(named, NamedCounter):
+        return CounterMemory.of(Count(named.packets, named.octets))
+    if isinstance(named, NamedQuota):
+        return QuotaMemory.of(named.quota)
+    if isinstance(named, NamedLimit):
+        return LimitMemory(named.limit)
+    return provide(named)

@@ -1,0 +1,69 @@
+"""What rules put into sets and maps: elements that packets add, renew and delete."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.memory import memories_of
+from statefulinspect.rules.engine.reading import Sets, needs_of, reading_of
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.constants import Element, Joined, Value
+from statefulinspect.rules.syntax.statements import UpdateSet
+
+Change = Callable[[Walk], bool]
+
+
+def updater(update: UpdateSet, sets: Sets) -> Change:
+    """Make what a statement does to its set; it says whether the packet goes on."""
+    found, needs = sets[update.name], list(needs_of(update.key))
+    read = reading_of(update.key, sets).read
+    data = None if update.data is None else reading_of(update.data, sets).read
+    types = update.key.types
+    data_types = () if update.data is None else _types(update.data)
+    renews = update.operation == "update"
+
+    def change(walk: Walk) -> bool:
+        if any(need.read(walk) not in need.allowed for need in needs):
+            return False
+        key = read(walk)
+        value = None if data is None else data(walk)
+        if key is None or (data is not None and value is None):
+            return False
+        walk.touch(found)
+        if update.operation == "delete":
+            found.remove(key, walk.now)
+            return True
+        item = found.find(key, walk.now)
+        timeout = found.timeout if update.timeout is None else update.timeout
+        deadline = None if timeout is None else walk.now + timeout
+        if item is None:
+            element = Element(
+                written(key, types), written(value, data_types), timeout=update.timeout
+            )
+            item = _item(element, deadline, update, found)
+            if not found.add(key, item, walk.now):
+                return False
+        elif renews and deadline is not None:
+            item.expires_at = deadline
+        return all(memory.passes(walk) for memory in item.memories)
+
+    return change
+
+
+def _item(element: Element, deadline: float | None, update: UpdateSet, found: LiveSet) -> Item:
+    memories = memories_of(update.statements or found.statements)
+    return Item(element, element.data, deadline, memories)
+
+
+def _types(data: Any) -> Any:
+    return data.types if hasattr(data, "types") else (data.type,)
+
+
+def written(key: Any, types: Any) -> Any:
+    """Write a key as constants of its types."""
+    if key is None:
+        return None
+    if isinstance(key, tuple):
+        return Joined(tuple(Value(part, kind) for part, kind in zip(key, types)))
+    return Value(key, types[0])

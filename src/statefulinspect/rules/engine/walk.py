@@ -1,0 +1,153 @@
+"""What rules see of one packet on its way, and what they have done to it so far.
+
+A walk goes through the base chains of a path in their order. It knows the packet, its connection
+once it is tracked, and the interfaces that the hook knows. `varies` tells that the next packet of
+the same flow may fare otherwise; if it stays false, the conclusion holds for all of them, and only
+the counters in `tally` go on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Optional, Protocol
+
+import attrs
+
+from statefulinspect.connection import Connection, Side
+from statefulinspect.decoding import FRAGMENT_OFFSET, LATER_FRAGMENT
+from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT, extension_size
+from statefulinspect.packet import Packet
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.syntax.stateful import Tally
+from statefulinspect.terms import CtState, Reason
+from statefulinspect.zones import Zone
+
+# The bits of `ct state` in nftables.
+STATE_BITS: Final = {
+    CtState.INVALID: 1,
+    CtState.ESTABLISHED: 2,
+    CtState.RELATED: 4,
+    CtState.NEW: 8,
+    CtState.UNTRACKED: 64,
+}
+INVALID_BIT: Final = STATE_BITS[CtState.INVALID]  # also what a packet is that is not tracked yet
+
+
+class Memory(Protocol):
+    """Say what a walk asks of what rules remember: that it can be put back as it was."""
+
+    def save(self) -> object:
+        """Give what is remembered, for `restore`."""
+        ...
+
+    def restore(self, saved: object) -> None:
+        """Remember what was saved, and nothing since."""
+        ...
+
+
+class Recorder(Protocol):
+    """Say what listens to a walk that is traced."""
+
+    def touch(self, memory: Memory) -> None:
+        """Note that something is about to be changed."""
+        ...
+
+    def chain(self, base: Any, walk: Walk) -> None:
+        """Note that the packet comes to a base chain."""
+        ...
+
+    def rule(self, entry: Any, walk: Walk) -> Any:
+        """Let a rule's steps be taken; tell how it ended, and note it."""
+        ...
+
+    def verdict(self, base: Any, decision: Any) -> None:
+        """Note how a base chain ended; None is its policy."""
+        ...
+
+
+Finder = Callable[[Zone, int, bytes], Optional[Side]]
+
+
+@attrs.define(eq=False)
+class Walk:
+    """Hold what rules see of a packet; `mark` and `zone` are the packet's, and rules change them.
+
+    `protocol` and `l4`, where its header begins, are None where rules cannot know them.
+    `ct_bits` is the packet's `ct state` as nftables' bits. `is_tracked` tells that conntrack has
+    seen the packet, `is_fresh` that its connection is not in the table yet, `is_counted` that it
+    counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
+    the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
+    """
+
+    packet: Packet
+    now: float
+    iif: str
+    oif: str
+    mark: int
+    zone: Zone
+    wire: bytes
+    protocol: int | None
+    l4: int | None
+    find: Finder
+    is_ending: bool = False
+    ct_bits: int = INVALID_BIT
+    side: Side | None = None
+    connection: Connection | None = None
+    is_tracked: bool = False
+    is_fresh: bool = False
+    is_counted: bool = False
+    is_exempt: bool = False
+    has_zone: bool = False
+    is_sent_on: bool = False
+    varies: bool = False
+    rule: Rule | None = None
+    tally: list[Tally] | None = None
+    refused: Reason | None = None
+    recorder: Recorder | None = None
+
+    def touch(self, memory: Memory) -> None:
+        """Note that something is about to be changed, if anybody wants to know."""
+        self.varies = True
+        if self.recorder is not None:
+            self.recorder.touch(memory)
+
+
+def find_none(_: Zone, __: int, ___: bytes) -> None:
+    """Find no connection: for rules that are asked without a table."""
+
+
+def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
+    """Begin the walk of a packet; `find` finds the side of a connection."""
+    walk = Walk(
+        packet,
+        now,
+        packet.iif,
+        packet.oif,
+        packet.mark,
+        packet.zone,
+        packet.wire,
+        packet.protocol,
+        packet.l4,
+        find,
+    )
+    if packet.family == 6 and packet.wire[6] in EXTENSIONS:
+        walk.protocol, walk.l4 = transport_for_rules(packet.wire, packet.stop)
+    elif packet.fragment_at and int.from_bytes(packet.wire[6:8], "big") & FRAGMENT_OFFSET:
+        walk.l4 = None
+    return walk
+
+
+def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]:
+    """Find an IPv6 packet's protocol and transport header as Linux does for rules.
+
+    Other than tracking, they take the authentication header for a protocol. Neither is known behind
+    a header that is cut short, and a later fragment has no transport header.
+    """
+    header, at = wire[6], 40
+    while header in EXTENSIONS and header != AUTHENTICATION:
+        if at + (4 if header == FRAGMENT else 2) > stop:
+            return None, None
+        if header == FRAGMENT and int.from_bytes(wire[at + 2 : at + 4], "big") & LATER_FRAGMENT:
+            is_known = wire[at] not in EXTENSIONS
+            return (wire[at] if is_known else None), None
+        header, at = wire[at], at + extension_size(header, wire[at + 1])
+    return header, at

@@ -1,0 +1,109 @@
+"""Where in a packet's bytes headers and options are: for the selectors that name them."""
+
+from __future__ import annotations
+
+from typing import Callable, Final, Optional
+
+from statefulinspect.extensions import (
+    EXTENSIONS,
+    FRAGMENT,
+    extension_size,
+)
+from statefulinspect.flowkey import TCP
+from statefulinspect.rules.engine.walk import Walk
+
+Finder = Callable[[Walk], Optional[int]]
+
+END, NOP = 0, 1  # kinds of TCP and IPv4 options that have no length
+TCP_HEADER: Final = 20
+
+
+def transport(walk: Walk) -> int | None:
+    """Find the transport header."""
+    return walk.l4
+
+
+def find_extension(number: int) -> Finder:
+    """Make the finder of an IPv6 extension header, which gives its offset."""
+
+    def find(walk: Walk) -> int | None:
+        wire, stop = walk.wire, walk.packet.stop
+        if walk.packet.family != 6:
+            return None
+        header, at = wire[6], 40
+        while header != number:
+            if header not in EXTENSIONS or at + 2 > stop:
+                return None
+            if header == FRAGMENT and wire[at + 2] | wire[at + 3] & 0xF8:
+                return None
+            header, at = wire[at], at + extension_size(header, wire[at + 1])
+        return at
+
+    return find
+
+
+def find_tcp_option(kind: int) -> Finder:
+    """Make the finder of a TCP option, which gives the offset of its kind octet."""
+
+    def find(walk: Walk) -> int | None:
+        wire, end, at = walk.wire, walk.packet.stop, walk.l4
+        if walk.protocol != TCP or at is None or at + TCP_HEADER > end:
+            return None
+        stop = at + (wire[at + 12] >> 4) * 4
+        return None if stop > end else _find_tcp_option(wire, kind, at + TCP_HEADER, stop)
+
+    return find
+
+
+def find_ipv4_option(kind: int) -> Finder:
+    """Make the finder of an IPv4 option, which gives the offset of its type octet."""
+
+    def find(walk: Walk) -> int | None:
+        packet = walk.packet
+        if packet.family != 4:
+            return None
+        return _find_option(walk.wire, kind, 20, packet.l4)
+
+    return find
+
+
+def _find_tcp_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
+    """Go over options as Linux does for rules: up to the octet before the last, ends included."""
+    while at < stop - 1:
+        if wire[at] == kind:
+            return at
+        at += 1 if wire[at] <= NOP else max(wire[at + 1], 1)
+    return None
+
+
+def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
+    """Go over IPv4 options up to the one wanted; what is malformed ends the search."""
+    while at < stop:
+        found = wire[at]
+        if found == kind:
+            return at
+        if found == END:
+            return None
+        if found == NOP:
+            at += 1
+            continue
+        if at + 1 >= stop or wire[at + 1] < 2:
+            return None
+        at += wire[at + 1]
+    return None
+
+
+def send_on(walk: Walk) -> None:
+    """Take a hop off the packet, as Linux does before the rules of forward see it.
+
+    The IPv4 checksum is brought up to date as it is done on the way (RFC 1624), right or wrong.
+    """
+    walk.is_sent_on = True
+    wire = walk.wire
+    if walk.packet.family == 6:
+        walk.wire = wire[:7] + bytes([max(wire[7] - 1, 0)]) + wire[8:]
+        return
+    checksum = int.from_bytes(wire[10:12], "big") + 0x0100
+    checksum = (checksum + (checksum >= 0xFFFF)) & 0xFFFF
+    head = bytes([max(wire[8] - 1, 0), wire[9]]) + checksum.to_bytes(2, "big")
+    walk.wire = wire[:8] + head + wire[12:]

@@ -1,0 +1,1 @@
+"""nft's text, read into nft's JSON."""

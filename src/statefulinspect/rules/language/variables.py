@@ -1,0 +1,162 @@
+"""What variables stand for, and how included files come in: the pass behind the parser.
+
+A variable holds from its definition on, within the block of its definition and the blocks in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.language.items import Define, Draft, Include, Property, Undefine
+from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at
+
+Parse = Callable[[str, str], list[Any]]  # text and what it may hold, to items
+
+
+class Scope:
+    """Hold the variables of a block, and those around it."""
+
+    def __init__(self, outer: Scope | None = None) -> None:
+        self._values: dict[str, Any] = {}
+        self._outer = outer
+
+    def define(self, item: Define, value: Any) -> None:
+        """Let a name stand for a value; RuleError if it already stands for one."""
+        if item.name in self._values and not item.is_redefined:
+            msg = f"{str(item.name)!r} is defined already: expected redefine"
+            raise error_at(item.name, msg)
+        self._values[item.name] = value
+
+    def undefine(self, item: Undefine) -> None:
+        """Forget a name; RuleError if it was not defined in this block."""
+        if item.name not in self._values:
+            msg = f"{str(item.name)!r} is not defined here"
+            raise error_at(item.name, msg)
+        del self._values[item.name]
+
+    def value(self, variable: Word) -> Any:
+        """Give what a variable stands for."""
+        for scope in self._scopes():
+            if variable[1:] in scope._values:  # noqa: SLF001 - of its own class
+                return scope._values[variable[1:]]  # noqa: SLF001
+        names = [f"${name}" for scope in self._scopes() for name in scope._values]  # noqa: SLF001
+        known = f"expected one of {', '.join(names)}" if names else "no variable is defined"
+        msg = f"{str(variable)!r}: {known}"
+        raise error_at(variable, msg)
+
+    def _scopes(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope._outer  # noqa: SLF001
+
+
+class Filler:
+    """Fill in variables and included files."""
+
+    def __init__(self, parse: Parse, resolve: Callable[[str], str] | None) -> None:
+        self._parse = parse
+        self._resolve = resolve
+        self._open_files: list[str] = []
+
+    def fill(self, items: list[Any], scope: Scope, within: str = "start") -> list[Any]:
+        """Give the items with every variable and included file filled in."""
+        filled: list[Any] = []
+        for item in items:
+            if isinstance(item, Define):
+                scope.define(item, substitute(item.value, scope))
+            elif isinstance(item, Undefine):
+                scope.undefine(item)
+            elif isinstance(item, Include):
+                filled += self._include(item.file, scope, within)
+            else:
+                filled.append(self._filled(item, scope))
+        return filled
+
+    def _filled(self, item: Any, scope: Scope) -> Any:
+        if isinstance(item, Draft):
+            item.fields = substitute(item.fields, scope)
+            if item.items is not None:
+                within = f"{item.kind}_items"
+                item.items = self.fill(item.items, Scope(scope), within)
+        elif isinstance(item, Property):
+            item.value = substitute(item.value, scope)
+        else:
+            item = substitute(item, scope)
+        return item
+
+    def _include(self, file: Word, scope: Scope, within: str) -> list[Any]:
+        """Read an included file; its definitions are those of the block that includes it."""
+        if file in self._open_files:
+            chain = " -> ".join([*self._open_files, file])
+            msg = f"include {str(file)!r}: it includes itself: {chain}"
+            raise error_at(file, msg)
+        items = self._read(file, within)
+        self._open_files.append(str(file))
+        filled = self.fill(items, scope, within)
+        self._open_files.pop()
+        return filled
+
+    def _read(self, file: Word, within: str) -> list[Any]:
+        if self._resolve is None:
+            msg = (
+                f"include {str(file)!r}: expected no files, for there is nothing to read them with"
+            )
+            raise error_at(file, msg)
+        try:
+            text = self._resolve(str(file))
+        except (OSError, LookupError) as error:
+            msg = f"include {str(file)!r}: {error}"
+            raise error_at(file, msg) from None
+        try:
+            items = self._parse(text, within)
+        except RuleError as error:
+            raise RuleError(error.message, error.line, error.column, str(file)) from None
+        for item in items:
+            name_file(item, str(file))
+        return items
+
+
+def name_file(part: Any, name: str) -> None:
+    """Write on every part of an item which file it stands in."""
+    if isinstance(part, (Node, Word, Number, Seconds)):
+        part.name = name
+    if isinstance(part, dict):
+        part = list(part.values())
+    elif attrs.has(type(part)):
+        part = [getattr(part, field.name) for field in attrs.fields(type(part))]
+    if isinstance(part, list):
+        for each in part:
+            name_file(each, name)
+
+
+def substitute(part: Any, scope: Scope) -> Any:
+    """Give a part of the tree with what its variables stand for."""
+    if isinstance(part, Word):
+        return scope.value(part) if part.type == "VARIABLE" else part
+    if isinstance(part, Node):
+        for key, value in part.items():
+            if isinstance(value, (Word, list, dict)):
+                part[key] = substitute(value, scope)
+        if "set" in part and isinstance(part["set"], list):
+            part["set"] = _flat(part["set"])
+        return part
+    if isinstance(part, dict):
+        return {key: substitute(value, scope) for key, value in part.items()}
+    if isinstance(part, list):
+        return [substitute(each, scope) for each in part]
+    return part
+
+
+def _flat(elements: list[Any]) -> list[Any]:
+    """Let the elements of a set that stands among elements stand there themselves."""
+    flat: list[Any] = []
+    for element in elements:
+        if isinstance(element, Node) and isinstance(element.get("set"), list):
+            flat += element["set"]
+        else:
+            flat.append(element)
+    return flat

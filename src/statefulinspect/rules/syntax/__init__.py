@@ -1,0 +1,1 @@
+"""What rules say, as objects that print as nft text."""

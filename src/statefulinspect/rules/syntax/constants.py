@@ -1,0 +1,216 @@
+"""What a rule compares with: constants, ranges, sets.
+
+Constants are numbers already, in the type of what they are compared with, and print as nft prints
+them. Each can tell the intervals that it stands for; interface names alone are words.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Optional, Union  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.words.datatypes import DataType
+
+Scalar = Union[int, str]
+Interval = tuple[int, int]
+
+
+@attrs.frozen
+class Value:
+    """Hold one constant of a type; a word for interface and helper names."""
+
+    value: Scalar
+    type: DataType
+
+    def __str__(self) -> str:
+        """Write it as nft does; several bits of a bit mask joined by |."""
+        if self.type.is_bitmask and isinstance(self.value, int) and self.value & (self.value - 1):
+            return " | ".join(self.type.show(bit) for bit in bits_of(self.value))
+        if isinstance(self.value, str) and self.value.endswith("*"):
+            return self.type.show(rf"{self.value[:-1]}\*")  # no wildcard
+        return self.type.show(self.value)
+
+
+@attrs.frozen
+class Span:
+    """Hold a range of constants, both ends included."""
+
+    first: int
+    last: int
+    type: DataType
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{bare(self.first, self.type)}-{bare(self.last, self.type)}"
+
+
+@attrs.frozen
+class Prefix:
+    """Hold the constants that share their first `length` bits of `bits`."""
+
+    value: int
+    length: int
+    bits: int
+    type: DataType
+
+    @property
+    def span(self) -> Interval:
+        """Tell the first and the last of them."""
+        rest = (1 << (self.bits - self.length)) - 1
+        return self.value & ~rest, self.value | rest
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{bare(self.value, self.type)}/{self.length}"
+
+
+@attrs.frozen
+class Wildcard:
+    """Hold the interface names that begin alike: `eth*`."""
+
+    start: str
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f'"{self.start}*"'
+
+
+@attrs.frozen
+class Bits:
+    """Hold bits of a mask, listed with commas: any of them will do."""
+
+    values: tuple[int, ...]
+    type: DataType
+
+    @property
+    def mask(self) -> int:
+        """Tell all the bits together."""
+        mask = 0
+        for value in self.values:
+            mask |= value
+        return mask
+
+    def __str__(self) -> str:
+        """Write them as nft does."""
+        return ",".join(self.type.show(value) for value in self.values)
+
+
+@attrs.frozen
+class Joined:
+    """Hold one constant for each part of a concatenation."""
+
+    parts: tuple[Constant, ...]
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return " . ".join(map(str, self.parts))
+
+
+@attrs.frozen
+class Anything:
+    """Stand for every key that no other element of a map has."""
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return "*"
+
+
+Constant = Union[Value, Span, Prefix, Wildcard, Bits, Joined, Anything]
+
+
+@attrs.frozen
+class Element:
+    """Hold one element of a set, or of a map if it has data; times are in seconds.
+
+    `data` is a constant, or whatever a verdict map or a map of objects leads to.
+    """
+
+    key: Constant
+    data: object = None
+    timeout: Optional[float] = None  # noqa: UP045 - Python 3.9
+    expires: Optional[float] = None  # noqa: UP045 - Python 3.9
+    comment: str = ""
+    statements: tuple[object, ...] = ()
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        words = [str(self.key)]
+        words += [str(each) for each in self.statements]
+        words += [f"timeout {duration(self.timeout)}"] if self.timeout is not None else []
+        words += [f"expires {duration(self.expires)}"] if self.expires is not None else []
+        words += [f"comment {quoted(self.comment)}"] if self.comment else []
+        data = "" if self.data is None else f" : {_data(self.data)}"
+        return " ".join(words) + data
+
+
+@attrs.frozen
+class SetLiteral:
+    """Hold an anonymous set or map."""
+
+    elements: tuple[Element, ...]
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{{ {', '.join(map(str, self.elements))} }}"
+
+
+@attrs.frozen
+class SetRef:
+    """Name a set or map of the table."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"@{self.name}"
+
+
+AnySet = Union[SetLiteral, SetRef]
+Right = Union[Constant, SetLiteral, SetRef]
+
+
+def bits_of(mask: int) -> Iterator[int]:
+    """Go over the bits of a mask, the lowest first."""
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1
+
+
+def intervals(constant: Constant) -> Iterator[Interval]:
+    """Go over the intervals of numbers that a constant of one part stands for."""
+    if isinstance(constant, Value):
+        assert isinstance(constant.value, int)
+        yield constant.value, constant.value
+    elif isinstance(constant, Span):
+        yield constant.first, constant.last
+    elif isinstance(constant, Prefix):
+        yield constant.span
+    elif isinstance(constant, Bits):
+        yield constant.mask, constant.mask
+
+
+def bare(value: int, kind: DataType) -> str:
+    """Write a number without a word: in ranges nft reads none, and behind & other ones."""
+    if not kind.symbols:
+        return kind.show(value)
+    return f"{value:#x}" if kind.is_bitmask else kind.number_form.format(value)
+
+
+def _data(data: object) -> str:
+    return quoted(data) if isinstance(data, str) else str(data)
+
+
+def quoted(word: str) -> str:
+    """Write a word in quotation marks."""
+    return f'"{word}"'
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as nft does: 1d2h3m4s500ms."""
+    left = round(seconds * 1000)
+    words = ""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        words += f"{count}{unit}" if count else ""
+    return words or "0s"

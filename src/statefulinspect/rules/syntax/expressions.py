@@ -1,0 +1,137 @@
+"""What a rule looks at: one thing or several, through masks, shifts and maps."""
+
+from __future__ import annotations
+
+from typing import Iterator, Union  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.syntax.constants import AnySet, Constant, Value, bare
+from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.selectors import Selector
+
+
+@attrs.frozen
+class Select:
+    """Look at one thing."""
+
+    selector: Selector
+
+    @property
+    def types(self) -> tuple[DataType, ...]:
+        """Tell the type of each part."""
+        return (self.selector.type,)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Tell the size of each part in bits."""
+        return (self.selector.bits,)
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return str(self.selector)
+
+
+@attrs.frozen
+class Binary:
+    """Look at something through a mask or a shift; the operator is one of & | ^ << >>."""
+
+    operator: str
+    left: Expression
+    right: Expression | Constant
+
+    @property
+    def types(self) -> tuple[DataType, ...]:
+        """Tell the type of each part."""
+        return self.left.types
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Tell the size of each part in bits."""
+        return self.left.sizes
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        left, right = str(self.left), _operand(self.right)
+        if isinstance(self.left, Binary) and self.left.operator != self.operator:
+            left = f"({left})"
+        right = f"({right})" if isinstance(self.right, Binary) or " | " in right else right
+        return f"{left} {self.operator} {right}"
+
+
+def _operand(right: Expression | Constant) -> str:
+    """Write the right side; a word could be taken for the beginning of a match there."""
+    if isinstance(right, Value) and isinstance(right.value, int) and not right.type.is_bitmask:
+        return bare(right.value, right.type)
+    return str(right)
+
+
+@attrs.frozen
+class Concat:
+    """Look at several things at once."""
+
+    parts: tuple[Expression, ...]
+
+    @property
+    def types(self) -> tuple[DataType, ...]:
+        """Tell the type of each part."""
+        return tuple(each for part in self.parts for each in part.types)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Tell the size of each part in bits."""
+        return tuple(each for part in self.parts for each in part.sizes)
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return " . ".join(map(str, self.parts))
+
+
+@attrs.frozen
+class Lookup:
+    """Look a key up in a map, whose data have these types."""
+
+    key: Expression
+    data: AnySet
+    types: tuple[DataType, ...]
+    sizes: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{self.key} map {self.data}"
+
+
+@attrs.frozen
+class Numgen:
+    """Count up, packet by packet, from `offset` on and around at `modulus`."""
+
+    modulus: int
+    offset: int
+    types: tuple[DataType, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Tell the size in bits."""
+        return (32,)
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        offset = f" offset {self.offset}" if self.offset else ""
+        return f"numgen inc mod {self.modulus}{offset}"
+
+
+Expression = Union[Select, Binary, Concat, Lookup, Numgen]
+
+
+def selectors_in(expression: object) -> Iterator[Selector]:
+    """Go over everything that an expression looks at."""
+    if isinstance(expression, Select):
+        yield expression.selector
+    elif isinstance(expression, Binary):
+        yield from selectors_in(expression.left)
+        yield from selectors_in(expression.right)
+    elif isinstance(expression, Concat):
+        for part in expression.parts:
+            yield from selectors_in(part)
+    elif isinstance(expression, Lookup):
+        yield from selectors_in(expression.key)

@@ -1,0 +1,195 @@
+"""What a rule does: the matches that a packet has to pass, and the statements it then meets.
+
+They stand in the order of the rule's text, for a counter before a match counts other packets than
+one behind it. Each prints as its nft text.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Optional, Union  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.syntax.constants import AnySet, Constant, Right, Value, duration, quoted
+from statefulinspect.rules.syntax.expressions import Binary, Expression, selectors_in
+from statefulinspect.rules.syntax.stateful import (
+    Stateful,
+)
+from statefulinspect.rules.words.selectors import Selector
+
+Number = Optional[int]
+
+
+@attrs.frozen
+class Match:
+    """Let a packet pass if the comparison holds.
+
+    The operator is ==, !=, <, <=, >, >=, or for bit masks `in`, any of these bits, and `!`, none
+    of them. With a set on the right == asks whether it holds what is on the left.
+    """
+
+    left: Expression
+    operator: str
+    right: Right
+
+    def __str__(self) -> str:
+        """Write it as nft does, without an operator where it goes without saying."""
+        is_mask = isinstance(self.right, Value) and self.right.type.is_bitmask
+        is_plain = self.operator == "==" and not (is_mask or isinstance(self.left, Binary))
+        operator = "" if is_plain or self.operator == "in" else f" {self.operator}"
+        return f"{self.left}{operator} {self.right}"
+
+
+@attrs.frozen
+class Decide:
+    """End the rule: accept, drop, continue, return, jump or goto; the last two name a chain."""
+
+    kind: str
+    chain: str = ""
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{self.kind} {self.chain}" if self.chain else self.kind
+
+
+@attrs.frozen
+class Reject:
+    """Drop the packet and tell its sender so: `kind` is tcp reset, icmp, icmpv6 or icmpx."""
+
+    kind: str = ""
+    code: Value | None = None
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        if not self.kind:
+            return "reject"
+        return f"reject with {self.kind}" + ("" if self.code is None else f" type {self.code}")
+
+
+@attrs.frozen
+class DecideBy:
+    """End the rule as a verdict map says, if it says anything of the packet."""
+
+    key: Expression
+    data: AnySet
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{self.key} vmap {self.data}"
+
+
+@attrs.frozen
+class UseObject:
+    """Use a named counter, quota, limit, ct helper, ct timeout or ct expectation of the table.
+
+    `name` is the object's, or a map that tells it.
+    """
+
+    kind: str
+    name: str | Mapped
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        verb = f"{self.kind} set" if self.kind.startswith("ct ") else f"{self.kind} name"
+        return f"{verb} {self.name if isinstance(self.name, Mapped) else quoted(self.name)}"
+
+
+@attrs.frozen
+class Mapped:
+    """Tell an object's name by a map."""
+
+    key: Expression
+    data: AnySet
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return f"{self.key} map {self.data}"
+
+
+@attrs.frozen
+class Log:
+    """Log the packet; the library writes no log, a trace shows the statement."""
+
+    prefix: str = ""
+    level: str = ""
+    group: Number = None
+    snaplen: Number = None
+    queue_threshold: Number = None
+    flags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        words = ["log"]
+        words += [f"prefix {quoted(self.prefix)}"] if self.prefix else []
+        words += [f"group {self.group}"] if self.group is not None else []
+        words += [f"snaplen {self.snaplen}"] if self.snaplen is not None else []
+        threshold = self.queue_threshold
+        words += [f"queue-threshold {threshold}"] if threshold is not None else []
+        words += [f"level {self.level}"] if self.level else []
+        words += [f"flags {flag}" for flag in self.flags]
+        return " ".join(words)
+
+
+@attrs.frozen
+class Exempt:
+    """Let the packet not be tracked: notrack."""
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return "notrack"
+
+
+@attrs.frozen
+class Assign:
+    """Set something of the packet or its connection: `meta mark set 1`, `ct zone set 5`.
+
+    A TCP option that is set to be missing is `reset tcp option`.
+    """
+
+    target: Selector
+    value: Expression | Constant
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        if self.target.type.name == "boolean" and self.target.text.startswith("tcp option"):
+            return f"reset {self.target}"
+        return f"{self.target} set {self.value}"
+
+
+@attrs.frozen
+class UpdateSet:
+    """Add, update or delete an element of a set or map: `add @seen { ip saddr timeout 1m }`.
+
+    `statements` hang on each element: the packet passes if they let it.
+    """
+
+    operation: str
+    name: str
+    key: Expression
+    data: Expression | Constant | None = None
+    timeout: float | None = None
+    statements: tuple[Statement, ...] = ()
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        words = [str(self.key)]
+        words += [f"timeout {duration(self.timeout)}"] if self.timeout is not None else []
+        words += [str(each) for each in self.statements]
+        data = "" if self.data is None else f" : {self.data}"
+        return f"{self.operation} @{self.name} {{ {' '.join(words)}{data} }}"
+
+
+Statement = Union[
+    Match, Decide, Reject, DecideBy, Stateful, UseObject, Log, Exempt, Assign, UpdateSet
+]  # fmt: skip
+
+
+def looked_at(statement: object) -> Iterator[Selector]:
+    """Go over everything that a statement looks at."""
+    if isinstance(statement, Match):
+        yield from selectors_in(statement.left)
+        return
+    for name in ("key", "value", "data"):
+        yield from selectors_in(getattr(statement, name, None))
+    if isinstance(statement, UseObject) and isinstance(statement.name, Mapped):
+        yield from selectors_in(statement.name.key)

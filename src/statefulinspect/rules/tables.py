@@ -1,0 +1,106 @@
+"""What a table and a chain are: rules in their order, and where packets meet them.
+
+A base chain hangs on a hook, in the order of priorities; packets that none of its rules decides
+get its policy. Other chains are jumped to.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+
+import attrs
+
+from statefulinspect.rules.rule import Place, Rule
+from statefulinspect.rules.syntax.constants import quoted
+from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block, kind_of
+from statefulinspect.terms import ACCEPT, DROP, Action
+
+HOOKS: Final = ("prerouting", "input", "forward", "output", "postrouting")
+PRIORITIES: Final[Mapping[str, int]] = {
+    "raw": -300,
+    "mangle": -150,
+    "dstnat": -100,
+    "filter": 0,
+    "security": 50,
+    "srcnat": 100,
+}
+CONNTRACK: Final = -200  # the priority at which packets are tracked
+FAMILIES: Final = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}  # IP versions of a table's packets
+
+
+@attrs.frozen(kw_only=True)
+class Chain:
+    """Hold rules in their order; a base chain has a hook, a type, a priority and a policy."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    type: str = ""
+    hook: str = ""
+    priority: int = 0
+    policy: Action = ACCEPT
+    comment: str = ""
+    handle: Optional[int] = attrs.field(default=None, eq=False)  # noqa: UP045 - Python 3.9
+
+    @property
+    def is_base(self) -> bool:
+        """Tell whether packets come here by a hook."""
+        return bool(self.hook)
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        lines = [f"comment {quoted(self.comment)}"] if self.comment else []
+        if self.hook:
+            policy = "drop" if self.policy is DROP else "accept"
+            head = f"type {self.type} hook {self.hook} priority {self.priority}"
+            lines.append(f"{head}; policy {policy};")
+        return block(f"chain {self.name}", [*lines, *filter(None, map(str, self.rules))])
+
+
+@attrs.frozen(kw_only=True)
+class Table:
+    """Hold chains, sets and objects; the family is ip, ip6 or inet."""
+
+    family: str
+    name: str
+    chains: tuple[Chain, ...] = ()
+    sets: tuple[NamedSet, ...] = ()
+    objects: tuple[NamedObject, ...] = ()
+    flags: tuple[str, ...] = ()
+    comment: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Tell every rule where it stands."""
+        for chain in self.chains:
+            for number, rule in enumerate(chain.rules):
+                line = rule.place.line if rule.place else None
+                rule.place = Place(self.family, self.name, chain.name, number + 1, line)
+
+    @property
+    def is_dormant(self) -> bool:
+        """Tell whether its chains are out of use."""
+        return "dormant" in self.flags
+
+    def chain(self, name: str) -> Chain | None:
+        """Find a chain by its name."""
+        return next((chain for chain in self.chains if chain.name == name), None)
+
+    def find_set(self, name: str) -> NamedSet | None:
+        """Find a set or map by its name."""
+        return next((each for each in self.sets if each.name == name), None)
+
+    def find_object(self, kind: str, name: str) -> NamedObject | None:
+        """Find an object by kind and name."""
+        found = (each for each in self.objects if kind_of(each) == kind and each.name == name)
+        return next(found, None)
+
+    def __iter__(self) -> Iterator[Rule]:
+        """Go over the rules of all chains."""
+        for chain in self.chains:
+            yield from chain.rules
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        lines = [f"comment {quoted(self.comment)}"] if self.comment else []
+        lines += [f"flags {','.join(self.flags)}"] if self.flags else []
+        parts = [*self.objects, *self.sets, *self.chains]
+        return block(f"table {self.family} {self.name}", [*lines, "\n\n".join(map(str, parts))])

@@ -1,0 +1,1 @@
+"""What nftables can name: data types and their words, headers, and everything to look at."""

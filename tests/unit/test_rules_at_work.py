@@ -1,0 +1,414 @@
+"""What rules do to packets over time: chains, hooks, counters, limits, sets, and ct objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import CLIENT, SERVER, icmp_error, tcp, udp
+from statefulinspect import Action, Config, CtState, Reason, RuleError, Ruleset, Tracker
+
+LINUX = Config.linux(verify_checksums=False)
+ACCEPT, DROP, REJECT = Action.ACCEPT, Action.DROP, Action.REJECT
+DNS, ANSWER = udp(40000, 53), udp(53, 40000, source=SERVER, destination=CLIENT)
+
+
+def tracker_of(text, config=LINUX):
+    return Tracker(Ruleset.parse(text), config)
+
+
+def forward(rules, policy="drop", more=""):
+    """A table whose forward chain has these rules."""
+    return f"""
+    table inet t {{
+      {more}
+      chain c {{
+        type filter hook forward priority filter; policy {policy}
+        {rules}
+      }}
+    }}
+    """
+
+
+def fates(tracker, *packets, now=0.0, **context):
+    return [tracker.process(packet, now, **context).action for packet in packets]
+
+
+def counters(tracker):
+    """The words of every counter, in the order of the text."""
+    return [line.split("counter packets ")[1].split()[0]
+            for line in str(tracker.ruleset).splitlines() if "counter packets" in line]  # fmt: skip
+
+
+# Chains.
+
+
+def test_jump_comes_back_and_goto_does_not():
+    chains = """
+      chain back { counter return
+        accept
+      }
+      chain ends { counter
+      }
+    """
+    tracker = tracker_of(forward("jump back\n counter goto ends\n counter accept", more=chains))
+    assert fates(tracker, DNS) == [DROP]
+    assert sorted(counters(tracker)) == ["0", "1", "1", "1"]
+
+
+def test_the_deciding_rule_knows_its_place():
+    text = "table ip t {\n chain c {\n type filter hook forward priority 0\n drop\n }\n}\n"
+    rule = tracker_of(text).process(DNS, 0.0).rule
+    assert (str(rule), rule.place.chain, rule.place.number, rule.place.line) == ("drop", "c", 1, 4)
+    assert str(rule.place) == "ip t c rule 1, line 4"
+
+
+def test_the_policy_is_no_rule():
+    verdict = tracker_of(forward("tcp dport 80 accept")).process(DNS, 0.0)
+    assert (verdict.action, verdict.rule, verdict.connection) == (DROP, None, None)
+
+
+def test_accept_ends_one_base_chain_and_drop_all():
+    text = """
+    table ip first { chain c { type filter hook forward priority -1; accept
+    } }
+    table ip second { chain c { type filter hook forward priority 1; counter drop
+    } }
+    """
+    tracker = tracker_of(text)
+    assert fates(tracker, DNS) == [DROP]
+    assert tracker.process(DNS, 0.0).rule.place.table == "second"
+
+
+def test_of_equal_priorities_the_later_chain_is_first():
+    text = forward("counter accept") + forward("counter drop").replace("inet t", "inet u")
+    tracker = tracker_of(text)
+    assert fates(tracker, DNS) == [DROP]
+    assert counters(tracker) == ["0", "1"]
+
+
+def test_a_family_sees_its_own_packets():
+    tracker = tracker_of("table ip6 t { chain c { type filter hook forward priority 0; drop\n } }")
+    assert fates(tracker, DNS, udp(1, 53, source="fd00::1", destination="fd00::2")) == [
+        ACCEPT,
+        DROP,
+    ]
+
+
+def test_a_dormant_table_is_out_of_use():
+    tracker = tracker_of(forward("drop").replace("{", "{ flags dormant", 1))
+    assert fates(tracker, DNS) == [ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("hook", "met"),
+    [
+        ("forward", ["prerouting", "forward", "postrouting"]),
+        ("input", ["prerouting", "input"]),
+        ("output", ["output", "postrouting"]),
+    ],
+)
+def test_a_path_leads_through_its_hooks(hook, met):
+    hooks = ["prerouting", "input", "forward", "output", "postrouting"]
+    chains = "\n".join(
+        f"chain {each} {{ type filter hook {each} priority 0; counter\n }}" for each in hooks
+    )
+    tracker = tracker_of(f"table inet t {{\n{chains}\n}}")
+    tracker.process(DNS, 0.0, hook=hook)
+    assert [each for each, n in zip(hooks, counters(tracker)) if n == "1"] == met
+
+
+def test_an_unknown_hook_is_refused():
+    with pytest.raises(ValueError, match="hook='sideways': expected one of forward, input, output"):
+        Tracker().process(DNS, 0.0, hook="sideways")
+
+
+def test_a_ruleset_of_keywords_holds_at_every_hook():
+    tracker = Tracker(Ruleset([], policy=DROP))
+    assert [fates(tracker, DNS, hook=hook) for hook in ("forward", "input", "output")] == [
+        [DROP]
+    ] * 3
+
+
+# Before tracking.
+
+RAW = """
+table inet raw {
+  chain pre { type filter hook prerouting priority raw; %s
+  }
+  chain c { type filter hook forward priority 0; ct state %s accept
+    drop
+  }
+}
+"""
+
+
+def test_a_raw_chain_sees_no_state():
+    assert fates(tracker_of(RAW % ("ct state new drop", "new")), DNS) == [ACCEPT]
+    assert fates(tracker_of(RAW % ("ct state invalid drop", "new")), DNS) == [DROP]
+    assert fates(tracker_of(RAW % ("ct direction original drop", "new")), DNS) == [ACCEPT]
+
+
+def test_notrack():
+    tracker = tracker_of(RAW % ("udp dport 53 notrack", "untracked"))
+    verdict = tracker.process(DNS, 0.0)
+    assert (verdict.ct_state, verdict.reason) == (CtState.UNTRACKED, Reason.EXEMPT_BY_RULE)
+    assert verdict.action is ACCEPT
+    assert len(tracker) == 0
+    assert fates(tracker, udp(1, 54)) == [DROP]
+
+
+def test_a_packet_that_a_raw_chain_drops_is_not_tracked():
+    tracker = tracker_of(RAW % ("udp sport 53 drop", "new,established"))
+    assert fates(tracker, DNS, ANSWER, DNS) == [ACCEPT, DROP, ACCEPT]
+    assert not next(iter(tracker)).seen_reply
+
+
+def test_a_raw_chain_sets_the_zone():
+    tracker = tracker_of(RAW % ('iifname "lan7" ct zone set 7', "new,established"))
+    assert fates(tracker, DNS, iif="lan7") == [ACCEPT]
+    assert [each.zone for each in tracker] == [7]
+    assert tracker.process(ANSWER, 0.0).ct_state is CtState.NEW
+    assert tracker.process(ANSWER, 0.0, iif="lan7").ct_state is CtState.ESTABLISHED
+
+
+# What is remembered.
+
+
+def test_counters_count_the_packets_of_the_hot_path_too():
+    tracker = tracker_of(forward("ct state established,related counter accept\n counter accept"))
+    tracker.process(tcp(1, 80, "SYN", seq=1), 0.0)
+    tracker.process(tcp(80, 1, "SYN,ACK", seq=1, ack=2, source=SERVER, destination=CLIENT), 0.0)
+    for _ in range(8):
+        assert fates(tracker, tcp(1, 80, "ACK", seq=2, ack=2)) == [ACCEPT]
+    assert counters(tracker) == ["9", "1"]
+
+
+def test_a_counter_before_tracking_counts_each_packet_once():
+    raw = "chain pre { type filter hook prerouting priority raw; counter; }"
+    tracker = tracker_of(forward("counter accept", more=raw))
+    tracker.process(tcp(1, 80, "SYN", seq=1), 0.0)
+    tracker.process(tcp(80, 1, "SYN,ACK", seq=1, ack=2, source=SERVER, destination=CLIENT), 0.0)
+    for _ in range(4):
+        tracker.process(tcp(1, 80, "ACK", seq=2, ack=2), 0.0)
+        tracker.process(tcp(1, 80, "PSH,ACK", seq=2, ack=2), 0.0)
+    tracker.process(udp(1, 53), 0.0)
+    assert counters(tracker) == ["11", "11"]
+
+
+def test_a_verdict_holds_for_the_way_it_was_made_for():
+    tracker = tracker_of(forward('iifname "lan0" accept'))
+    tracker.process(tcp(1, 80, "SYN", seq=1), 0.0, iif="lan0")
+    answer = tcp(80, 1, "SYN,ACK", seq=1, ack=2, source=SERVER, destination=CLIENT)
+    assert fates(tracker, answer, iif="wan0") == [DROP]
+    assert fates(tracker, answer, iif="lan0") == [ACCEPT]
+    for _ in range(3):
+        assert fates(tracker, tcp(1, 80, "ACK", seq=2, ack=2), iif="lan0") == [ACCEPT]
+        assert fates(tracker, tcp(1, 80, "ACK", seq=2, ack=2), iif="wan0") == [DROP]
+
+
+def test_a_limit_fills_up_again():
+    tracker = tracker_of(forward("limit rate 2/second burst 2 packets accept"))
+    assert fates(tracker, DNS, DNS, DNS) == [ACCEPT, ACCEPT, DROP]
+    assert fates(tracker, DNS, DNS, now=0.5) == [ACCEPT, DROP]
+    assert fates(tracker, DNS, DNS, DNS, now=99.0) == [ACCEPT, ACCEPT, DROP]
+
+
+def test_a_limit_of_octets():
+    tracker = tracker_of(forward("limit rate 28 bytes/second burst 28 bytes accept"))
+    assert fates(tracker, DNS, DNS, DNS) == [ACCEPT, ACCEPT, DROP]
+    assert fates(tracker, DNS, DNS, now=1.0) == [ACCEPT, DROP]
+
+
+def test_a_quota_runs_out():
+    tracker = tracker_of(forward("quota 56 bytes accept"))
+    assert fates(tracker, DNS, DNS, DNS) == [ACCEPT, ACCEPT, DROP]
+    assert "quota 56 bytes used 56 bytes" in str(tracker.ruleset)
+
+
+def test_connections_are_counted_while_they_live():
+    tracker = tracker_of(forward("ct state new ct count over 2 drop\n accept"))
+    flows = [udp(port, 53) for port in (1, 2, 3)]
+    assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
+    assert fates(tracker, *flows, now=60.0) == [ACCEPT, ACCEPT, DROP]
+
+
+def test_named_objects_are_shared():
+    objects = "counter hits { }\n quota q { 56 bytes }\n limit l { rate 1/day burst 3 packets }"
+    rules = 'counter name "hits" quota name "q" limit name "l" accept\n counter name "hits"'
+    tracker = tracker_of(forward(rules, more=objects))
+    assert fates(tracker, DNS, DNS, DNS) == [ACCEPT, ACCEPT, DROP]
+    text = str(tracker.ruleset)
+    assert "packets 4 bytes 112" in text
+    assert "used 56 bytes" in text
+
+
+def test_a_map_tells_the_counter():
+    objects = "counter web { }\n counter dns { }"
+    rules = 'counter name th dport map { 53 : "dns", 80 : "web" } accept'
+    tracker = tracker_of(forward(rules, more=objects))
+    assert fates(tracker, DNS, tcp(1, 80, "SYN"), udp(1, 54)) == [ACCEPT, ACCEPT, DROP]
+    assert str(tracker.ruleset).count("packets 1 bytes") == 2
+
+
+# Sets.
+
+
+def test_packets_fill_a_set_and_time_empties_it():
+    sets = "set seen { type ipv4_addr; flags dynamic,timeout; timeout 10s; }"
+    tracker = tracker_of(forward("ip saddr @seen drop\n add @seen { ip saddr } accept", more=sets))
+    assert fates(tracker, DNS, DNS) == [ACCEPT, DROP]
+    assert "10.0.1.2 expires 10s" in str(tracker.ruleset)
+    assert fates(tracker, DNS, now=9.0) == [DROP]
+    assert fates(tracker, DNS, now=10.0) == [ACCEPT]
+
+
+def test_update_renews_and_add_does_not():
+    sets = "set seen { type ipv4_addr; flags dynamic,timeout; timeout 10s; }"
+    for operation, expected in (("add", ACCEPT), ("update", DROP)):
+        renewing = f"ip saddr @seen {operation} @seen {{ ip saddr }} drop"
+        rules = f"{renewing}\n add @seen {{ ip saddr }} accept"
+        tracker = tracker_of(forward(rules, more=sets))
+        fates(tracker, DNS)
+        assert fates(tracker, DNS, now=9.0) == [DROP]
+        assert fates(tracker, DNS, now=12.0) == [expected]
+
+
+def test_each_element_has_its_limit():
+    sets = "set busy { type ipv4_addr; flags dynamic; }"
+    rules = "add @busy { ip saddr limit rate over 1/day burst 1 packets } drop\n accept"
+    tracker = tracker_of(forward(rules, more=sets))
+    other = udp(1, 53, source="10.0.1.9")
+    assert fates(tracker, DNS, DNS, other, other) == [ACCEPT, DROP, ACCEPT, DROP]
+
+
+def test_a_full_set_takes_no_more():
+    sets = "set seen { type inet_service; size 2; flags dynamic; }"
+    tracker = tracker_of(forward("add @seen { udp sport } accept", more=sets))
+    assert fates(tracker, *(udp(port, 53) for port in (1, 2, 3, 2))) == [
+        ACCEPT,
+        ACCEPT,
+        DROP,
+        ACCEPT,
+    ]
+
+
+def test_elements_of_the_text_age_from_the_first_packet_on():
+    sets = "set s { type ipv4_addr; flags timeout; elements = { 10.0.1.2 timeout 5s } }"
+    tracker = tracker_of(forward("ip saddr @s accept", more=sets))
+    assert fates(tracker, DNS, now=1000.0) == [ACCEPT]
+    assert fates(tracker, DNS, now=1004.9) == [ACCEPT]
+    assert fates(tracker, DNS, now=1005.0) == [DROP]
+
+
+def test_a_map_filled_by_packets():
+    sets = "map m { type ipv4_addr : mark; flags dynamic; }"
+    filling = "udp dport 53 update @m { ip saddr : 0x5 } accept"
+    rules = f"{filling}\n meta mark set ip saddr map @m meta mark 5 accept"
+    tracker = tracker_of(forward(rules, more=sets))
+    assert fates(tracker, udp(1, 54), DNS, udp(1, 54)) == [DROP, ACCEPT, ACCEPT]
+
+
+# Connections.
+
+
+def test_a_mark_stays_with_the_connection():
+    rules = "ct state new ct mark set 0x7 accept\n ct mark 0x7 accept"
+    tracker = tracker_of(forward(rules))
+    assert fates(tracker, DNS, ANSWER) == [ACCEPT, ACCEPT]
+    assert next(iter(tracker)).mark == 7
+
+
+def test_a_rule_gives_a_helper():
+    text = forward(
+        'tcp dport 2121 ct helper set "ftp-here" accept\n accept',
+        more='ct helper ftp-here { type "ftp" protocol tcp; }',
+    )
+    tracker = tracker_of(text)
+    fates(tracker, tcp(1, 2121, "SYN"), tcp(2, 21, "SYN"))
+    assert [each.helper for each in tracker] == ["ftp", None]
+
+
+def test_an_unknown_helper_is_refused():
+    text = forward('ct helper set "x"', more='ct helper x { type "gopher" protocol tcp; }')
+    with pytest.raises(RuleError, match="'gopher': there is none; there are ftp"):
+        tracker_of(text)
+
+
+def test_a_rule_gives_other_timeouts():
+    policy = "ct timeout short { protocol udp; policy = { unreplied : 3, replied : 5 } }"
+    tracker = tracker_of(forward('udp dport 53 ct timeout set "short"\n accept', more=policy))
+    fates(tracker, DNS, udp(1, 54))
+    assert [each.expires_at for each in tracker] == [3.0, 30.0]
+    fates(tracker, ANSWER, now=1.0)
+    assert next(iter(tracker)).expires_at == 4.0
+    fates(tracker, DNS, now=3.5)
+    assert next(iter(tracker)).expires_at == 8.5
+
+
+def test_a_rule_expects_a_connection():
+    named = "ct expectation back { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip; }"
+    rules = 'ct state new udp dport 53 ct expectation set "back" accept\n ct state related accept'
+    tracker = tracker_of(forward(rules, more=named))
+    fates(tracker, DNS)
+    assert [str(each.destination_port) for each in tracker.expectations] == ["9876"]
+    syn = tcp(5, 9876, "SYN", source=SERVER, destination=CLIENT)
+    verdict = tracker.process(syn, 1.0)
+    assert (verdict.ct_state, verdict.action) == (CtState.RELATED, ACCEPT)
+
+
+def test_events_that_a_rule_has_chosen():
+    rules = "udp dport 53 ct event set new accept\n accept"
+    config = Config.linux(verify_checksums=False, events=True)
+    tracker = tracker_of(forward(rules), config)
+    fates(tracker, DNS, ANSWER, udp(1, 54))
+    assert [each.kind.value for each in tracker.events()] == ["new", "new"]
+
+
+def test_reject_is_for_the_packets_that_can_be_rejected_so():
+    tracker = tracker_of(forward("reject with tcp reset\n reject with icmpv6 no-route", "accept"))
+    assert fates(tracker, DNS, tcp(1, 80, "SYN")) == [ACCEPT, REJECT]
+    assert fates(tracker, udp(1, 53, source="fd00::1", destination="fd00::2")) == [REJECT]
+
+
+def test_an_error_is_related():
+    tracker = tracker_of(forward("ct state related counter accept\n udp dport 53 accept"))
+    assert fates(tracker, DNS, icmp_error(DNS), icmp_error(udp(1, 2))) == [ACCEPT, ACCEPT, DROP]
+
+
+# Traces.
+
+BUSY = forward(
+    "counter limit rate 1/day burst 2 packets quota 100 bytes add @seen { ip saddr }"
+    " ct mark set 9 accept",
+    more="set seen { type ipv4_addr; flags dynamic; }",
+)
+
+
+def test_a_trace_changes_nothing():
+    tracker = tracker_of(BUSY)
+    before = str(tracker.ruleset)
+    for _ in range(3):
+        assert tracker.trace(DNS, 0.0).verdict.action is ACCEPT
+    assert str(tracker.ruleset) == before
+    assert (len(tracker), tracker.expectations, tracker.events()) == (0, [], [])
+    fates(tracker, DNS)
+    connection = next(iter(tracker))
+    connection.mark = 3
+    tracker.trace(ANSWER, 5.0)
+    assert (connection.mark, connection.seen_reply, connection.expires_at) == (3, False, 30.0)
+    tracker.check()
+
+
+def test_a_trace_tells_every_rule():
+    tracker = tracker_of(forward("tcp dport 22 accept\n udp dport { 53, 54 } jump deeper",
+                                 more="chain deeper { ip saddr 10.0.9.9 drop\n }"))  # fmt: skip
+    assert str(tracker.trace(DNS, 0.0, iif="lan0")).splitlines() == [
+        "trace inet t c packet: hook forward ct state new",
+        "trace inet t c rule 1, line 7 tcp dport 22 accept"
+        " (no match at tcp dport 22: the packet has none)",
+        "trace inet t c rule 2, line 8 udp dport { 53, 54 } jump deeper (verdict jump deeper)",
+        "trace inet t deeper rule 1, line 3 ip saddr 10.0.9.9 drop"
+        " (no match at ip saddr 10.0.9.9: is 10.0.1.2)",
+        "trace inet t c policy drop",
+        "verdict drop ct state new reason OK",
+    ]
