@@ -23,6 +23,7 @@ STEP = 0.00005  # seconds between packets, about what the kernel takes for one
 MOST_DIFFERENCES = 3  # to tell, for one may hide another
 SLOW_PACKETS = 100  # where time must pass between them
 CONFIG = Config.linux(accounting=True)
+NFT_BUG = "Assertion"  # nft 1.0.6 aborts at some comparisons of fields beside each other
 
 
 def library_fate(verdict: Verdict) -> str:
@@ -174,7 +175,8 @@ def run(seed: int, rulesets: int, packets: int) -> Tally:
             try:
                 found = compare(kernel, rules, traffic, tally.fates)
             except RefusedError as error:
-                tally.refused.append(f"ruleset {number}\n{error}")
+                if NFT_BUG not in str(error):
+                    tally.refused.append(f"ruleset {number}\n{error}")
                 continue
             tally.rulesets += 1
             if found is not None:

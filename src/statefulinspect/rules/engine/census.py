@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final, NamedTuple
 
-from statefulinspect.connection import Connection, Side
+from statefulinspect.connection import Connection
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
 from statefulinspect.rules.engine.walk import Walk
@@ -35,18 +35,25 @@ class ConnectionsMemory:
         if name is None:
             walk.refused = walk.packet.reason
             return False
-        if connection is None or not connection.is_assured:
+        is_counted = connection is None or not connection.is_assured
+        if len(self._seen) + is_counted > self._count.most:
+            self._forget_ended(walk, name if is_counted else None)
+        if is_counted:
             self._seen.setdefault(name)
-        if len(self._seen) > self._count.most:
-            self._forget_ended(walk, name)
         return (len(self._seen) > self._count.most) == self._count.is_over
 
-    def _forget_ended(self, walk: Walk, but: Name) -> None:
-        """Look through the connections, the longest not looked at first, and forget the ended."""
+    def _forget_ended(self, walk: Walk, own: Name | None) -> None:
+        """Look through the connections from the oldest up to the packet's own; forget the ended."""
         for name in list(islice(self._seen, LOOKED_THROUGH)):
-            del self._seen[name]
-            if name == but or not has_ended(walk.find(*name), walk.now):
-                self._seen[name] = None
+            side = walk.find(*name)
+            is_own, is_there = (
+                name == own,
+                side is not None and side.connection.expires_at > walk.now,
+            )
+            if is_own and is_there and not walk.is_ending:
+                return
+            if side is None or is_own or not is_there or is_closed(side.connection):
+                del self._seen[name]
 
     def save(self) -> object:
         """Give the connections counted."""
@@ -87,9 +94,6 @@ def _name_of(walk: Walk) -> Name | None:
     return None if packet.key is None else Name(packet.zone, packet.protocol, packet.key)
 
 
-def has_ended(side: Side | None, now: float) -> bool:
-    """Say whether a connection is gone, or closed."""
-    if side is None or side.connection.expires_at <= now:
-        return True
-    connection = side.connection
+def is_closed(connection: Connection) -> bool:
+    """Say whether a connection is over for both ends, and only remembered."""
     return connection.protocol == TCP and connection.state in (TIME_WAIT, CLOSE)
