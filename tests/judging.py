@@ -6,7 +6,7 @@ from statefulinspect.config import Config
 from statefulinspect.judge import Judge
 from statefulinspect.rules.engine.path import decide
 from statefulinspect.rules.engine.trace import Recorder
-from statefulinspect.rules.engine.walk import STATE_BITS, walk_of
+from statefulinspect.rules.engine.walk import walk_of
 
 
 class RuleJudge:
@@ -17,7 +17,7 @@ class RuleJudge:
 
     def judge(self, packet, ct_state, recorder=None):
         walk = walk_of(packet, 0.0)
-        walk.ct_bits, walk.is_tracked, walk.recorder = STATE_BITS[ct_state], True, recorder
+        walk.ct_bits, walk.is_tracked, walk.recorder = ct_state.bit, True, recorder
         action = decide(self.filter.paths[packet.hook].tracked.get(packet.family, ()), walk)
         return action, walk.rule
 

@@ -84,8 +84,8 @@ LEVELS = [
     {"assistance"}
     | {"machines.tcp"}
     | {"rules.engine.comparing", "rules.engine.reading", "rules.engine.scope"},
-    {"machines"} | {"rules.engine.index", "rules.engine.updating"},
-    {"provision", "validation"} | {"rules.engine.actions"},
+    {"machines"} | {"rules.engine.conditions", "rules.engine.updating"},
+    {"provision", "validation"} | {"rules.engine.actions", "rules.engine.index"},
     {"rules.engine.program"},
     {"rules.engine.path"},
     {"rules.engine.filtering", "rules.engine.trace"},

@@ -6,12 +6,13 @@ gets the same verdict, if it comes the same way, and the counters that it would 
 
 from __future__ import annotations
 
-from typing import Mapping  # noqa: UP035 - Python 3.9
+from typing import Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side, Verdict
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.path import Path, decide
-from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
@@ -26,12 +27,9 @@ from statefulinspect.terms import (
 )
 
 
-def count(side: Side, octets: int, counted: int = 0) -> None:
-    """Have the counters count one packet more that stand in the rules of a side's verdict.
-
-    The first `counted` of them have counted it already: those before tracking.
-    """
-    for tally in (side.tally or ())[counted:]:
+def count(tallies: Iterable[Tally], octets: int) -> None:
+    """Have counters count one packet more."""
+    for tally in tallies:
         tally.packets += 1
         tally.octets += octets
 
@@ -55,17 +53,17 @@ class Answers:
 
     def of(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Hand out the side's verdict; make it first if there is none that still holds."""
-        packet, connection = walk.packet, side.connection
+        packet = walk.packet
         if packet.barred is not OK:
-            return Verdict(DROP, side.ct_state, side.direction, packet.barred, connection)
+            return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
         path = (packet.hook, packet.iif, packet.oif, packet.mark)
         if side.verdict is not None and reason is OK and self._holds(side, path):
-            count(side, packet.length, len(walk.tally or ()))
+            if side.tally is not None:  # those before tracking have counted the packet already
+                count(side.tally[len(walk.tally or ()) :], packet.length)
             return side.verdict
-        ct_state = side.ct_state
-        walk.is_counted = reason.effect is not Effect.IGNORE
-        walk.is_ending = reason.effect is Effect.END
-        verdict = self._judge(side, walk, ct_state, reason)
+        effect = reason.effect
+        walk.is_counted, walk.is_ending = effect is not Effect.IGNORE, effect is Effect.END
+        verdict = self._judge(side, walk, side.ct_state, reason)
         if reason is OK and not walk.varies:
             side.verdict, side.path, side.tally = verdict, path, walk.tally
         return verdict
@@ -78,14 +76,14 @@ class Answers:
         """Ask the rules about a packet that belongs to a connection, or speaks of one."""
         walk.side, walk.connection = side, side.connection
         action = self._ask(walk, ct_state)
-        why = walk.refused or reason
+        why = reason if walk.refused is None else walk.refused
         return Verdict(action, ct_state, side.direction, why, side.connection, walk.rule)
 
     def _ask(self, walk: Walk, ct_state: CtState) -> Action:
         """Ask the rules that look at tracked packets."""
         packet = walk.packet
-        walk.is_tracked, walk.ct_bits = True, STATE_BITS[ct_state]
-        return decide(self._paths[packet.hook].tracked.get(packet.family, ()), walk)
+        walk.is_tracked, walk.ct_bits = True, ct_state.bit
+        return decide(self._paths[packet.hook].tracked[packet.family], walk)
 
     def without_connection(self, walk: Walk, reason: Reason) -> Verdict:
         """Answer a packet that belongs to no connection."""

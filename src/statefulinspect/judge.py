@@ -55,9 +55,8 @@ def refuse_endless(now: float) -> None:
 
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
-    """Say whether a rule answers a packet with a TCP reset; nothing answers a reset."""
-    is_reset = packet.protocol == TCP and packet.wire[packet.l4 + 13] & RST
-    return rule is not None and rule.resets and not is_reset
+    """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
+    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
 
 
 class Judge:
@@ -66,6 +65,7 @@ class Judge:
     def __init__(self, rules: Ruleset, config: Config) -> None:
         self.lookup = Lookup()
         self.table = self.lookup.table
+        self._find = self.table.find
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
         self.validation = Validation(config, self.machines)
@@ -83,7 +83,7 @@ class Judge:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
         refuse_endless(now)
         reason = self.validation.check(packet)
-        walk = walk_of(packet, now, self.table.find)
+        walk = walk_of(packet, now, self._find)
         if self.filter.has_raw and reason.effect is not Effect.DISCARD:
             verdict = self._answers.before_tracking(walk)
             if verdict is not None:
@@ -171,7 +171,7 @@ class Judge:
             verdict = self._answers.of(side, walk, reason)
             if connection.helper is not None and verdict.action is ACCEPT:
                 verdict = self._assist(side, packet, verdict, now)
-            if verdict.action is REJECT and resets(verdict.rule, packet):
+            if verdict.action is REJECT and packet.protocol == TCP and resets(verdict.rule, packet):
                 connection.machine.reset(connection, now)
             self._settle(side, packet, reason, now)
         if self.journal is not None and marks is not None and reason.effect is not Effect.END:

@@ -25,17 +25,26 @@ class Action(Enum):
 
 
 class CtState(Enum):
-    """Tell what a packet is to the tracker, in the words of `ct state` in nftables.
+    """Tell what a packet is to the tracker, in the words and the bits of `ct state` in nftables.
 
     >>> CtState("established") is CtState.ESTABLISHED
     True
     """
 
-    NEW = "new"
-    ESTABLISHED = "established"
-    RELATED = "related"
-    INVALID = "invalid"
-    UNTRACKED = "untracked"
+    bit: int
+
+    def __new__(cls, word: str, bit: int) -> CtState:
+        """Make a member whose value is the word alone."""
+        member = object.__new__(cls)
+        member._value_ = word
+        member.bit = bit
+        return member
+
+    NEW = "new", 8
+    ESTABLISHED = "established", 2
+    RELATED = "related", 4
+    INVALID = "invalid", 1
+    UNTRACKED = "untracked", 64
 
 
 class Direction(Enum):

@@ -120,7 +120,7 @@ class Tracker:
                     side.packets += 1
                     side.octets += length
                     if side.tally is not None:
-                        count(side, length)
+                        count(side.tally, length)
                     connection.expires_at = expires_at = now + lifetime
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)

@@ -226,3 +226,19 @@ def test_pieces_of_octets_end_with_the_last_value():
 )
 def test_what_intervals_leave_out(pairs, rest):
     assert complement(pairs, 8) == rest
+
+
+def test_many_protocols_make_no_more_plans_than_there_is_room_for():
+    rules = [Rule(Action.DROP, protocol=number, source="10.0.1.0/24") for number in range(200)]
+    rules += [Rule(Action.REJECT, destination_port=port) for port in range(100)]
+    judge = RuleJudge(Ruleset(rules, policy=Action.ACCEPT))
+    index = judge.filter.paths["forward"].tracked[4][0].program._index
+    room = index._room
+    for ct_state in CtState:
+        for number in range(256):
+            wire = ip(CLIENT if number % 2 else SERVER, SERVER, number, bytes(20))
+            packet = decode(wire)
+            expected = judge.traced(packet, ct_state)
+            assert judge.judge(packet, ct_state) == expected
+    assert 0 <= index._room < room
+    assert sum(len(plan.entries) for plan in index._by_rules.values()) <= room

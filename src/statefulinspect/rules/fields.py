@@ -52,12 +52,12 @@ def _all(convert: Callable[[object], T], value: object) -> tuple[T, ...] | None:
 
 
 def _ct_state(value: object) -> CtState:
-    try:
-        return CtState(value)
-    except ValueError:
+    found = next((state for state in CtState if value in (state, state.value)), None)
+    if found is None:
         known = ", ".join(state.value for state in CtState)
         msg = f"ct state {value!r}: expected one of {known}"
-        raise RuleError(msg) from None
+        raise RuleError(msg)
+    return found
 
 
 def _prefix(value: object) -> Network:

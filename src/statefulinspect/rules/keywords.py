@@ -39,7 +39,6 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "mark": fields.marks,
     "helper": fields.helper,
 }
-CT_STATE_BITS: Final = {state: TYPES["ct_state"].symbols[state.value] for state in CtState}
 ICMP_OF: Final = {4: (ICMP, "icmp", 0), 6: (ICMPV6, "icmpv6", 1)}
 
 Given = Mapping[str, Any]
@@ -93,7 +92,7 @@ def _among(text: str, constants: list[Constant]) -> Match:
 
 
 def _ct_states(states: tuple[CtState, ...]) -> Match:
-    bits = tuple(CT_STATE_BITS[state] for state in states)
+    bits = tuple(state.bit for state in states)
     kind = TYPES["ct_state"]
     right = Value(bits[0], kind) if len(bits) == 1 else Bits(bits, kind)
     return Match(Select(SELECTORS["ct state"]), "in", right)

@@ -14,7 +14,7 @@ from statefulinspect.rules.engine.reading import Read, live_set, may_change, nee
 from statefulinspect.rules.engine.scope import Scope
 from statefulinspect.rules.engine.setting import setter
 from statefulinspect.rules.engine.updating import updater
-from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import SetRef
 from statefulinspect.rules.syntax.stateful import Count, Last
 from statefulinspect.rules.syntax.statements import (
@@ -47,7 +47,7 @@ REJECTED: Final = Decision("reject", REJECT)
 NEXT: Final = Decision("continue")
 RETURN: Final = Decision("return")
 DECISIONS: Final = {each.kind: each for each in (ACCEPTED, DROPPED, NEXT, RETURN)}
-UNTRACKED_BIT: Final = STATE_BITS[UNTRACKED]
+UNTRACKED_BIT: Final = UNTRACKED.bit
 
 Outcome = Optional[Decision]
 Step = Callable[[Walk], Outcome]

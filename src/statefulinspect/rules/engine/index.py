@@ -8,155 +8,46 @@ its words are first met, and shared by all words that lead to the same rules.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Callable, Final, Mapping, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
+from operator import attrgetter
+from typing import Any, Callable, Final, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.flowkey import ICMP_PROTOCOLS
-from statefulinspect.rules.engine.comparing import Test, pairs_of, test_of
-from statefulinspect.rules.engine.intervals import Pair, Pieces
-from statefulinspect.rules.engine.readers_ct import CT_READERS
-from statefulinspect.rules.engine.readers_meta import META_READERS
+from statefulinspect.rules.engine.conditions import NUMBERS, WORDS
+from statefulinspect.rules.engine.intervals import Pieces
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import SetRef
-from statefulinspect.rules.syntax.expressions import Select
-from statefulinspect.rules.syntax.statements import Match
-from statefulinspect.rules.words.selectors import Needs
 
-KEYS_AT_MOST: Final = 1 << 16  # combinations of words that are remembered: then it begins anew
-
-
-class Word(NamedTuple):
-    """Ask for a word: which, and whether a value of it will do; `key` tells equal ones."""
-
-    field: str
-    key: Any
-    test: Test
+KEYS_AT_MOST: Final = 1 << 12  # combinations of words that are remembered: then it begins anew
+PLANS: Final = 8  # how many times the rules of a chain its plans may hold together
+SPARE_ROOM: Final = 256
+FINAL: Final = frozenset({"accept", "drop", "reject"})  # decisions that end a packet's way
 
 
-class Conditions(NamedTuple):
-    """Hold what can be looked up of a match: words, and a field that lies in intervals."""
-
-    words: tuple[Word, ...]
-    field: str = ""
-    pairs: Sequence[Pair] = ()
-
-    @property
-    def asks_state(self) -> bool:
-        """Tell whether the ct state is asked for, which rules can change: notrack, ct zone set."""
-        return any(word.field == "ct state" for word in self.words)
-
-
-def _address(first: int, size: int, family: int) -> Callable[[Walk], bytes | None]:
-    def read(walk: Walk) -> bytes | None:
-        return walk.wire[first : first + size] if walk.packet.family == family else None
-
-    return read
-
-
-def _port(at: int) -> Callable[[Walk], bytes | None]:
-    def read(walk: Walk) -> bytes | None:
-        start = walk.l4
-        if start is None or start + at + 2 > walk.packet.stop:
-            return None
-        return walk.wire[start + at : start + at + 2]
-
-    return read
-
-
-def _message(at: int) -> Callable[[Walk], int | None]:
-    """Read type or code of an ICMP message."""
-
-    def read(walk: Walk) -> int | None:
-        start = walk.l4 if walk.protocol in ICMP_PROTOCOLS else None
-        return None if start is None or start + at >= walk.packet.stop else walk.wire[start + at]
-
-    return read
-
-
-WORDS: Final[Mapping[str, Callable[[Walk], Any]]] = {
-    "ct state": CT_READERS["ct state"],
-    "ct direction": CT_READERS["ct direction"],
-    "meta nfproto": META_READERS["meta nfproto"],
-    "meta l4proto": META_READERS["meta l4proto"],
-    "meta protocol": META_READERS["meta protocol"],
-    "meta iifname": META_READERS["meta iifname"],
-    "meta oifname": META_READERS["meta oifname"],
-    "message type": _message(0),
-    "message code": _message(1),
-}
-WORD_OF: Final = {
-    **{text: text for text in WORDS},
-    "meta iif": "meta iifname",
-    "meta oif": "meta oifname",
-    "ip protocol": "meta l4proto",
-    **{
-        f"{header} {what}": f"message {what}"
-        for header in ("icmp", "icmpv6")
-        for what in ("type", "code")
-    },
-}
-NUMBERS: Final[Mapping[str, tuple[Callable[[Walk], Any], int]]] = {
-    "ip saddr": (_address(12, 4, 4), 4),
-    "ip daddr": (_address(16, 4, 4), 4),
-    "ip6 saddr": (_address(8, 16, 6), 16),
-    "ip6 daddr": (_address(24, 16, 6), 16),
-    "sport": (_port(0), 2),
-    "dport": (_port(2), 2),
-}
-NUMBER_OF: Final = {
-    **{text: text for text in NUMBERS},
-    **{
-        f"{header} {port}": port
-        for header in ("tcp", "udp", "udplite", "sctp", "dccp", "th")
-        for port in ("sport", "dport")
-    },
-}
-
-
-@lru_cache(maxsize=1024)
-def _needed(needs: Needs) -> tuple[Word, ...] | None:
-    """Say which words a selector's needs are; None if they cannot be looked up."""
-    if not all(text in WORD_OF for text, _ in needs):
-        return None
-    return tuple(Word(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs)
-
-
-def conditions_of(match: Match) -> Conditions | None:
-    """Say what can be looked up of a match, all of it; None if it has to be tried."""
-    if not isinstance(match.left, Select):
-        return None
-    selector = match.left.selector
-    words = _needed(selector.needs)
-    if words is None:
-        return None
-    if selector.text in NUMBER_OF:
-        pairs = pairs_of(match, selector.bits)
-        return None if pairs is None else Conditions(words, NUMBER_OF[selector.text], pairs)
-    test = _word_test(match) if selector.text in WORD_OF else None
-    if test is None:
-        return None
-    word = Word(WORD_OF[selector.text], (match.operator, match.right), test)
-    return Conditions((*words, word))
-
-
-def _word_test(match: Match) -> Test | None:
-    """Make the test of a word; None where a set has a name, for it may change."""
-    right = match.right
-    return None if isinstance(right, SetRef) else test_of(match.operator, right)
+Cuts = list[tuple[Callable[[Walk], Any], Callable[[Any], int]]]  # how a number is read and used
 
 
 class Plan:
-    """Find the rules of some words that a packet's numbers meet."""
+    """Find the rules of some words that a packet's numbers meet.
 
-    __slots__ = ("_all", "_fields", "entries")
+    `decided` is the entry that takes all packets, if it is the only one; `is_empty` that there is
+    none at all.
+    """
 
-    def __init__(self, entries: Sequence[Any]) -> None:
+    __slots__ = ("_all", "_fields", "decided", "entries", "is_empty")
+
+    def __init__(self, entries: Sequence[Any], like: Plan | None = None, found: int = 0) -> None:
+        """Take the rules; or of another plan's rules, which are not cut anew, those found."""
         self.entries = entries
-        self._all = (1 << len(entries)) - 1
-        self._fields = [
+        self._all = (1 << len(entries)) - 1 if like is None else found
+        self._fields: Cuts = self._cut() if like is None else like._fields
+        self.is_empty = not self._all
+        first = entries[0] if self._all & 1 else None
+        takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
+        self.decided = first if takes_all else None
+
+    def _cut(self) -> Cuts:
+        return [
             (read, self._pieces(field, octets).at)
             for field, (read, octets) in NUMBERS.items()
-            if any(field in entry.numbers for entry in entries)
+            if any(field in entry.numbers for entry in self.entries)
         ]
 
     def _pieces(self, field: str, octets: int) -> Pieces:
@@ -177,30 +68,34 @@ class Plan:
 
 
 class Index:
-    """Find the plan for a packet's words."""
+    """Find the plan for a packet's words.
 
-    __slots__ = ("_by_key", "_by_rules", "_conditions", "_entries", "_readers")
+    Plans of their own are small and quick, but whoever sends packets of many protocols could have
+    many made. So all together they hold a few times the rules there are; further words share the
+    plan of all rules, of which each keeps a mask.
+    """
+
+    __slots__ = ("_by_key", "_by_rules", "_conditions", "_entries", "_fields", "_key", "_room",
+                 "_whole")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any]) -> None:
         self._entries = entries
-        asked = [word.field for entry in entries for word in entry.words]
-        fields = [field for field in WORDS if field in set(asked)]
-        self._readers = [WORDS[field] for field in fields]
-        places = {field: at for at, field in enumerate(fields)}
+        asked = {word.field for entry in entries for word in entry.words} or {"ct state"}
+        self._fields = [field for field in WORDS if field in asked]
+        self._key = attrgetter(*(WORDS[field].attribute for field in self._fields))
+        self._room = PLANS * len(entries) + SPARE_ROOM
+        self._whole: Plan | None = None
+        self._by_key: dict[Any, Plan] = {}
+        self._by_rules: dict[int, Plan] = {}
         grouped: dict[Any, list[Any]] = {}
         for number, entry in enumerate(entries):
             for word in entry.words:
-                group = grouped.setdefault(
-                    (word.field, word.key), [places[word.field], word.test, 0]
-                )
-                group[2] |= 1 << number
+                grouped.setdefault((word.field, word.key), [word, 0])[1] |= 1 << number
         self._conditions = list(grouped.values())
-        self._by_key: dict[Any, Plan] = {}
-        self._by_rules: dict[int, Plan] = {}
 
     def plan(self, walk: Walk) -> Plan:
         """Give the plan of a packet's words."""
-        key = tuple([read(walk) for read in self._readers])
+        key = self._key(walk)
         plan = self._by_key.get(key)
         if plan is None:
             if len(self._by_key) >= KEYS_AT_MOST:
@@ -208,18 +103,29 @@ class Index:
             plan = self._by_key[key] = self._make(key)
         return plan
 
-    def _make(self, key: tuple[Any, ...]) -> Plan:
+    def _make(self, key: Any) -> Plan:
+        """Find the rules of some words, and make their plan if no other words have led to them."""
+        values = dict(zip(self._fields, key if len(self._fields) > 1 else (key,)))
+        for field, value in values.items():
+            meanings = WORDS[field].values
+            values[field] = value if meanings is None else meanings.get(value)
         found = (1 << len(self._entries)) - 1
-        for place, test, askers in self._conditions:
-            value = key[place]
-            if value is None or not test(value):
+        for word, askers in self._conditions:
+            value = values[word.field]
+            if value is None or not word.test(value):
                 found &= ~askers
         plan = self._by_rules.get(found)
-        if plan is None:
-            if len(self._by_rules) >= KEYS_AT_MOST >> 6:
-                self._by_rules.clear()
-            plan = self._by_rules[found] = Plan(self._kept(found))
-        return plan
+        return self._new_plan(found) if plan is None else plan
+
+    def _new_plan(self, found: int) -> Plan:
+        kept = self._kept(found)
+        if len(kept) <= self._room:
+            self._room -= len(kept) + 1
+            plan = self._by_rules[found] = Plan(kept)
+            return plan
+        if self._whole is None:
+            self._whole = Plan(self._entries)
+        return Plan(self._entries, self._whole, found)
 
     def _kept(self, found: int) -> list[Any]:
         """List the entries of a set, up to the first that takes every packet."""

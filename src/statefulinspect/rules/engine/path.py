@@ -27,7 +27,8 @@ Programs = Mapping[tuple[str, str, str], ChainProgram]  # by family, table and c
 class Base(NamedTuple):
     """Hold a base chain's program, and which interfaces it sees on this path.
 
-    `is_sent_on` tells that Linux has taken a hop off the packet before the chain sees it.
+    `is_sent_on` tells that Linux has taken a hop off the packet before the chain sees it,
+    `sees_other` that it sees other interfaces than the chain before it, or the packet's.
     """
 
     program: ChainProgram
@@ -36,6 +37,7 @@ class Base(NamedTuple):
     sees_iif: bool
     sees_oif: bool
     is_sent_on: bool
+    sees_other: bool = False
 
 
 Bases = tuple[Base, ...]
@@ -75,11 +77,20 @@ def _path(name: str, tables: list[Table], programs: Programs, asks_hops: bool) -
             is_raw = hook in TRACKING and chain.priority < CONNTRACK
             for version in FAMILIES[table.family]:
                 (raw if is_raw else tracked)[version].append(base)
-    return Path(_frozen(raw), _frozen(tracked))
+    both = {version: _compared(raw[version] + tracked[version]) for version in raw}
+    return Path(
+        {version: bases[: len(raw[version])] for version, bases in both.items()},
+        {version: bases[len(raw[version]) :] for version, bases in both.items()},
+    )
 
 
-def _frozen(bases: dict[int, list[Base]]) -> dict[int, Bases]:
-    return {version: tuple(each) for version, each in bases.items()}
+def _compared(bases: list[Base]) -> Bases:
+    """Note which chains see other interfaces than the one before."""
+    views = [(True, True), *((base.sees_iif, base.sees_oif) for base in bases)]
+    return tuple(
+        base._replace(sees_other=view != before)
+        for base, before, view in zip(bases, views, views[1:])
+    )
 
 
 def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
@@ -91,10 +102,10 @@ def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
 
 def decide(bases: Bases, walk: Walk) -> Action:
     """Let base chains decide one after the other; the first that refuses the packet ends it."""
-    iif, oif = walk.packet.iif, walk.packet.oif
     for base in bases:
-        walk.iif = iif if base.sees_iif else ""
-        walk.oif = oif if base.sees_oif else ""
+        if base.sees_other:
+            walk.iif = walk.packet.iif if base.sees_iif else ""
+            walk.oif = walk.packet.oif if base.sees_oif else ""
         if base.is_sent_on and not walk.is_sent_on:
             send_on(walk)
         if walk.recorder is not None:

@@ -11,7 +11,8 @@ from typing import Any, Final, Iterable, Mapping, Sequence  # noqa: UP035 - Pyth
 
 from statefulinspect.flowkey import TCP
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
-from statefulinspect.rules.engine.index import NUMBERS, Conditions, Index, Word, conditions_of
+from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
+from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
 from statefulinspect.rules.engine.scope import Scope
 from statefulinspect.rules.engine.walk import Walk
@@ -23,7 +24,6 @@ from statefulinspect.rules.tables import Chain
 from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
 
-FINAL: Final = frozenset({"accept", "drop", "reject"})
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
 # By which a rule has told already what nft would add.
@@ -139,11 +139,18 @@ class ChainProgram:
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)
 
-    def run(self, walk: Walk) -> Decision | None:  # noqa: C901 - each new packet's way: flat is fast
+    def run(  # noqa: C901, PLR0911, PLR0912 - each new packet's way: flat is fast
+        self, walk: Walk
+    ) -> Decision | None:
         """Let the rules decide; None if none of them does."""
         if walk.recorder is not None:
             return self._trace(walk, walk.recorder)
         plan = self._index.plan(walk)
+        if plan.is_empty:
+            return None
+        if plan.decided is not None:
+            walk.rule = plan.decided.rule
+            return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
         found, entries = plan.matching(walk), plan.entries
         while found:
             lowest = found & -found

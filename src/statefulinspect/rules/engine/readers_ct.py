@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Final, Optional, Union
 
 from statefulinspect.connection import Connection, Side
-from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.terms import ESTABLISHED
 
 Scalar = Union[int, str]
@@ -13,7 +13,7 @@ Reader = Callable[[Walk], Optional[Scalar]]
 Asker = Callable[[Walk, Connection], Optional[Scalar]]
 
 EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
-ESTABLISHED_BIT: Final = STATE_BITS[ESTABLISHED]
+ESTABLISHED_BIT: Final = ESTABLISHED.bit
 NF_FAMILIES: Final = {4: 2, 6: 10}
 DIRECTIONS: Final = ("original", "reply")
 
@@ -101,10 +101,6 @@ def _zone(way: int) -> Asker:
     return lambda _, connection: connection.zones[way]
 
 
-def _direction(walk: Walk) -> int | None:
-    return None if walk.side is None else walk.side.is_reply
-
-
 _GENERAL: Final[dict[str, Asker]] = {
     "status": _status,
     "mark": lambda _, connection: connection.mark,
@@ -141,7 +137,7 @@ def _directed(way: int) -> dict[str, Asker]:
 
 CT_READERS: Final[dict[str, Reader]] = {
     "ct state": lambda walk: walk.ct_bits,
-    "ct direction": _direction,
+    "ct direction": lambda walk: walk.direction,
     **{f"ct {key}": _of_connection(ask) for key, ask in _GENERAL.items()},
     **{
         f"ct {direction} {key}": _of_connection(ask)

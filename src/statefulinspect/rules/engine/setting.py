@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final
 
-from statefulinspect.rules.engine.walk import STATE_BITS, Walk
+from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.words.headers import FIELDS
 from statefulinspect.rules.words.selectors import Selector
 from statefulinspect.terms import NEW
@@ -17,7 +17,7 @@ from statefulinspect.zones import Zone
 Setter = Callable[[Walk, Any], None]
 
 M32: Final = 0xFFFF_FFFF
-NEW_BIT: Final = STATE_BITS[NEW]
+NEW_BIT: Final = NEW.bit
 
 
 def setter(target: Selector) -> tuple[Setter, bool]:

@@ -15,21 +15,14 @@ import attrs
 from statefulinspect.connection import Connection, Side
 from statefulinspect.decoding import FRAGMENT_OFFSET, LATER_FRAGMENT
 from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT, extension_size
+from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.terms import CtState, Reason
 from statefulinspect.zones import Zone
 
-# The bits of `ct state` in nftables.
-STATE_BITS: Final = {
-    CtState.INVALID: 1,
-    CtState.ESTABLISHED: 2,
-    CtState.RELATED: 4,
-    CtState.NEW: 8,
-    CtState.UNTRACKED: 64,
-}
-INVALID_BIT: Final = STATE_BITS[CtState.INVALID]  # also what a packet is that is not tracked yet
+INVALID_BIT: Final = CtState.INVALID.bit  # also what a packet is that is not tracked yet
 
 
 class Memory(Protocol):
@@ -103,6 +96,25 @@ class Walk:
     tally: list[Tally] | None = None
     refused: Reason | None = None
     recorder: Recorder | None = None
+
+    @property
+    def direction(self) -> int | None:
+        """Give the packet's `ct direction`; None if it has no connection."""
+        return None if self.side is None else self.side.is_reply
+
+    @property
+    def message_type(self) -> int | None:
+        """Give the type of an ICMP message; None for other protocols."""
+        return self._message_octet(0)
+
+    @property
+    def message_code(self) -> int | None:
+        """Give the code of an ICMP message; None for other protocols."""
+        return self._message_octet(1)
+
+    def _message_octet(self, at: int) -> int | None:
+        start = self.l4 if self.protocol in ICMP_PROTOCOLS else None
+        return None if start is None or start + at >= self.packet.stop else self.wire[start + at]
 
     def touch(self, memory: Memory) -> None:
         """Note that something is about to be changed, if anybody wants to know."""
