@@ -49,6 +49,7 @@ READABLE_META: Final = [
 ]
 UNSUPPORTED_CT: Final = frozenset({"id", "secmark"})
 ADDRESSES: Final = frozenset({"saddr", "daddr"})
+OF_ONE_WAY: Final = {*CT_ONLY_DIRECTED, *ADDRESSES}  # what a connection has for each direction only
 LINK_LAYERS: Final = frozenset({"ether", "vlan", "arp", "tunnel", "vxlan", "geneve", "gretap"})
 Table = Mapping[tuple[str, str], HeaderField]
 
@@ -176,13 +177,13 @@ def _ct(node: Tree, protocols: Protocols) -> Selector:
         key = f"{word(node, 'family', 'ct')} {key}"
     if key in UNSUPPORTED_CT:
         refuse_unsupported(f"ct {key}", f"there are {', '.join(CT_TYPES)}", node)
-    if key not in CT_TYPES and key not in CT_ONLY_DIRECTED:
+    if key not in CT_TYPES and key not in OF_ONE_WAY:
         refuse(f"ct {key}: expected one of {', '.join({**CT_TYPES, **CT_ONLY_DIRECTED})}", node)
     if direction is None:
-        if key in CT_ONLY_DIRECTED:
+        if key in OF_ONE_WAY:
             refuse(f"ct {key}: expected a direction, as in ct original {key}", node)
         return SELECTORS[f"ct {key}"]
-    if direction not in DIRECTIONS or key not in {*CT_DIRECTED, *CT_ONLY_DIRECTED}:
+    if direction not in DIRECTIONS or key not in {*CT_DIRECTED, *OF_ONE_WAY}:
         refuse(f"ct {direction} {key}: expected ct {key} without a direction", node)
     return SELECTORS[f"ct {direction} {_connection_key(key, protocols, node)}"]
 

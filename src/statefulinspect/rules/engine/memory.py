@@ -11,6 +11,7 @@ from typing import Any, Callable, Final, Iterable, Mapping, Union  # noqa: UP035
 import attrs
 
 from statefulinspect.rules.engine.census import ConnectionsMemory
+from statefulinspect.rules.engine.readers_meta import NANOSECONDS, nanoseconds
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.stateful import (
     Count,
@@ -21,7 +22,6 @@ from statefulinspect.rules.syntax.stateful import (
     Stateful,
 )
 
-NANOSECONDS: Final = 1_000_000_000
 UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 DEFAULT_BURST: Final = 5  # packets; of octets a second's worth
 
@@ -85,7 +85,7 @@ class LimitMemory:
     def passes(self, walk: Walk) -> bool:
         """Say whether there are tokens for the packet, and take them."""
         walk.touch(self)
-        now = int(walk.now * NANOSECONDS)
+        now = nanoseconds(walk.now)
         passed = 0 if self.last_ns is None else now - self.last_ns
         self.last_ns = now
         self.tokens = min(self._most, self.tokens + passed)

@@ -73,15 +73,12 @@ def _average(octets: Asker, packets: Asker) -> Asker:
     return average
 
 
-def _flow(attribute: str, way: int, family: int = 0) -> Asker:
-    """Read an address or port of one direction; None where the IP version is another."""
+def _flow(attribute: str, way: int, family: int) -> Asker:
+    """Read an address of one direction; None where the IP version is another."""
 
     def ask(_: Walk, connection: Connection) -> int | None:
         flow = connection.reply if way else connection.original
-        if family and flow.family != family:
-            return None
-        found = getattr(flow, attribute)
-        return None if found is None else int(found)
+        return int(getattr(flow, attribute)) if flow.family == family else None
 
     return ask
 
@@ -128,8 +125,6 @@ def _directed(way: int) -> dict[str, Asker]:
         "ip daddr": _flow("destination", way, 4),
         "ip6 saddr": _flow("source", way, 6),
         "ip6 daddr": _flow("destination", way, 6),
-        "saddr": _flow("source", way),
-        "daddr": _flow("destination", way),
         "proto-src": _own_part(0, way),
         "proto-dst": _own_part(2, way),
     }

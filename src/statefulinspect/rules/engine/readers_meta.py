@@ -20,7 +20,14 @@ HOST, BROADCAST, MULTICAST = 0, 1, 2  # kinds of packets, by their link-layer de
 NO_LINK_LAYER: Final = 0xFFFE  # ARPHRD_NONE
 LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK
 DAY: Final = 86_400
+NANOSECONDS: Final = 1_000_000_000
 FIRST_DAY: Final = 4  # 1970-01-01 was a Thursday; Sunday is 0
+
+
+def nanoseconds(seconds: float) -> int:
+    """Turn seconds into nanoseconds, however many; what is less than one is left out."""
+    whole = int(seconds // 1)
+    return whole * NANOSECONDS + int(seconds % 1 * NANOSECONDS)
 
 
 def _pkttype(walk: Walk) -> int:
@@ -58,7 +65,7 @@ META_READERS: Final[dict[str, Reader]] = {
     "meta iiftype": lambda walk: _interface_type(walk.iif),
     "meta oiftype": lambda walk: _interface_type(walk.oif),
     "meta pkttype": _pkttype,
-    "meta time": lambda walk: int(walk.now * 1_000_000_000),
+    "meta time": lambda walk: nanoseconds(walk.now),
     "meta hour": lambda walk: int(walk.now % DAY),
     "meta day": lambda walk: (int(walk.now // DAY) + FIRST_DAY) % 7,
     **dict.fromkeys(

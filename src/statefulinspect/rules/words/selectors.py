@@ -85,8 +85,6 @@ CT_ONLY_DIRECTED: Final = {
     "ip daddr": ("ipv4_addr", 32),
     "ip6 saddr": ("ipv6_addr", 128),
     "ip6 daddr": ("ipv6_addr", 128),
-    "saddr": ("ipv4_addr", 32),
-    "daddr": ("ipv4_addr", 32),
     "proto-src": ("inet_service", 16),
     "proto-dst": ("inet_service", 16),
 }
