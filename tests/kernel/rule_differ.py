@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from kernel.kernel import CLOCK_TICK
 from kernel.rule_counts import Counted, library_counters
@@ -20,7 +21,7 @@ from kernel.rule_traffic import Sent, draw_traffic
 from statefulinspect import Config, RuleError, Ruleset, Tracker, Verdict
 
 STEP = 0.00005  # seconds between packets, about what the kernel takes for one
-MOST_DIFFERENCES = 3  # to tell, for one may hide another
+MOST_TOLD = 3  # to tell, for one may hide another
 SLOW_PACKETS = 100  # where time must pass between them
 CONFIG = Config.linux(accounting=True)
 NFT_BUG = "Assertion"  # nft 1.0.6 aborts at some comparisons of fields beside each other
@@ -164,12 +165,18 @@ class Tally:
     refused: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
+    @property
+    def told(self) -> int:
+        return len(self.refused) + len(self.differences)
+
 
 def run(seed: int, rulesets: int, packets: int) -> Tally:
-    """Compare rulesets that are drawn by a seed and by those that follow it."""
+    """Compare so many rulesets that are drawn by a seed and by those that follow it."""
     tally = Tally()
     with RuleKernel() as kernel:
-        for number in range(seed, seed + rulesets):
+        for number in count(seed):
+            if tally.rulesets == rulesets or tally.told >= MOST_TOLD:
+                break
             dice = random.Random(number)
             rules, traffic = draw_ruleset(dice), draw_traffic(dice, packets)
             try:
@@ -181,6 +188,4 @@ def run(seed: int, rulesets: int, packets: int) -> Tally:
             tally.rulesets += 1
             if found is not None:
                 tally.differences.append(f"ruleset {number}\n{shrink(kernel, found)}")
-            if len(tally.differences) == MOST_DIFFERENCES:
-                break
     return tally

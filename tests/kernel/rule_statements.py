@@ -25,7 +25,12 @@ MARKINGS = [
     "ct mark set 1", "ct mark set 0x6", "ct mark set meta mark", "ct mark set meta mark and 0x3",
     "ct mark set ct mark or 0x1", "ct mark set ct mark xor 0x7", "ct mark set ct mark << 1",
     "ct mark set meta mark or 0x4 xor 1", 'ct mark set iifname map { "lan0" : 1, "wan0" : 2 }',
+    "tcp option maxseg size set 1360", "reset tcp option sack-perm",
     "ct label set 5", "ct label set 1", "ct event set new",
+]
+HEADERS = [  # of what tracking does not look at
+    ("ip dscp set af21", 4), ("ip ttl set 3", 4), ("ip ecn set ect0", 4), ("ip id set 5", 4),
+    ("ip6 hoplimit set 3", 6), ("ip6 dscp set cs1", 6), ("ip6 flowlabel set 5", 6),
 ]
 COUNTS = ["ct count 2", "ct count over 1", "ct count over 3"]
 # fmt: on
@@ -34,7 +39,7 @@ COUNTS = ["ct count 2", "ct count over 1", "ct count over 3"]
 def draw_statement(scope: Scope) -> str:
     """Draw a statement that is no verdict; empty if it does not suit the rule."""
     dice = scope.dice
-    kinds = [_limit] * 4 + [_marking] * 5 + [_named_counter, _mark_map, _log]
+    kinds = [_limit] * 4 + [_marking] * 5 + [_named_counter, _mark_map, _log, _header]
     kinds += [_remember] * 5 + [_meter, _learn] + [_count] * 8 * scope.counts_connections
     return dice.choice(kinds)(scope)
 
@@ -49,6 +54,14 @@ def _limit(scope: Scope) -> str:
 
 def _marking(scope: Scope) -> str:
     return scope.dice.choice(MARKINGS)
+
+
+def _header(scope: Scope) -> str:
+    text, version = scope.dice.choice(HEADERS)
+    if not scope.allows(version, None):
+        return ""
+    scope.take(version, None)
+    return text
 
 
 def _log(scope: Scope) -> str:

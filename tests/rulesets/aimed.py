@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
 import builders
@@ -32,12 +32,13 @@ SERVICES = {
 USUAL_PORTS = [22, 53, 80, 443, 443, 123, 25, 5000, 50000]
 ASKED = {4: [8, 8, 8, 13, 17], 6: [128, 128, 128, 135, 136, 133, 134, 130, 143, 2]}
 NEIGHBOURS = range(130, 144)
-QUIET = [b"", b"", b"", bytes.fromhex("020405b4"), bytes.fromhex("02040218")]
+OPTIONS = [b"", b"", b"", bytes.fromhex("020405b4"), bytes.fromhex("02040218")]
 ODD_FLAGS = ["none", "SYN,FIN", "FIN,PSH,URG", "SYN,RST", "FIN", "FIN,SYN,RST,PSH,ACK,URG", "RST"]
 TOSES = [0] * 12 + [0x20, 0x28, 0x48, 0x88, 0xB8, 0x10]
 PROTOCOLS = ["tcp"] * 9 + ["udp"] * 6 + ["ping"] * 4 + ["error"] * 2 + ["other"]
 WAYS = ["forward"] * 5 + ["input"] * 4 + ["output"] * 2
-Wires = Iterator[bytes]
+Way = tuple[str, int]  # hook and side
+Wires = Iterator[tuple[bytes, Way]]
 
 
 class Aimed(NamedTuple):
@@ -65,6 +66,7 @@ class Aim:
     def __init__(self, text: str, dice: random.Random) -> None:
         text = re.sub(r"^\s*#.*", "", text, flags=re.MULTILINE)
         self._dice = dice
+        self.has_groups = "pkttype" not in text  # the harness' devices tell that of no packet
         found = [int(number, 0) for number in NUMBER.findall(text)]
         found += [port for name, port in SERVICES.items() if re.search(rf"\b{name}\b", text)]
         self._numbers = sorted({number for number in found if 0 < number < 65536}) or [1]
@@ -127,8 +129,30 @@ class Ends(NamedTuple):
     hook: str
     side: int
 
-    def way(self, is_reply: int) -> dict[str, str]:
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.client else 4
+
+    def hosts(self, is_reply: int) -> dict[str, str]:
         return {"source": self[is_reply], "destination": self[1 - is_reply]}
+
+    def way(self, is_reply: int) -> Way:
+        """Tell by which hook and side the opener's packets go, or the answers to them."""
+        if not is_reply:
+            return self.hook, self.side
+        return {
+            "forward": ("forward", 3 - self.side),
+            "input": ("output", self.side),
+            "output": ("input", self.side),
+        }[self.hook]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer finds its way: the router itself knows its two networks only."""
+        near = (f"10.0.{self.side}.", f"fd00:{self.side}:")
+        return self.hook != "input" or (
+            self.client.startswith(near) and self.server in ROUTER.values()
+        )
 
 
 def aimed_traffic(text: str, seed: int, count: int) -> list[Aimed]:
@@ -136,17 +160,17 @@ def aimed_traffic(text: str, seed: int, count: int) -> list[Aimed]:
     dice = random.Random(seed)
     aim = Aim(text, dice)
     sent: list[Aimed] = []
-    open_: list[tuple[Ends, Wires]] = []
+    open_: list[Wires] = []
     while len(sent) < count:
         if len(open_) < 6:
-            ends = _draw_ends(dice, aim)
-            open_.append((ends, _conversation(dice, aim, ends, sent)))
+            open_.append(_conversation(dice, aim, _draw_ends(dice, aim), sent))
         talk = dice.choice(open_)
-        wire = next(talk[1], None)
-        if wire is None:
+        found = next(talk, None)
+        if found is None:
             open_.remove(talk)
             continue
-        sent.append(_addressed(dice, aim, _dressed(dice, wire)))
+        wire, way = found
+        sent.append(_on_its_way(dice, aim, _dressed(dice, wire), way))
     return sent
 
 
@@ -173,55 +197,61 @@ def _tcp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
               (0, "FIN,ACK", 131, 571, 0), (1, "RST", 571, 0, 0)]  # fmt: skip
     script = script[: dice.choice([1, 1, 2, 4, 5, 6, 7])][dice.choice([0] * 9 + [1]) :]
     for is_reply, flags, seq, ack, length in script:
+        if is_reply and not ends.is_answered:
+            continue
         said = dice.choice([flags] * 12 + [dice.choice(ODD_FLAGS)])
         ports = (dport, sport) if is_reply else (sport, dport)
-        options = dice.choice(QUIET) if "SYN" in flags else b""
-        yield builders.tcp(*ports, said, seq, ack, data=bytes(length), options=options,
-                           window=dice.choice([65535, 5000, 500]), **ends.way(is_reply))  # fmt: skip
+        more = {"data": bytes(length), "options": dice.choice(OPTIONS) if "SYN" in flags else b""}
+        more["window"] = dice.choice([65535, 5000, 500])
+        wire = builders.tcp(*ports, said, seq, ack, **more, **ends.hosts(is_reply))
+        yield wire, ends.way(is_reply)
 
 
 def _udp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
     dport = aim.port()
     sport = dice.choice([40000, 40001, dport, aim.port()])
-    if ends.hook == "input" and dice.random() < 0.15:
-        ends = ends._replace(server=dice.choice(GROUPS[ends.side, 4 if "." in ends.client else 6]))
-    for is_reply in [(0,), (0, 0), (0, 1, 0), (0, 1, 0, 1)][dice.randrange(4)]:
-        if is_reply and ends.server in sum(GROUPS.values(), []):
-            continue
-        ports = (dport, sport) if is_reply else (sport, dport)
-        yield builders.udp(*ports, bytes(dice.choice([0, 12, 64, 300])), **ends.way(is_reply))
+    if ends.hook == "input" and aim.has_groups and dice.random() < 0.15:
+        ends = ends._replace(server=dice.choice(GROUPS[ends.side, ends.version]))
+    for is_reply in dice.choice([(0,), (0, 0), (0, 1, 0), (0, 1, 0, 1)]):
+        if not is_reply or ends.is_answered:
+            ports = (dport, sport) if is_reply else (sport, dport)
+            data = bytes(dice.choice([0, 12, 64, 300]))
+            yield builders.udp(*ports, data, **ends.hosts(is_reply)), ends.way(is_reply)
 
 
 def _ping(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
-    version = 4 if "." in ends.client else 6
-    kind = dice.choice(ASKED[version])
+    kind = dice.choice(ASKED[ends.version])
     answer = {8: 0, 13: 14, 17: 18, 128: 129}.get(kind)
+    if kind in NEIGHBOURS and ends.hook == "input" and dice.random() < 0.6:
+        groups = ["ff02::1"] if aim.has_groups else []
+        ends = ends._replace(client="fe80::2", server=dice.choice([ends.server, *groups]))
     for sequence in range(1, dice.randrange(2, 4)):
-        yield builders.icmp(kind, 0, 7, sequence, bytes(16), **ends.way(0))
-        if answer is not None and dice.random() < 0.7:
-            yield builders.icmp(answer, 0, 7, sequence, bytes(16), **ends.way(1))
+        yield builders.icmp(kind, 0, 7, sequence, bytes(16), **ends.hosts(0)), ends.way(0)
+        if answer is not None and ends.is_answered and dice.random() < 0.7:
+            yield builders.icmp(answer, 0, 7, sequence, bytes(16), **ends.hosts(1)), ends.way(1)
 
 
-def _errors(dice: random.Random, aim: Aim, ends: Ends, sent: list[Aimed]) -> Wires:
-    """Have the receiver of something sent before complain about it."""
-    told = [each for each in sent[-40:] if each.hook != "output" and each.wire[0] >> 4 != 6]
+def _errors(dice: random.Random, _: Aim, __: Ends, sent: list[Aimed]) -> Wires:
+    """Have the receivers of what was sent before complain about it."""
+    told = [each for each in sent[-40:] if each.hook != "input"]
     for quoted in dice.sample(told, min(2, len(told))):
-        source, destination = builders.address(quoted.wire[16:20]), builders.address(
-            quoted.wire[12:16]
-        )
-        if source not in sum(GROUPS.values(), []):
-            kind, code = dice.choice([(3, 1), (3, 3), (3, 4), (11, 0)])
-            yield builders.icmp_error(quoted.wire, kind, code, source=source,
-                                      destination=destination)  # fmt: skip
+        version, at, size = (4, 12, 4) if quoted.wire[0] >> 4 == 4 else (6, 8, 16)
+        to, by = (builders.address(quoted.wire[at + size * end :][:size]) for end in (0, 1))
+        kind, code = dice.choice([(3, 1), (3, 3), (3, 4), (11, 0)] if version == 4 else
+                                 [(1, 1), (1, 4), (2, 0), (3, 0)])  # fmt: skip
+        hook = "forward" if quoted.hook == "forward" else "input"
+        side = 1 if quoted.oif == "lan0" else 2
+        yield builders.icmp_error(quoted.wire, kind, code, source=by, destination=to), (hook, side)
 
 
 def _other(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
     number = dice.choice([47, 50, 51, 89, 2, 132])
     octets = {51: b"\x3b\x01\0\0\0\0\0\x05\0\0\0\x01", 47: bytes.fromhex("00000800")}
     if number == 132:
-        yield builders.sctp("INIT/4", 0, 40000, aim.port(), **ends.way(0))
+        yield builders.sctp("INIT/4", 0, 40000, aim.port(), **ends.hosts(0)), ends.way(0)
     else:
-        yield builders.ip(*ends.way(0).values(), number, octets.get(number, bytes(12)))
+        payload = octets.get(number, bytes(12))
+        yield builders.ip(*ends.hosts(0).values(), number, payload), ends.way(0)
 
 
 def _dressed(dice: random.Random, wire: bytes) -> bytes:
@@ -237,5 +267,10 @@ def _dressed(dice: random.Random, wire: bytes) -> bytes:
     return bytes(head) + wire[20:]
 
 
-def _addressed(dice: random.Random, aim: Aim, wire: bytes) -> Aimed:
-    raise NotImplementedError
+def _on_its_way(dice: random.Random, aim: Aim, wire: bytes, way: Way) -> Aimed:
+    hook, side = way
+    at, size = (12, 4) if wire[0] >> 4 == 4 else (8, 16)
+    source, destination = (builders.address(wire[at + size * end :][:size]) for end in (0, 1))
+    text = f"{source} > {destination} protocol {wire[9] if size == 4 else wire[6]}"
+    mark = dice.choice([0, 0, dice.choice(aim.marks)]) if hook == "output" else 0
+    return Aimed(wire, text, hook, DEVICES[side], mark)

@@ -328,6 +328,58 @@ def test_a_rule_gives_a_helper():
     assert [each.helper for each in tracker] == ["ftp", None]
 
 
+def test_ct_helper_is_of_what_the_helper_announced():
+    rules = """tcp dport 21 ct helper set "ftp-here"
+      ct helper "ftp" counter accept
+      ct helper != "ftp" counter
+      accept"""
+    tracker = tracker_of(forward(rules, more='ct helper ftp-here { type "ftp" protocol tcp; }'))
+    user, port = b"USER a\r\n", b"PORT 10,0,1,2,4,1\r\n"
+    back = {"source": SERVER, "destination": CLIENT}
+    fates(
+        tracker,
+        tcp(1000, 21, "SYN", 100),
+        tcp(21, 1000, "SYN,ACK", 500, 101, **back),
+        tcp(1000, 21, "PSH,ACK", 101, 501, data=user),
+        tcp(1000, 21, "PSH,ACK", 101 + len(user), 501, data=port),
+        tcp(20, 1025, "SYN", 9, **back),
+        tcp(1025, 20, "SYN,ACK", 900, 10),
+    )
+    assert counters(tracker) == ["2", "0"]
+
+
+@pytest.mark.parametrize(("setting", "met"), [
+    ("ip dscp set af21", 2), ("ip6 hoplimit set 5", 1), ("udp dport set 99", 2),
+    ("@th,64,8 set 7", 1), ("tcp option maxseg size set 1360", 1),
+    ("reset tcp option sack-perm", 1),
+])  # fmt: skip
+def test_a_rule_ends_where_what_it_sets_is_not_there(setting, met):
+    tracker = tracker_of(forward(f"{setting} counter", "accept"))
+    fates(tracker, DNS, tcp(1, 80, "SYN"), udp(1, 53, source="fd00::1", destination="fd00::2"))
+    assert counters(tracker) == [str(met)]
+
+
+@pytest.mark.parametrize(("setting", "options", "found"), [
+    ("tcp option maxseg size set 1360", "020405b4", "02040550"),
+    ("tcp option maxseg size set 1500", "020405b4", "020405b4"),  # is never raised
+    ("tcp option maxseg size set 1360", "010203b4", ""),  # no room for it
+    ("tcp option maxseg size set 1360", "020805b4", ""),  # ends behind the header
+    ("tcp option maxseg size set 1360", "01010101", "01010101"),
+    ("tcp option maxseg size set rt mtu", "020405b4", "020405b4"),
+    ("tcp option timestamp tsval set 16", "0101080a0000000900000008", "0101080a0000001000000008"),
+    ("tcp option @2,16,16 set 0x0101", "020405b4", "02040101"),
+    ("reset tcp option window", "0303020103030201", "0101010103030201"),  # only the first
+    ("reset tcp option window", "03000101", "01000101"),
+    ("reset tcp option window", "03ff0101", ""),
+    ("reset tcp option eol", "00000000", "01000000"),
+])  # fmt: skip
+def test_a_tcp_option_is_changed_for_the_rules_behind(setting, options, found):
+    probe = f"@th,160,{len(options) * 4} {int(found, 16)} counter" if found else ""
+    tracker = tracker_of(forward(f"{setting} counter\n{probe}", "accept"))
+    fates(tracker, tcp(1, 80, "SYN", options=bytes.fromhex(options)))
+    assert counters(tracker) == (["1", "1"] if found else ["0"])
+
+
 def test_an_unknown_helper_is_refused():
     text = forward('ct helper set "x"', more='ct helper x { type "gopher" protocol tcp; }')
     with pytest.raises(RuleError, match="'gopher': there is none; there are ftp"):

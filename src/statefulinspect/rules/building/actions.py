@@ -48,6 +48,7 @@ LOG_FLAGS: Final = ("tcp sequence", "tcp options", "ip options", "skuid", "ether
 LONGEST_PREFIX: Final = 127
 TARGETS: Final = ("payload", "tcp option", "meta", "ct")
 SET_META: Final = frozenset({"mark", "priority", "nftrace", "pkttype"})
+SET_OPTION_BITS: Final = (16, 32)
 SET_CT: Final = frozenset({"mark", "zone", "event", "label"})
 
 
@@ -124,8 +125,6 @@ def assign_of(inner: object, scope: Scope) -> Assign:
     if _is_path_mtu(part):
         scope.warnings.append(f"{target} set rt mtu is not carried out")
         return Assign(target, Value("rt mtu", TYPES["integer"]))
-    if kind == "tcp option":
-        scope.warnings.append(f"{target} set is not carried out")
     return Assign(target, _assigned(part, target, scope, node))
 
 
@@ -138,6 +137,8 @@ def _check_target(kind: str, target: Selector, node: Tree) -> None:
         refuse(f"{target} set: expected one of ct {', '.join(sorted(SET_CT))}", node)
     if kind == "tcp option" and target.type.name == "boolean":
         refuse(f"{target} set: expected one of its fields", node)
+    if kind == "tcp option" and target.bits not in SET_OPTION_BITS:
+        refuse(f"{target} set: Linux sets two or four octets, this has {target.bits} bits", node)
 
 
 def _is_path_mtu(part: object) -> bool:

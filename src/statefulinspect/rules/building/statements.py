@@ -106,7 +106,6 @@ def _strip(inner: object, scope: Scope) -> Statement:
     selector = selector_of(kind, option, scope.protocols)
     if selector.type.name != "boolean":
         refuse(f"reset {selector}: expected an option without a field", inner)
-    scope.warnings.append(f"reset {selector} is not carried out")
     return Assign(selector, Value(0, selector.type))
 
 

@@ -16,6 +16,7 @@ from statefulinspect.rules.engine.setting import setter
 from statefulinspect.rules.engine.updating import updater
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import SetRef
+from statefulinspect.rules.syntax.expressions import Select
 from statefulinspect.rules.syntax.stateful import Count, Last
 from statefulinspect.rules.syntax.statements import (
     Assign,
@@ -185,17 +186,14 @@ def _exempt(_: Exempt, __: Scope) -> Deed:
 
 def _assign(assign: Assign, scope: Scope) -> Deed:
     read, varies = reading_of(assign.value, scope.sets)
-    needs = [*needs_of(assign.value)]
+    needs = [*needs_of(Select(assign.target)), *needs_of(assign.value)]
     assign_to, changes = setter(assign.target)
 
     def step(walk: Walk) -> Outcome:
         if any(need.read(walk) not in need.allowed for need in needs):
             return NEXT
         value = read(walk)
-        if value is None:
-            return NEXT
-        assign_to(walk, value)
-        return None
+        return None if value is not None and assign_to(walk, value) else NEXT
 
     return Deed(step, varies or changes)
 

@@ -7,7 +7,7 @@ match, not even by !=. What a selector needs before (`tcp dport` a TCP packet) i
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Callable, Final, Optional, Union
+from typing import Callable, Final, NamedTuple, Optional, Union
 
 from statefulinspect.rules.engine.readers_ct import CT_READERS, CT_SETTLED
 from statefulinspect.rules.engine.readers_meta import META_READERS, META_SETTLED
@@ -32,6 +32,17 @@ Scalar = Union[int, str]
 Reader = Callable[[Walk], Optional[Scalar]]
 Finder = Callable[[Walk], Optional[int]]
 
+
+class Place(NamedTuple):
+    """Say where bits are: in what is found in a packet, at an offset, so many."""
+
+    find: Finder
+    offset: int
+    bits: int
+
+
+WORDS_OF_OPTION: Final = 3  # of a selector that names an option, and no field of it
+
 NETWORK_PROTOCOLS: Final = frozenset({"ip", "ip6"})
 FLOW_FIELDS: Final = frozenset({"saddr", "daddr", "sport", "dport", "type", "code"})
 # What packets of one side of a connection have in common.
@@ -50,39 +61,47 @@ def reader(text: str) -> Reader:
         return META_READERS[text]
     if text in CT_READERS:
         return CT_READERS[text]
+    where = place_of(text)
+    return _exists(finder_of(text)) if where is None else _bits(*where)
+
+
+def place_of(text: str) -> Place | None:
+    """Tell where the bits of a selector are; None if it asks whether a header or option exists."""
     if text.startswith("@"):
         base, offset, bits = text[1:].split(",")
-        return _bits(BASES[base], int(offset), int(bits))
-    return _header_reader(text)
-
-
-def _header_reader(text: str) -> Reader:
+        return Place(BASES[base], int(offset), int(bits))
     words = text.split()
+    if words[1] == "option":
+        return _option_place(text, words)
     if words[0] == "exthdr":
-        return _exists(find_extension(EXTENSION_NUMBERS[words[1]]))
-    if words[:2] == ["tcp", "option"]:
-        return _option(words[2:], OPTION_KINDS, find_tcp_option, OPTION_FIELDS)
-    if words[:2] == ["ip", "option"]:
-        return _option(words[2:], IPV4_OPTION_TYPES, find_ipv4_option, IPV4_OPTION_FIELDS)
-    key = words[0], words[1]
-    if key in FIELDS:
-        row = FIELDS[key]
-        return _bits(_network if row.protocol in NETWORK_PROTOCOLS else transport, *row[2:4])
-    row = EXTENSION_FIELDS[key]
-    return _bits(find_extension(EXTENSION_NUMBERS[row.protocol]), row.offset, row.bits)
+        return None
+    row = FIELDS.get((words[0], words[1])) or EXTENSION_FIELDS[words[0], words[1]]
+    return Place(finder_of(text), row.offset, row.bits)
 
 
-def _option(words: list[str], kinds: dict, find: Callable[[int], Finder], fields: dict) -> Reader:  # type: ignore[type-arg]
-    """Make the reader of an option: of a field, of raw bits, or of whether it is there."""
-    name = words[0]
+def _option_place(text: str, words: list[str]) -> Place | None:
+    name = words[2]
     if name.startswith("@"):
-        kind, offset, bits = name[1:].split(",")
-        return _bits(find(int(kind)), int(offset), int(bits))
-    finder = find(kinds[name] if name in kinds else int(name))
-    if len(words) == 1:
-        return _exists(finder)
-    row = fields[name, words[1]]
-    return _bits(finder, row.offset, row.bits)
+        _, offset, bits = name.split(",")
+        return Place(finder_of(text), int(offset), int(bits))
+    if len(words) == WORDS_OF_OPTION:
+        return None
+    row = (OPTION_FIELDS if words[0] == "tcp" else IPV4_OPTION_FIELDS)[name, words[3]]
+    return Place(finder_of(text), row.offset, row.bits)
+
+
+def finder_of(text: str) -> Finder:
+    """Make what finds the header or option that a selector names."""
+    words = text.split()
+    if words[1] == "option":
+        is_tcp = words[0] == "tcp"
+        kinds, name = (OPTION_KINDS if is_tcp else IPV4_OPTION_TYPES), words[2].split(",")[0]
+        kind = kinds[name] if name in kinds else int(name.lstrip("@"))
+        return find_tcp_option(kind) if is_tcp else find_ipv4_option(kind)
+    header = words[words[0] == "exthdr"]
+    if header in EXTENSION_NUMBERS:
+        return find_extension(EXTENSION_NUMBERS[header])
+    return _network if words[0] in NETWORK_PROTOCOLS else transport
 
 
 def _exists(find: Finder) -> Reader:

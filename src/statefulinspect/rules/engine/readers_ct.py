@@ -40,6 +40,11 @@ def _expiration(walk: Walk, connection: Connection) -> int:
     return 0 if walk.is_fresh else max(0, round((connection.expires_at - walk.now) * 1000))
 
 
+def _helper(_: Walk, connection: Connection) -> str | None:
+    """Name the helper that announced the connection; the one that reads it is not told of."""
+    return None if connection.master is None else connection.master.helper
+
+
 def _side(connection: Connection, way: int) -> Side:
     return connection.reply_side if way else connection.original_side
 
@@ -102,7 +107,7 @@ _GENERAL: Final[dict[str, Asker]] = {
     "status": _status,
     "mark": lambda _, connection: connection.mark,
     "expiration": _expiration,
-    "helper": lambda _, connection: connection.helper,
+    "helper": _helper,
     "label": lambda _, connection: connection.labels,
     "zone": lambda _, connection: connection.zone,
     "bytes": _both(_octets),

@@ -1,56 +1,65 @@
 """What rules set: the packet's mark, the connection's mark, labels, events and zone, header fields.
 
-Nothing else hangs on `meta priority`, `meta nftrace`, `meta pkttype` and a segment size: setting
-them does nothing here. A changed header field is seen by the rules behind, not by the caller.
+Nothing else hangs on `meta priority`, `meta nftrace` and `meta pkttype`: setting them does nothing
+here. A changed header field or TCP option is seen by the rules behind, not by the caller. Where the
+header is not there, the rule ends.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable, Final
 
+from statefulinspect.rules.engine.readers import Place, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.words.headers import FIELDS
+from statefulinspect.rules.engine.wire import NOP, option_length, options_of
 from statefulinspect.rules.words.selectors import Selector
 from statefulinspect.terms import NEW
 from statefulinspect.zones import Zone
 
-Setter = Callable[[Walk, Any], None]
+Setter = Callable[[Walk, Any], bool]  # says whether the rule goes on
 
 M32: Final = 0xFFFF_FFFF
 NEW_BIT: Final = NEW.bit
+PATH_MTU: Final = "rt mtu"
+MAXSEG: Final = 2  # kind of the option that tells the segment size
 
 
 def setter(target: Selector) -> tuple[Setter, bool]:
     """Give what sets a target, and whether it changes more than the packet at hand."""
     if target.text in SETTERS:
         return SETTERS[target.text], target.text != "meta mark"
-    words = tuple(target.text.split(" ", 1))
-    if words in FIELDS:
-        return _header_setter(*words), True
-    return _nothing, False
+    if target.text.startswith("tcp option"):
+        return _option_setter(target.text), True
+    where = place_of(target.text)
+    return (_nothing, False) if where is None else (_bits_setter(where), True)
 
 
-def _nothing(_: Walk, __: Any) -> None:
+def _nothing(_: Walk, __: Any) -> bool:
     """Change nothing that a rule could see."""
+    return True
 
 
-def _packet_mark(walk: Walk, value: int) -> None:
+def _packet_mark(walk: Walk, value: int) -> bool:
     walk.mark = value & M32
+    return True
 
 
-def _connection_mark(walk: Walk, value: int) -> None:
+def _connection_mark(walk: Walk, value: int) -> bool:
     if walk.connection is not None:
         walk.connection.mark = value & M32
+    return True
 
 
-def _labels(walk: Walk, value: int) -> None:
+def _labels(walk: Walk, value: int) -> bool:
     if walk.connection is not None:
         walk.connection.labels |= value
+    return True
 
 
-def _events(walk: Walk, value: int) -> None:
+def _events(walk: Walk, value: int) -> bool:
     if walk.connection is not None and walk.is_fresh:
         walk.connection.event_mask = value
+    return True
 
 
 def _zone(way: int | None) -> Setter:
@@ -60,13 +69,14 @@ def _zone(way: int | None) -> Setter:
     zone, and no notrack; and from then on it is new to the rules.
     """
 
-    def assign(walk: Walk, value: int) -> None:
+    def assign(walk: Walk, value: int) -> bool:
         if walk.is_tracked or walk.has_zone:
-            return
+            return True
         walk.has_zone, walk.is_exempt, walk.ct_bits = True, False, NEW_BIT
         original = walk.zone.original if way == 1 else value
         reply = walk.zone.reply if way == 0 else value
         walk.zone = Zone(original, reply)
+        return True
 
     return assign
 
@@ -82,20 +92,60 @@ SETTERS: Final[dict[str, Setter]] = {
 }
 
 
-def _header_setter(protocol: str, name: str) -> Setter:
-    """Make what writes a header field; checksums are not looked at again, and stay."""
-    row = FIELDS[protocol, name]
-    first, last = row.offset // 8, (row.offset + row.bits + 7) // 8
-    shift = last * 8 - row.offset - row.bits
-    mask = ((1 << row.bits) - 1) << shift
-    is_network = protocol in ("ip", "ip6")
+def _bits_setter(where: Place) -> Setter:
+    """Make what writes bits into a header; checksums are not looked at again, and stay."""
+    size = (where.offset + where.bits + 7) // 8
 
-    def assign(walk: Walk, value: int) -> None:
-        at = 0 if is_network else walk.l4
-        if at is None or at + last > walk.packet.stop:
-            return
-        found = int.from_bytes(walk.wire[at + first : at + last], "big")
-        changed = (found & ~mask | value << shift & mask).to_bytes(last - first, "big")
-        walk.wire = walk.wire[: at + first] + changed + walk.wire[at + last :]
+    def assign(walk: Walk, value: int) -> bool:
+        at = where.find(walk)
+        if at is None or at + size > walk.packet.stop:
+            return False
+        _write(walk, at, where, value)
+        return True
 
     return assign
+
+
+def _option_setter(text: str) -> Setter:
+    """Make what changes the first TCP option of a kind, or without a field fills it with NOPs.
+
+    A packet without the option passes, one without room for it does not. The segment size is only
+    ever lowered, and not to a path's MTU, which is not known.
+    """
+    where = place_of(text) or Place(finder_of(text), 0, 0)
+    size = (where.offset + where.bits + 7) // 8
+
+    def assign(walk: Walk, value: Any) -> bool:
+        span, at = options_of(walk), where.find(walk)
+        if span is None or at is None:
+            return span is not None
+        length = option_length(walk.wire, at)
+        if at + length > span[1] or size > length:
+            return False
+        if not size:
+            walk.wire = walk.wire[:at] + bytes([NOP]) * length + walk.wire[at + length :]
+        elif value != PATH_MTU and (walk.wire[at] != MAXSEG or value < _read(walk, at, where)):
+            _write(walk, at, where, value)
+        return True
+
+    return assign
+
+
+def _read(walk: Walk, at: int, where: Place) -> int:
+    first, last, shift = _octets(where)
+    found = int.from_bytes(walk.wire[at + first : at + last], "big")
+    return found >> shift & ((1 << where.bits) - 1)
+
+
+def _write(walk: Walk, at: int, where: Place, value: int) -> None:
+    first, last, shift = _octets(where)
+    mask = ((1 << where.bits) - 1) << shift
+    found = int.from_bytes(walk.wire[at + first : at + last], "big")
+    changed = (found & ~mask | value << shift & mask).to_bytes(last - first, "big")
+    walk.wire = walk.wire[: at + first] + changed + walk.wire[at + last :]
+
+
+def _octets(where: Place) -> tuple[int, int, int]:
+    """Give the first octet, the one after the last, and how many bits are behind the wanted."""
+    last = (where.offset + where.bits + 7) // 8
+    return where.offset // 8, last, last * 8 - where.offset - where.bits

@@ -42,15 +42,21 @@ def find_extension(number: int) -> Finder:
     return find
 
 
+def options_of(walk: Walk) -> tuple[int, int] | None:
+    """Find where the options of a TCP header begin and end; None if there is no whole header."""
+    end, at = walk.packet.stop, walk.l4
+    if walk.protocol != TCP or at is None or at + TCP_HEADER > end:
+        return None
+    stop = at + (walk.wire[at + 12] >> 4) * 4
+    return None if stop > end else (at + TCP_HEADER, stop)
+
+
 def find_tcp_option(kind: int) -> Finder:
     """Make the finder of a TCP option, which gives the offset of its kind octet."""
 
     def find(walk: Walk) -> int | None:
-        wire, end, at = walk.wire, walk.packet.stop, walk.l4
-        if walk.protocol != TCP or at is None or at + TCP_HEADER > end:
-            return None
-        stop = at + (wire[at + 12] >> 4) * 4
-        return None if stop > end else _find_tcp_option(wire, kind, at + TCP_HEADER, stop)
+        span = options_of(walk)
+        return None if span is None else _find_tcp_option(walk.wire, kind, *span)
 
     return find
 
@@ -72,8 +78,13 @@ def _find_tcp_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
     while at < stop - 1:
         if wire[at] == kind:
             return at
-        at += 1 if wire[at] <= NOP else max(wire[at + 1], 1)
+        at += option_length(wire, at)
     return None
+
+
+def option_length(wire: bytes, at: int) -> int:
+    """Tell how long a TCP option says to be; 1 if it has no length or says none."""
+    return 1 if wire[at] <= NOP else max(wire[at + 1], 1)
 
 
 def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
