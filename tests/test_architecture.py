@@ -68,7 +68,7 @@ LEVELS = [
     | {"machines.udp"}
     | {"rules.building.additions", "rules.building.removals", "rules.building.statements"}
     | {"rules.engine.census", "rules.engine.readers_ct", "rules.engine.readers_meta"}
-    | {"rules.engine.setting", "rules.engine.wire"}
+    | {"rules.engine.wire"}
     | {"rules.lint.cases"},
     {"expecttable", "lookup"}
     | {"helpers.sip"}
@@ -79,7 +79,7 @@ LEVELS = [
     {"helpers", "obedience"}
     | {"machines.tcp_timers"}
     | {"rules.ruleset"}
-    | {"rules.engine.livesets"}
+    | {"rules.engine.livesets", "rules.engine.setting"}
     | {"rules.lint.lint"},
     {"assistance"}
     | {"machines.tcp"}
