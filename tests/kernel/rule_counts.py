@@ -120,6 +120,7 @@ def _read_text(counted: Counted, key: Key, text: str) -> None:
 def _normal(text: str) -> str:
     """Write an element of the library's as the kernel's are."""
     text = re.sub(r" (?:timeout|expires) \w+", "", text)
+    text = re.sub(r" ct count (?:over )?\d+", "", text)
     text = re.sub(r" limit rate .* packets", " limit", text)
     text = re.sub(r"quota (?:over )?\d+ bytes(?: used (\d+) bytes)?",
                   lambda found: f"quota used {found[1] or 0}", text)  # fmt: skip

@@ -27,6 +27,7 @@ MARKINGS = [
     "ct mark set meta mark or 0x4 xor 1", 'ct mark set iifname map { "lan0" : 1, "wan0" : 2 }',
     "tcp option maxseg size set 1360", "reset tcp option sack-perm",
     "ct label set 5", "ct label set 1", "ct event set new",
+    "meta priority set 1:10", "meta priority set none",
 ]
 HEADERS = [  # of what tracking does not look at
     ("ip dscp set af21", 4), ("ip ttl set 3", 4), ("ip ecn set ect0", 4), ("ip id set 5", 4),
@@ -114,6 +115,11 @@ def _remember(scope: Scope) -> str:
             (f"{verb} @limited{version} {{ {address} {_per_element(dice)} }}", version, None),
             (f"{verb} @limited{version} {{ {address} {_per_element(dice)} }}", version, None),
             (f"{verb} @met{version} {{ {address} . {l4} dport }}", version, l4),
+            (
+                f"{verb} @met{version} {{ {address} . {dice.choice(['22', 'https'])} }}",
+                version,
+                None,
+            ),
             (f"{verb} @seen_ports {{ {l4} dport }}", None, l4),
         ]
     )

@@ -21,6 +21,8 @@ ROUTERS = {*ROUTER4, *ROUTER6}
 TTLS = [64] * 8 + [2, 4, 5, 6, 32, 63, 254, 255]
 TOSES = [0] * 8 + [0x20, 0x28, 0x40, 0xB8, 1, 2, 3, 0x23]
 OPTIONS4 = [bytes.fromhex(text) for text in ("01010101", "94040000", "0707040000000000")]
+GRE_HEADS = ["00000800", "00000800", "80000800", "20000800", "10000800", "b0000800", "40000800",
+             "00010800", "3001880b", "3081880b", "00000000"]  # fmt: skip
 OPTIONS = [
     bytes.fromhex(text)
     for text in (
@@ -183,8 +185,10 @@ def _sctp(dice: random.Random, ends: Ends, _: list[Sent]) -> Wires:
 
 def _other(dice: random.Random, ends: Ends, _: list[Sent]) -> Wires:
     """Send protocols that are known by number only; of some the rules know a header."""
-    number = dice.choice([89, 89, 50, 51, 47, 253])
+    number = dice.choice([89, 50, 51, 47, 47, 253, 4, 41])
     octets = bytes([0, 0, 0, dice.choice([5, 7]), 0, 0, 0, dice.choice([5, 7])])
+    if number == 47:
+        octets = bytes.fromhex(dice.choice(GRE_HEADS)) + bytes([0, 1, 14, 0] * 4)
     octets = b"\x3b\x01\0\0\0\0\0\x05\0\0\0\x01" if number == 51 else octets
     for is_reply in (0, 1, 0)[: dice.randrange(1, 4)]:
         yield builders.ip(*ends.way(is_reply).values(), number, octets)
@@ -196,7 +200,8 @@ def _dressed(dice: random.Random, wire: bytes) -> bytes:
         return _dressed6(dice, wire)
     head = bytearray(wire[:20])
     if dice.random() < 0.05:
-        head += dice.choice(OPTIONS4)
+        # Linux sends no reset to TCP with a record of its route.
+        head += dice.choice(OPTIONS4[:2] if wire[9] == builders.TCP else OPTIONS4)
         head[0] = 0x40 | len(head) // 4
         head[2:4] = (len(head) + len(wire) - 20).to_bytes(2, "big")
     head[1], head[8] = dice.choice(TOSES), dice.choice(TTLS)

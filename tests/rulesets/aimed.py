@@ -149,7 +149,7 @@ class Ends(NamedTuple):
     @property
     def is_answered(self) -> bool:
         """Whether the answer finds its way: the router itself knows its two networks only."""
-        near = (f"10.0.{self.side}.", f"fd00:{self.side}:")
+        near = (f"10.0.{self.side}.", f"fd00:{self.side}::")
         return self.hook != "input" or (
             self.client.startswith(near) and self.server in ROUTER.values()
         )

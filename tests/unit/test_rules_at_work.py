@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import CLIENT, SERVER, icmp_error, tcp, udp
+from builders import CLIENT, SERVER, icmp_error, ip, sctp, tcp, udp
 from statefulinspect import Action, Config, CtState, Reason, RuleError, Ruleset, Tracker
 
 LINUX = Config.linux(verify_checksums=False)
@@ -230,6 +230,53 @@ def test_connections_are_counted_while_they_live():
     flows = [udp(port, 53) for port in (1, 2, 3)]
     assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
     assert fates(tracker, *flows, now=60.0) == [ACCEPT, ACCEPT, DROP]
+
+
+def test_a_packet_that_comes_by_twice_is_counted_twice():
+    limit = "chain few { ct count over 2 drop; }"
+    rules = "jump few\n jump few\n accept"
+    tracker = tracker_of(forward(rules, more=limit))
+    flows = [udp(port, 53) for port in (1, 1, 2)]
+    assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
+
+
+def test_what_has_no_flow_key_in_linux_is_not_let_past_a_count():
+    gre = ip(CLIENT, SERVER, 47, bytes.fromhex("00010800") + bytes(8))
+    tracker = tracker_of(forward("ct count over 9 drop\n accept"))
+    assert fates(tracker, gre) == [DROP]
+
+
+def test_a_constant_is_part_of_what_is_added():
+    sets = "set knocked { type ipv4_addr . inet_service; flags dynamic; }"
+    knock = "udp dport 7 add @knocked { ip saddr . 53 } drop"
+    tracker = tracker_of(forward(f"{knock}\n ip saddr . udp dport @knocked accept", more=sets))
+    assert fates(tracker, DNS, udp(1, 7), DNS) == [DROP, DROP, ACCEPT]
+
+
+def test_what_is_set_is_seen_behind():
+    rules = "meta priority set 1:10\n meta priority 1:10 accept"
+    assert fates(tracker_of(forward(rules)), DNS) == [ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("match", "seen"),
+    [
+        ("sctp chunk init exists", [True, False, False]),
+        ("sctp chunk init missing", [False, True, True]),
+        ("sctp chunk init a-rwnd 65536", [True, False, False]),
+        ("@ih,0,16 0x4745", [False, True, False]),
+        ("tcp option sack1 left 5", [False, True, False]),
+    ],
+)
+def test_parts_of_packets_are_found(match, seen):
+    sacks = b"\x01\x01\x05\x12" + bytes.fromhex("00000001000000020000000500000006")
+    packets = [
+        sctp("INIT/4"),
+        tcp(1, 80, "ACK", data=b"GET", options=sacks),
+        DNS,
+    ]
+    tracker = tracker_of(forward(f"{match} counter accept"))
+    assert [fate == ACCEPT for fate in fates(tracker, *packets)] == seen
 
 
 def test_named_objects_are_shared():

@@ -46,7 +46,6 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "ipsec": "there are no IPsec policies; meta secpath tells whether a packet was decrypted",
     "jhash": "the kernel's hash is seeded; use numgen inc",
     "symhash": "the kernel's hash is seeded; use numgen inc",
-    "sctp chunk": "match sctp ports or the verification tag",
     "dccp option": "match dccp ports or the type",
     "tunnel": "rules see the outermost headers only",
 }

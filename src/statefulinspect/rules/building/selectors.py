@@ -14,11 +14,14 @@ from statefulinspect.rules.building.nodes import (
 )
 from statefulinspect.rules.building.protocols import Protocols
 from statefulinspect.rules.words.headers import (
+    CHUNK_FIELDS,
     EXTENSION_FIELDS,
     FIELDS,
     IPV4_OPTION_FIELDS,
+    KINDS_BY_WORD,
     OPTION_FIELDS,
     OPTION_KINDS,
+    SACK_BLOCKS,
     HeaderField,
 )
 from statefulinspect.rules.words.selectors import (
@@ -84,8 +87,6 @@ def _payload(node: Tree, protocols: Protocols) -> Selector:
 
 def _raw(node: Tree) -> Selector:
     base = word(node, "base", "payload")
-    if base == "ih":
-        refuse_unsupported("@ih", f"expected one of {', '.join(sorted(BASES))}", node)
     if base not in BASES:
         refuse(f"@{base}: expected one of {', '.join(sorted(BASES))}", node)
     offset = whole(node.get("offset"), "payload offset", 2048)
@@ -119,8 +120,8 @@ def _option(node: Tree, _: Protocols) -> Selector:
     name = OPTION_ALIASES.get(name, name)
     if name.isdigit():
         return _raw_option({"base": int(name[:4])})
-    if name in ("sack1", "sack2", "sack3"):
-        refuse_unsupported(f"tcp option {name}", "of sack blocks, only the first can be read", node)
+    if name in SACK_BLOCKS and node.get("field") not in ("left", "right"):
+        name = "sack"
     what = f"tcp option {name}"
     if node.get("field") is None:
         if what not in SELECTORS:
@@ -139,12 +140,20 @@ def _raw_option(node: Tree) -> Selector:
     bits = _width({"len": 8, **node}, "tcp option")
     for name, field in OPTION_FIELDS:
         row = OPTION_FIELDS[name, field]
-        if OPTION_KINDS[name] == kind and (row.offset, row.bits) == (offset, bits) and offset:
+        if KINDS_BY_WORD[name] == kind and (row.offset, row.bits) == (offset, bits) and offset:
             return SELECTORS[f"tcp option {name} {field}"]
     if (offset, bits) == (0, 8):
         known = OPTION_NAMES.get(kind)
         return SELECTORS[f"tcp option {known}"] if known else raw_option(kind)
     return raw_option(kind, offset, bits)
+
+
+def _chunk(node: Tree, _: Protocols) -> Selector:
+    chunk, field = word(node, "name", "sctp chunk"), word(node, "field", "sctp chunk", "")
+    found = SELECTORS.get(f"sctp chunk {chunk} {field}".rstrip())
+    if found is None:
+        _refuse_field(CHUNK_FIELDS, "sctp chunk ", chunk, field, node)
+    return found
 
 
 def _ipv4_option(node: Tree, protocols: Protocols) -> Selector:
@@ -207,6 +216,7 @@ READERS: Final[Mapping[str, Callable[[Any, Protocols], Selector]]] = {
     "exthdr": _extension,
     "tcp option": _option,
     "ip option": _ipv4_option,
+    "sctp chunk": _chunk,
     "meta": _meta,
     "ct": _ct,
 }

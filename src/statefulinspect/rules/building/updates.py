@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -30,10 +30,11 @@ from statefulinspect.rules.building.sets import duration_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import stateful_of
 from statefulinspect.rules.building.values import data_of
-from statefulinspect.rules.syntax.constants import Constant
-from statefulinspect.rules.syntax.expressions import Expression, Lookup
+from statefulinspect.rules.syntax.constants import Constant, Value
+from statefulinspect.rules.syntax.expressions import Concat, Expression, Given, Lookup
 from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.statements import Statement, UpdateSet
+from statefulinspect.rules.words.datatypes import DataType
 
 METERS: Final = 65535  # nft's default for the size of a meter
 OPERATIONS: Final = ("add", "update", "delete")
@@ -44,7 +45,8 @@ def update_of(inner: object, scope: Scope) -> UpdateSet:
     node = fields(inner, "set")
     operation = one_of(node.get("op"), OPERATIONS, "set operation")
     named = scope.find_set(node.get("set", node.get("map")))
-    key, timeout, statements = _element(needed(node, "elem", operation), node, scope)
+    of_set = Data(named.types, named.sizes)
+    key, timeout, statements = _element(needed(node, "elem", operation), node, scope, of_set)
     refuse_mismatch(key.types, named.types, f"{operation} @{named.name}", node)
     if {"constant", "interval"} & named.flags:
         flag = "constant" if "constant" in named.flags else "interval"
@@ -60,14 +62,14 @@ def update_of(inner: object, scope: Scope) -> UpdateSet:
 
 
 def _element(
-    part: object, node: Tree, scope: Scope
+    part: object, node: Tree, scope: Scope, of_set: Data | None = None
 ) -> tuple[Expression, float | None, tuple[Statement, ...]]:
     """Read key, timeout and statements of a new element."""
     found: Tree = {}
     if isinstance(part, dict) and "elem" in part:
         found = fields(part["elem"], "element")
         part = needed(found, "val", "element")
-    key = expression_of(part, scope)
+    key = _key(part, scope, of_set)
     timeout = found.get("timeout")
     given = [(kind, found[kind]) for kind in STATEFUL if kind in found]
     stated = [*several(found.get("stmt")), *several(node.get("stmt"))]
@@ -76,6 +78,25 @@ def _element(
         one_of(kind, tuple(STATEFUL), "statement of an element")
     seconds = None if timeout is None else duration_of(timeout, "timeout")
     return key, seconds, tuple(stateful_of(*each) for each in given)
+
+
+def _key(part: object, scope: Scope, of_set: Data | None) -> Expression:
+    """Read the key of a new element; a part that is a constant has the type that its set tells."""
+    parts = part["concat"] if isinstance(part, Mapping) and "concat" in part else [part]
+    if of_set is None or all(map(is_expression, parts)) or len(parts) != len(of_set.types):
+        return expression_of(part, scope)
+    found = tuple(
+        expression_of(each, scope) if is_expression(each) else _given(each, kind, bits)
+        for each, kind, bits in zip(parts, *of_set)
+    )
+    return found[0] if len(found) == 1 else Concat(found)
+
+
+def _given(part: object, kind: DataType, bits: int) -> Given:
+    constant = data_of(part, (kind,), (bits,))
+    if not isinstance(constant, Value):
+        refuse(f"{constant}: expected a single value of type {kind.name}", part)
+    return Given(constant, bits)
 
 
 def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expression | Constant | None:

@@ -10,6 +10,7 @@ from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.stateful import CountConnections
+from statefulinspect.terms import Reason
 from statefulinspect.zones import Zone
 
 LOOKED_THROUGH: Final = 1024  # connections that one packet's count looks at: bounded work
@@ -19,14 +20,16 @@ class ConnectionsMemory:
     """Count the connections that came by and still are; closed ones do not count.
 
     They are known by their flow key. As in Linux one that is assured already is not counted anew,
-    and what belongs to none, an INVALID packet say, counts until it is looked for.
+    what belongs to none, an INVALID packet say, counts until it is looked for, and a packet that
+    comes by more than once counts each time.
     """
 
-    __slots__ = ("_count", "_seen")
+    __slots__ = ("_count", "_seen", "_total")
 
     def __init__(self, count: CountConnections) -> None:
         self._count = count
-        self._seen: dict[Name, None] = {}
+        self._seen: dict[Name, int] = {}  # how often each was counted
+        self._total = 0
 
     def passes(self, walk: Walk) -> bool:
         """Count the packet's connection, and say on which side of the number they are."""
@@ -36,11 +39,14 @@ class ConnectionsMemory:
             walk.refused = walk.packet.reason
             return False
         is_counted = connection is None or not connection.is_assured
-        if len(self._seen) + is_counted > self._count.most:
+        comes_again = self in walk.counted_by
+        if self._total + is_counted > self._count.most and not comes_again:
             self._forget_ended(walk, name if is_counted else None)
-        if is_counted:
-            self._seen.setdefault(name)
-        return (len(self._seen) > self._count.most) == self._count.is_over
+        if is_counted and (comes_again or name not in self._seen):
+            walk.counted_by = (*walk.counted_by, self)
+            self._seen[name] = self._seen.get(name, 0) + 1
+            self._total += 1
+        return (self._total > self._count.most) == self._count.is_over
 
     def _forget_ended(self, walk: Walk, own: Name | None) -> None:
         """Look through the connections from the oldest up to the packet's own; forget the ended."""
@@ -53,7 +59,7 @@ class ConnectionsMemory:
             if is_own and is_there and not walk.is_ending:
                 return
             if side is None or is_own or not is_there or is_closed(side.connection):
-                del self._seen[name]
+                self._total -= self._seen.pop(name)
 
     def save(self) -> object:
         """Give the connections counted."""
@@ -62,7 +68,7 @@ class ConnectionsMemory:
     def restore(self, saved: object) -> None:
         """Take the connections back."""
         assert isinstance(saved, dict)
-        self._seen = saved
+        self._seen, self._total = saved, sum(saved.values())
 
     def written(self) -> CountConnections:
         """Write the statement; nft prints no count."""
@@ -91,7 +97,9 @@ def _name_of(walk: Walk) -> Name | None:
     packet, connection = walk.packet, walk.connection
     if connection is not None:
         return Name(connection.zones, connection.protocol, connection.original_side.key)
-    return None if packet.key is None else Name(packet.zone, packet.protocol, packet.key)
+    if packet.key is None or packet.reason is Reason.GRE_PROTOCOL:  # which Linux reads no key of
+        return None
+    return Name(packet.zone, packet.protocol, packet.key)
 
 
 def is_closed(connection: Connection) -> bool:

@@ -19,7 +19,14 @@ from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Value
 from statefulinspect.rules.syntax.expressions import Select
-from statefulinspect.rules.syntax.statements import Decide, Match, Reject, Statement, looked_at
+from statefulinspect.rules.syntax.statements import (
+    Assign,
+    Decide,
+    Match,
+    Reject,
+    Statement,
+    looked_at,
+)
 from statefulinspect.rules.tables import Chain
 from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
@@ -116,7 +123,8 @@ def implied(form: Form) -> list[Match]:
         wanted: dict[str, int] = {}
         if isinstance(statement, Reject):
             wanted.update(REJECT_NEEDS.get(statement.kind, {}))
-        for selector in looked_at(statement):
+        targets = [statement.target] if isinstance(statement, Assign) else []
+        for selector in (*targets, *looked_at(statement)):
             known.add(TELLS.get(selector.text, ""))
             for text, allowed in selector.needs:
                 if selector.text.startswith(AT_THE_HEAD):

@@ -7,25 +7,30 @@ match, not even by !=. What a selector needs before (`tcp dport` a TCP packet) i
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Callable, Final, NamedTuple, Optional, Union
+from typing import Callable, Final, Mapping, NamedTuple, Optional, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.readers_ct import CT_READERS, CT_SETTLED
 from statefulinspect.rules.engine.readers_meta import META_READERS, META_SETTLED
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import (
+    find_chunk,
     find_extension,
     find_ipv4_option,
     find_tcp_option,
+    inner,
     transport,
 )
 from statefulinspect.rules.words.headers import (
+    CHUNK_FIELDS,
+    CHUNK_TYPES,
     EXTENSION_FIELDS,
     EXTENSION_NUMBERS,
     FIELDS,
     IPV4_OPTION_FIELDS,
     IPV4_OPTION_TYPES,
+    KINDS_BY_WORD,
     OPTION_FIELDS,
-    OPTION_KINDS,
+    HeaderField,
 )
 
 Scalar = Union[int, str]
@@ -41,7 +46,20 @@ class Place(NamedTuple):
     bits: int
 
 
-WORDS_OF_OPTION: Final = 3  # of a selector that names an option, and no field of it
+class Part(NamedTuple):
+    """Say how what a header consists of is found by its name, and where the fields of it are."""
+
+    numbers: Mapping[str, int]
+    fields: Mapping[tuple[str, str], HeaderField]
+    finder: Callable[[int], Finder]
+
+
+PARTS: Final = {
+    "tcp option": Part(KINDS_BY_WORD, OPTION_FIELDS, find_tcp_option),
+    "ip option": Part(IPV4_OPTION_TYPES, IPV4_OPTION_FIELDS, find_ipv4_option),
+    "sctp chunk": Part(CHUNK_TYPES, CHUNK_FIELDS, find_chunk),
+}
+WORDS_OF_PART: Final = 3  # of a selector that names an option or a chunk, and no field of it
 
 NETWORK_PROTOCOLS: Final = frozenset({"ip", "ip6"})
 FLOW_FIELDS: Final = frozenset({"saddr", "daddr", "sport", "dport", "type", "code"})
@@ -71,33 +89,33 @@ def place_of(text: str) -> Place | None:
         base, offset, bits = text[1:].split(",")
         return Place(BASES[base], int(offset), int(bits))
     words = text.split()
-    if words[1] == "option":
-        return _option_place(text, words)
+    part = PARTS.get(f"{words[0]} {words[1]}")
+    if part is not None:
+        return _place_in(part, text, words)
     if words[0] == "exthdr":
         return None
     row = FIELDS.get((words[0], words[1])) or EXTENSION_FIELDS[words[0], words[1]]
     return Place(finder_of(text), row.offset, row.bits)
 
 
-def _option_place(text: str, words: list[str]) -> Place | None:
+def _place_in(part: Part, text: str, words: list[str]) -> Place | None:
     name = words[2]
     if name.startswith("@"):
         _, offset, bits = name.split(",")
         return Place(finder_of(text), int(offset), int(bits))
-    if len(words) == WORDS_OF_OPTION:
+    if len(words) == WORDS_OF_PART:
         return None
-    row = (OPTION_FIELDS if words[0] == "tcp" else IPV4_OPTION_FIELDS)[name, words[3]]
+    row = part.fields[name, words[3]]
     return Place(finder_of(text), row.offset, row.bits)
 
 
 def finder_of(text: str) -> Finder:
-    """Make what finds the header or option that a selector names."""
+    """Make what finds the header, option or chunk that a selector names."""
     words = text.split()
-    if words[1] == "option":
-        is_tcp = words[0] == "tcp"
-        kinds, name = (OPTION_KINDS if is_tcp else IPV4_OPTION_TYPES), words[2].split(",")[0]
-        kind = kinds[name] if name in kinds else int(name.lstrip("@"))
-        return find_tcp_option(kind) if is_tcp else find_ipv4_option(kind)
+    part = PARTS.get(f"{words[0]} {words[1]}")
+    if part is not None:
+        name = words[2].split(",")[0]
+        return part.finder(part.numbers[name] if name in part.numbers else int(name.lstrip("@")))
     header = words[words[0] == "exthdr"]
     if header in EXTENSION_NUMBERS:
         return find_extension(EXTENSION_NUMBERS[header])
@@ -116,7 +134,12 @@ def _nowhere(_: Walk) -> None:
     return None
 
 
-BASES: Final[dict[str, Finder]] = {"nh": _network, "th": transport, "ll": _nowhere}
+BASES: Final[dict[str, Finder]] = {
+    "nh": _network,
+    "th": transport,
+    "ih": inner,
+    "ll": _nowhere,
+}
 
 
 def _bits(find: Finder, offset: int, bits: int) -> Reader:

@@ -12,6 +12,7 @@ from statefulinspect.rules.syntax.constants import Joined, SetLiteral, SetRef, V
 from statefulinspect.rules.syntax.expressions import (
     Binary,
     Concat,
+    Given,
     Lookup,
     Numgen,
     Select,
@@ -82,7 +83,7 @@ def reading_of(expression: object, sets: Sets) -> Reading:
         return _lookup(expression, sets)
     if isinstance(expression, Numgen):
         return Reading(Round(expression.modulus, expression.offset).next, varies=True)
-    value = constant_of(expression)
+    value = constant_of(expression.value if isinstance(expression, Given) else expression)
     return Reading(lambda _: value, varies=False)
 
 

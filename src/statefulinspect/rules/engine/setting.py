@@ -1,8 +1,7 @@
 """What rules set: the packet's mark, the connection's mark, labels, events and zone, header fields.
 
-Nothing else hangs on `meta priority`, `meta nftrace` and `meta pkttype`: setting them does nothing
-here. A changed header field or TCP option is seen by the rules behind, not by the caller. Where the
-header is not there, the rule ends.
+Nothing hangs on `meta nftrace`: setting it does nothing here. A changed header field or TCP option
+is seen by the rules behind, not by the caller. Where the header is not there, the rule ends.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ MAXSEG: Final = 2  # kind of the option that tells the segment size
 def setter(target: Selector) -> tuple[Setter, bool]:
     """Give what sets a target, and whether it changes more than the packet at hand."""
     if target.text in SETTERS:
-        return SETTERS[target.text], target.text != "meta mark"
+        return SETTERS[target.text], target.text not in OF_THE_PACKET
     if target.text.startswith("tcp option"):
         return _option_setter(target.text), True
     where = place_of(target.text)
@@ -41,6 +40,16 @@ def _nothing(_: Walk, __: Any) -> bool:
 
 def _packet_mark(walk: Walk, value: int) -> bool:
     walk.mark = value & M32
+    return True
+
+
+def _priority(walk: Walk, value: int) -> bool:
+    walk.priority = value
+    return True
+
+
+def _pkttype(walk: Walk, value: int) -> bool:
+    walk.pkttype = value
     return True
 
 
@@ -83,6 +92,8 @@ def _zone(way: int | None) -> Setter:
 
 SETTERS: Final[dict[str, Setter]] = {
     "meta mark": _packet_mark,
+    "meta priority": _priority,
+    "meta pkttype": _pkttype,
     "ct mark": _connection_mark,
     "ct label": _labels,
     "ct event": _events,
@@ -90,6 +101,9 @@ SETTERS: Final[dict[str, Setter]] = {
     "ct original zone": _zone(0),
     "ct reply zone": _zone(1),
 }
+
+
+OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype"})
 
 
 def _bits_setter(where: Place) -> Setter:

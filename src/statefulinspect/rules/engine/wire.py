@@ -9,18 +9,65 @@ from statefulinspect.extensions import (
     FRAGMENT,
     extension_size,
 )
-from statefulinspect.flowkey import TCP
+from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
+from statefulinspect.machines.sctp_chunks import HEADER as SCTP_HEADER
 from statefulinspect.rules.engine.walk import Walk
 
 Finder = Callable[[Walk], Optional[int]]
 
 END, NOP = 0, 1  # kinds of TCP and IPv4 options that have no length
 TCP_HEADER: Final = 20
+UDP_HEADER: Final = 8
+GRE_HEADER: Final = 4
+GRE_VERSION: Final = 7  # bits of the second octet; Linux looks into version 0 only
+IPV4_INSIDE: Final = 4
 
 
 def transport(walk: Walk) -> int | None:
     """Find the transport header."""
     return walk.l4
+
+
+def inner(walk: Walk) -> int | None:
+    """Find what follows the transport header: the bytes of the user."""
+    at, protocol = walk.l4, walk.protocol
+    if at is None:
+        return None
+    if protocol == UDP:
+        return at + UDP_HEADER
+    if protocol == GRE:
+        return _inside_gre(walk.wire, at, walk.packet.stop)
+    if protocol == IPV4_INSIDE:
+        return at
+    span = options_of(walk)
+    return None if span is None else span[1]
+
+
+def _inside_gre(wire: bytes, at: int, stop: int) -> int | None:
+    """Find what GRE carries: checksum, key and number come before it, if it has them (RFC 2890)."""
+    if at + GRE_HEADER > stop or wire[at + 1] & GRE_VERSION:
+        return None
+    return at + GRE_HEADER + 4 * bin(wire[at] & 0xB0).count("1")
+
+
+def find_chunk(kind: int) -> Finder:
+    """Make the finder of an SCTP chunk, which gives the offset of its type octet."""
+
+    def find(walk: Walk) -> int | None:
+        wire, stop = walk.wire, walk.packet.stop
+        if walk.protocol != SCTP or walk.l4 is None:
+            return None
+        at = walk.l4 + SCTP_HEADER
+        while at + 4 <= stop:
+            if wire[at] == kind:
+                return at
+            length = int.from_bytes(wire[at + 2 : at + 4], "big")
+            if length == 0:
+                return None
+            at += length + 3 & ~3
+        return None
+
+    return find
 
 
 def find_extension(number: int) -> Finder:

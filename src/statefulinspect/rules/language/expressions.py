@@ -12,10 +12,10 @@ BINDING: Final = {"<<": 4, ">>": 4, "&": 3, "^": 2, "|": 1}
 Parts = list[Any]
 
 
-def among(word: Any, known: Iterable[str], what: str = "") -> Any:
+def among(word: Any, known: Iterable[str]) -> Any:
     """Give the word if it is among the known; RuleError, which lists them, if it is not."""
     if word not in known:
-        msg = f"{str(word)!r}: {what}expected one of {', '.join(dict.fromkeys(known))}"
+        msg = f"{str(word)!r}: expected one of {', '.join(dict.fromkeys(known))}"
         raise error_at(word, msg)
     return word
 
@@ -72,7 +72,7 @@ class Expressions:
         """Build `tcp option maxseg size` and `ip option lsrr`."""
         protocol, name, field = parts
         options = {"tcp": words.TCP_OPTIONS, "ip": words.IP_OPTIONS}
-        known = options[among(protocol, options, "options of ")]
+        known = options[among(protocol, options)]
         if isinstance(name, int):
             return node_at(protocol, {f"{protocol} option": _given(base=name, field=field)})
         name = _spelled(words.OPTION_ALIASES.get(str(name), str(name)), name)
@@ -90,10 +90,10 @@ class Expressions:
     def chunk(self, parts: Parts) -> Node:
         """Build `sctp chunk init tsn`."""
         protocol, name, field = parts
-        among(protocol, ("sctp",), "chunks of ")
+        among(protocol, ("sctp",))
         content = {"name": among(name, words.CHUNKS)}
         if field is not None:
-            content["field"] = among(field, (*words.CHUNK_FIELDS, *words.CHUNKS[name]))
+            content["field"] = among(field, words.CHUNKS[name])
         return node_at(protocol, {"sctp chunk": content})
 
     def exthdr(self, parts: Parts) -> Node:

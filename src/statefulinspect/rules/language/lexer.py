@@ -34,6 +34,7 @@ SCANNER: Final = re.compile(
                 | (?:{_HEX}:){{7}}{_HEX}(?![\w:])
                 | (?:{_HEX}:){{6}}{_IPV4}(?![\w.])
                 | (?:{_HEX}(?::{_HEX})*)?::(?:(?:{_HEX}:)*(?:{_IPV4}|{_HEX}))?(?![\w:]) )
+  | (?P<classid>  {_HEX}:{_HEX}(?=[ \t\r\n:;,}}-]) )
   | (?P<ethertype> 8021(?:q|ad)(?!\w) )
   | (?P<DURATION> (?=\d+[dhms])(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?(?![\w.]) )
   | (?P<NUMBER>   0[xX][0-9a-fA-F]+ | \d+ )

@@ -6,9 +6,16 @@ A word is a keyword only where the grammar can use it as one; elsewhere it is a 
 
 from __future__ import annotations
 
-from typing import Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.words.headers import EXTENSION_ROWS, IPV4_OPTION_ROWS, OPTION_ROWS, ROWS
+from statefulinspect.rules.words.headers import (
+    CHUNK_FIELDS,
+    EXTENSION_ROWS,
+    IPV4_OPTION_ROWS,
+    OPTION_ROWS,
+    ROWS,
+    HeaderField,
+)
 
 FAMILIES: Final = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 
@@ -24,24 +31,6 @@ OTHER_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "icmpv6": ("packet-too-big",),
 }
 ARP_FIELDS: Final = ("htype", "ptype", "hlen", "plen", "operation")
-CHUNK_FIELDS: Final = ("type", "flags", "length")
-CHUNKS: Final[Mapping[str, tuple[str, ...]]] = {
-    "data":              ("tsn", "stream", "ssn", "ppid"),
-    "init":              ("init-tag", "a-rwnd", "num-outbound-streams", "num-inbound-streams",
-                          "initial-tsn"),
-    "init-ack":          ("init-tag", "a-rwnd", "num-outbound-streams", "num-inbound-streams",
-                          "initial-tsn"),
-    "sack":              ("cum-tsn-ack", "a-rwnd", "num-gap-ack-blocks", "num-dup-tsns"),
-    "heartbeat":         (), "heartbeat-ack":     (), "abort":             (),
-    "shutdown":          ("cum-tsn-ack",),
-    "shutdown-ack":      (), "error":             (), "cookie-echo":       (), "cookie-ack": (),
-    "ecne":              ("lowest-tsn",),
-    "cwr":               ("lowest-tsn",),
-    "shutdown-complete": (),
-    "asconf-ack":        ("seqno",),
-    "forward-tsn":       ("new-cum-tsn",),
-    "asconf":            ("seqno",),
-}
 # fmt: on
 META_BARE: Final = (
     "mark",
@@ -102,11 +91,11 @@ def _fields() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _options(rows: tuple[object, ...]) -> dict[str, tuple[str, ...]]:
+def _by_header(rows: Iterable[HeaderField]) -> dict[str, tuple[str, ...]]:
+    """List the fields of each header, option or chunk."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
-        protocol, name = getattr(row, "protocol", ""), getattr(row, "name", "")
-        found[protocol] = (*found.get(protocol, ()), name)
+        found[row.protocol] = (*found.get(row.protocol, ()), row.name)
     return found
 
 
@@ -114,10 +103,11 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = _fields()
 EXTENSIONS: Final = frozenset(row.protocol for row in EXTENSION_ROWS) | {"rt4"}
 TUNNELS: Final = ("vxlan", "geneve", "gre", "gretap")
 TCP_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    **_options(OPTION_ROWS),
+    **_by_header(OPTION_ROWS),
     **{f"sack{block}": ("kind", "length", "left", "right") for block in range(4)},
 }
-IP_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = _options(IPV4_OPTION_ROWS)
+CHUNKS: Final[Mapping[str, tuple[str, ...]]] = _by_header(CHUNK_FIELDS.values())
+IP_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = _by_header(IPV4_OPTION_ROWS)
 
 # Which words each class of keywords has, in the order in which a word is looked up in them.
 CLASSES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -88,6 +88,28 @@ class Concat:
 
 
 @attrs.frozen
+class Given:
+    """Stand a constant among what is looked at, as in `add @knocked { ip saddr . 1234 }`."""
+
+    value: Value
+    bits: int
+
+    @property
+    def types(self) -> tuple[DataType, ...]:
+        """Tell the type of each part."""
+        return (self.value.type,)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Tell the size of each part in bits."""
+        return (self.bits,)
+
+    def __str__(self) -> str:
+        """Write it as nft does."""
+        return str(self.value)
+
+
+@attrs.frozen
 class Lookup:
     """Look a key up in a map, whose data have these types."""
 
@@ -120,7 +142,7 @@ class Numgen:
         return f"numgen inc mod {self.modulus}{offset}"
 
 
-Expression = Union[Select, Binary, Concat, Lookup, Numgen]
+Expression = Union[Select, Binary, Concat, Given, Lookup, Numgen]
 
 
 def selectors_in(expression: object) -> Iterator[Selector]:

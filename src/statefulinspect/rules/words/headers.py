@@ -152,6 +152,12 @@ OPTION_ROWS: Final = (
     HeaderField("sack",        "length",  8,  8, "integer"),
     HeaderField("sack",        "left",   16, 32, "integer"),
     HeaderField("sack",        "right",  48, 32, "integer"),
+    HeaderField("sack1",       "left",   80, 32, "integer"),
+    HeaderField("sack1",       "right", 112, 32, "integer"),
+    HeaderField("sack2",       "left",  144, 32, "integer"),
+    HeaderField("sack2",       "right", 176, 32, "integer"),
+    HeaderField("sack3",       "left",  208, 32, "integer"),
+    HeaderField("sack3",       "right", 240, 32, "integer"),
     HeaderField("timestamp",   "kind",    0,  8, "integer"),
     HeaderField("timestamp",   "length",  8,  8, "integer"),
     HeaderField("timestamp",   "tsval",  16, 32, "integer"),
@@ -163,6 +169,33 @@ OPTION_ROWS: Final = (
     HeaderField("mptcp",       "subtype", 16, 4, "integer"),
     HeaderField("md5sig",      "kind",    0,  8, "integer"),
     HeaderField("md5sig",      "length",  8,  8, "integer"),
+)
+
+# Chunks of SCTP: `sctp chunk`. The offset counts from the chunk's type octet; each has these three.
+CHUNK_HEADER: Final = (("type", 0, 8), ("flags", 8, 8), ("length", 16, 16))
+CHUNK_ROWS: Final = (
+    HeaderField("data",        "tsn",          32, 32, "integer"),
+    HeaderField("data",        "stream",       64, 16, "integer"),
+    HeaderField("data",        "ssn",          80, 16, "integer"),
+    HeaderField("data",        "ppid",         96, 32, "integer"),
+    *(
+        HeaderField(chunk, name, offset, bits, "integer")
+        for chunk in ("init", "init-ack")
+        for name, offset, bits in (
+            ("init-tag", 32, 32), ("a-rwnd", 64, 32), ("num-outbound-streams", 96, 16),
+            ("num-inbound-streams", 112, 16), ("initial-tsn", 128, 32),
+        )
+    ),
+    HeaderField("sack",        "cum-tsn-ack",  32, 32, "integer"),
+    HeaderField("sack",        "a-rwnd",       64, 32, "integer"),
+    HeaderField("sack",        "num-gap-ack-blocks", 96, 16, "integer"),
+    HeaderField("sack",        "num-dup-tsns", 112, 16, "integer"),
+    HeaderField("shutdown",    "cum-tsn-ack",  32, 32, "integer"),
+    HeaderField("ecne",        "lowest-tsn",   32, 32, "integer"),
+    HeaderField("cwr",         "lowest-tsn",   32, 32, "integer"),
+    HeaderField("asconf-ack",  "seqno",        32, 32, "integer"),
+    HeaderField("forward-tsn", "new-cum-tsn",  32, 32, "integer"),
+    HeaderField("asconf",      "seqno",        32, 32, "integer"),
 )
 
 # IPv4 options: `ip option`. The offset counts from the option's type octet.
@@ -197,6 +230,22 @@ OPTION_KINDS: Final = {
     "eol": 0, "nop": 1, "maxseg": 2, "window": 3, "sack-perm": 4, "sack": 5, "timestamp": 8,
     "md5sig": 19, "mptcp": 30, "fastopen": 34,
 }  # fmt: skip
+SACK_BLOCKS: Final = ("sack1", "sack2", "sack3")  # those behind the first, in the option sack
+KINDS_BY_WORD: Final = {**OPTION_KINDS, **dict.fromkeys(SACK_BLOCKS, OPTION_KINDS["sack"])}
+CHUNK_TYPES: Final = {
+    "data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "heartbeat-ack": 5,
+    "abort": 6, "shutdown": 7, "shutdown-ack": 8, "error": 9, "cookie-echo": 10, "cookie-ack": 11,
+    "ecne": 12, "cwr": 13, "shutdown-complete": 14, "asconf-ack": 128, "forward-tsn": 192,
+    "asconf": 193,
+}  # fmt: skip
+CHUNK_FIELDS: Final = {
+    **{
+        (chunk, name): HeaderField(chunk, name, offset, bits, "integer")
+        for chunk in CHUNK_TYPES
+        for name, offset, bits in CHUNK_HEADER
+    },
+    **{(row.protocol, row.name): row for row in CHUNK_ROWS},
+}
 IPV4_OPTION_TYPES: Final = {"rr": 7, "lsrr": 131, "ssrr": 137, "ra": 148}
 
 # What else a field wants: the types of message that have it.

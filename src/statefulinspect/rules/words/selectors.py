@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from statefulinspect.rules.words.datatypes import TYPES, DataType
 from statefulinspect.rules.words.headers import (
+    CHUNK_FIELDS,
+    CHUNK_TYPES,
     EXTENSION_FIELDS,
     EXTENSION_NUMBERS,
     FIELDS,
@@ -27,7 +29,7 @@ IPV4_FAMILY: Final = 2
 IPV6_FAMILY: Final = 10
 FAMILY_OF: Final = {"ip": IPV4_FAMILY, "ip6": IPV6_FAMILY}
 FAMILIES: Final = {"icmp": IPV4_FAMILY, "igmp": IPV4_FAMILY, "icmpv6": IPV6_FAMILY, **FAMILY_OF}
-BASES: Final = frozenset({"nh", "th", "ll"})
+BASES: Final = frozenset({"nh", "th", "ih", "ll"})
 
 META_TYPES: Final = {
     "length": ("integer", 32),
@@ -136,10 +138,13 @@ def _all() -> dict[str, Selector]:
         found.append(
             Selector(f"ip option {option} {name}", TYPES[row.type_name], row.bits, ONLY_IPV4)
         )
+    for (chunk, name), row in CHUNK_FIELDS.items():
+        found.append(Selector(f"sctp chunk {chunk} {name}", TYPES[row.type_name], row.bits))
     exists = TYPES["boolean"]
     found += [Selector(f"exthdr {header}", exists, 8, ONLY_IPV6) for header in EXTENSION_NUMBERS]
     found += [Selector(f"tcp option {option}", exists, 8) for option in OPTION_KINDS]
     found += [Selector(f"ip option {option}", exists, 8, ONLY_IPV4) for option in IPV4_OPTION_TYPES]
+    found += [Selector(f"sctp chunk {chunk}", exists, 8) for chunk in CHUNK_TYPES]
     found += [
         Selector(f"meta {key}", TYPES[name], bits) for key, (name, bits) in META_TYPES.items()
     ]
@@ -156,7 +161,7 @@ SELECTORS: Final = _all()
 
 @lru_cache(maxsize=4096)
 def raw_payload(base: str, offset: int, bits: int) -> Selector:
-    """Make the selector of a raw payload, as in `@th,16,16`; the base is nh, th or ll."""
+    """Make the selector of a raw payload, as in `@th,16,16`; the base is nh, th, ih or ll."""
     return Selector(f"@{base},{offset},{bits}", TYPES["integer"], bits)
 
 
