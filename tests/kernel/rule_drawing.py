@@ -42,6 +42,7 @@ PLACES = [
 DIFFERS = re.compile(
     r"(?:ip6?|tcp|udp|udplite|dccp|sctp|th|icmp|icmpv6|ah|esp|comp|@\S+) .*!= [^{]"
 )
+FLAGS = re.compile(r"tcp flags [\w,]+$")
 NATS = ["prerouting", "postrouting"]  # hooks where chains seldom drop, lest nothing get further
 
 
@@ -194,9 +195,14 @@ class _TableDrawer:
 
 
 def _apart(parts: list[str]) -> Iterator[str]:
-    """Leave out all but the first field that must differ: nft 1.0.6 compares neighbours as one."""
-    told = False
+    """Leave out all but the first field that must differ: nft 1.0.6 compares neighbours as one.
+
+    It does so with TCP flags of which any is to be set, too, whose neighbour is the window.
+    """
+    told, asks_flags = False, any(FLAGS.match(part) for part in parts)
     for part in parts:
+        if asks_flags and part.startswith("tcp window"):
+            continue
         if DIFFERS.match(part):
             if told:
                 continue

@@ -28,7 +28,7 @@ ASKED_OF_CALLER: Final = frozenset(
 )
 
 
-HOPS: Final = frozenset({"ip ttl", "ip6 hoplimit", "ip checksum"})
+HOPS: Final = frozenset({"ip ttl", "ip6 hoplimit", "ip checksum", "meta priority"})
 
 
 def _looked_at(table: Table) -> Iterator[Selector]:

@@ -14,6 +14,7 @@ from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of
 from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
+from statefulinspect.rules.engine.reading import counts_on
 from statefulinspect.rules.engine.scope import Scope
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Form, Rule
@@ -70,6 +71,7 @@ class Entry:
         for statement in form:
             is_pure = is_pure and isinstance(statement, Match)
             found = conditions_of(statement) if is_pure and isinstance(statement, Match) else None
+            is_pure = is_pure and not counts_on(statement, scope.sets)
             if scope.changes_state and found is not None and found.asks_state:
                 found = None
             self._deeds.append(action_of(statement, scope) if found is None else None)

@@ -22,7 +22,6 @@ LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK
 DAY: Final = 86_400
 NANOSECONDS: Final = 1_000_000_000
 FIRST_DAY: Final = 4  # 1970-01-01 was a Thursday; Sunday is 0
-PRIORITIES: Final = (0, 2, 6, 4)  # which forwarding gives by throughput and delay in TOS (tc-prio)
 
 
 def nanoseconds(seconds: float) -> int:
@@ -39,13 +38,6 @@ def _pkttype(walk: Walk) -> int:
         return BROADCAST
     is_group = destination[:1] == b"\xff" if len(destination) == 16 else 224 <= destination[0] < 240
     return MULTICAST if is_group else HOST
-
-
-def _priority(walk: Walk) -> int:
-    if walk.priority is not None:
-        return walk.priority
-    is_routed = walk.is_sent_on and walk.packet.family == 4
-    return PRIORITIES[walk.wire[1] >> 3 & 3] if is_routed else 0
 
 
 def _interface_type(name: str) -> int | None:
@@ -75,7 +67,7 @@ META_READERS: Final[dict[str, Reader]] = {
     "meta iiftype": lambda walk: _interface_type(walk.iif),
     "meta oiftype": lambda walk: _interface_type(walk.oif),
     "meta pkttype": _pkttype,
-    "meta priority": _priority,
+    "meta priority": lambda walk: walk.priority,
     "meta time": lambda walk: nanoseconds(walk.now),
     "meta hour": lambda walk: int(walk.now % DAY),
     "meta day": lambda walk: (int(walk.now // DAY) + FIRST_DAY) % 7,

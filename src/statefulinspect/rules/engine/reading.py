@@ -17,6 +17,7 @@ from statefulinspect.rules.syntax.expressions import (
     Numgen,
     Select,
 )
+from statefulinspect.rules.syntax.statements import Match
 
 Read = Callable[[Walk], Any]
 
@@ -128,6 +129,19 @@ def live_set(data: SetLiteral | SetRef, sets: Sets) -> LiveSet:
 def may_change(found: LiveSet) -> bool:
     """Say whether a set may hold something else for the next packet."""
     return found.is_dynamic or found.ages or found.remembers
+
+
+def counts_on(part: object, sets: Sets) -> bool:
+    """Say whether to look at a match or an expression is to change something, as numgen does."""
+    if isinstance(part, (Match, Binary)):
+        return counts_on(part.left, sets) or counts_on(part.right, sets)
+    if isinstance(part, Concat):
+        return any(counts_on(each, sets) for each in part.parts)
+    if isinstance(part, Lookup):
+        return counts_on(part.key, sets) or counts_on(part.data, sets)
+    if isinstance(part, SetRef):
+        return sets[part.name].is_dynamic or sets[part.name].remembers
+    return isinstance(part, Numgen)
 
 
 def _lookup(expression: Lookup, sets: Sets) -> Reading:

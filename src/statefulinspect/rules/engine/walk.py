@@ -69,8 +69,7 @@ class Walk:
     seen the packet, `is_fresh` that its connection is not in the table yet, `is_counted` that it
     counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
-    `priority` and `pkttype` are what rules have set them to; `counted_by` what has counted the
-    packet's connection.
+    `pkttype` is what rules have set it to; `counted_by` what has counted the packet's connection.
     """
 
     packet: Packet
@@ -97,7 +96,7 @@ class Walk:
     rule: Rule | None = None
     tally: list[Tally] | None = None
     refused: Reason | None = None
-    priority: int | None = None
+    priority: int = 0
     pkttype: int | None = None
     counted_by: tuple[Memory, ...] = ()
     recorder: Recorder | None = None

@@ -19,8 +19,9 @@ END, NOP = 0, 1  # kinds of TCP and IPv4 options that have no length
 TCP_HEADER: Final = 20
 UDP_HEADER: Final = 8
 GRE_HEADER: Final = 4
-GRE_VERSION: Final = 7  # bits of the second octet; Linux looks into version 0 only
+GRE_ROUTING, GRE_VERSION = 0x40, 7  # in the first octets; Linux looks into neither but 0
 IPV4_INSIDE: Final = 4
+PRIORITIES: Final = (0, 2, 6, 4)  # by throughput and delay in the type of service: man tc-prio
 
 
 def transport(walk: Walk) -> int | None:
@@ -45,7 +46,7 @@ def inner(walk: Walk) -> int | None:
 
 def _inside_gre(wire: bytes, at: int, stop: int) -> int | None:
     """Find what GRE carries: checksum, key and number come before it, if it has them (RFC 2890)."""
-    if at + GRE_HEADER > stop or wire[at + 1] & GRE_VERSION:
+    if at + GRE_HEADER > stop or wire[at] & GRE_ROUTING or wire[at + 1] & GRE_VERSION:
         return None
     return at + GRE_HEADER + 4 * bin(wire[at] & 0xB0).count("1")
 
@@ -154,13 +155,15 @@ def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
 def send_on(walk: Walk) -> None:
     """Take a hop off the packet, as Linux does before the rules of forward see it.
 
-    The IPv4 checksum is brought up to date as it is done on the way (RFC 1624), right or wrong.
+    Type of service tells the priority of IPv4 packets from now on, whatever rules have set. The
+    IPv4 checksum is brought up to date as it is done on the way (RFC 1624), right or wrong.
     """
     walk.is_sent_on = True
     wire = walk.wire
     if walk.packet.family == 6:
         walk.wire = wire[:7] + bytes([max(wire[7] - 1, 0)]) + wire[8:]
         return
+    walk.priority = PRIORITIES[wire[1] >> 3 & 3]
     checksum = int.from_bytes(wire[10:12], "big") + 0x0100
     checksum = (checksum + (checksum >= 0xFFFF)) & 0xFFFF
     head = bytes([max(wire[8] - 1, 0), wire[9]]) + checksum.to_bytes(2, "big")
