@@ -18,7 +18,7 @@ from statefulinspect.machines.sctp_table import ROWS as SCTP_ROWS
 from statefulinspect.machines.tcp_table import ROWS as TCP_ROWS
 from statefulinspect.machines.tcp_table import TcpEvent, TcpState
 from statefulinspect.rules.engine.readers import SETTLED
-from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
+from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import SELECTORS, Selector
 from statefulinspect.terms import Direction, Effect
 

@@ -19,10 +19,11 @@ LEVELS = [
     | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
     | {"rules.words.symbols_notation"},
     {"fragment_queue", "fsm", "limits", "networks", "zones"}
+    | {"rules.words.header_parts"}
     | {"helpers.sip_message", "helpers.statements"}
     | {"machines.sctp_tags"}
     | {"rules.fields"}
-    | {"rules.language.tree", "rules.language.words"}
+    | {"rules.language.tree"}
     | {"rules.lint.ranges"}
     | {"rules.words.symbols_protocols", "rules.words.symbols_system"}
     | {"rules.words.symbols_time", "rules.words.symbols_types"},
@@ -30,30 +31,29 @@ LEVELS = [
     | {"helpers.sdp"}
     | {"machines.sctp_table", "machines.tcp_table"}
     | {"rules.building.nodes"}
-    | {"rules.language.errors", "rules.language.expressions", "rules.language.items"}
-    | {"rules.language.lexer"}
+    | {"rules.language.items", "rules.language.words"}
     | {"rules.words.datatypes"},
     {"checksums", "config", "decoding"}
     | {"machines.sctp_chunks"}
     | {"rules.building.stateful"}
-    | {"rules.language.statements", "rules.language.variables"}
+    | {"rules.language.errors", "rules.language.expressions", "rules.language.lexer"}
     | {"rules.syntax.constants"}
     | {"rules.words.selectors"},
     {"screening"}
     | {"rules.building.overlaps", "rules.building.values"}
-    | {"rules.language.foreign"}
+    | {"rules.language.statements", "rules.language.variables"}
     | {"rules.lint.boxes"}
     | {"rules.syntax.expressions"},
-    {"rules.language.blocks"} | {"rules.syntax.statements"},
+    {"rules.language.foreign"} | {"rules.syntax.statements"},
     {"rules.keywords"}
     | {"rules.building.protocols", "rules.building.sets"}
-    | {"rules.language.commands", "rules.language.objects"}
+    | {"rules.language.blocks"}
     | {"rules.syntax.objects"},
     {"rules.rule"}
     | {"rules.building.drafts", "rules.building.objects", "rules.building.selectors"}
-    | {"rules.language.reading"}
+    | {"rules.language.commands", "rules.language.objects"}
     | {"rules.lint.matches"},
-    {"connection"} | {"rules.tables"} | {"rules.building.expressions", "rules.building.jsonform"},
+    {"connection"} | {"rules.building.expressions"} | {"rules.language.reading"} | {"rules.tables"},
     {"conntable", "events", "sources"}
     | {"helpers.gre_keys", "helpers.model"}
     | {"machines.request_reply", "machines.sctp", "machines.tcp_segment"}
@@ -66,7 +66,8 @@ LEVELS = [
     | {"helpers.sane", "helpers.sip_reading", "helpers.tftp"}
     | {"machines.icmp", "machines.tcp_memory", "machines.tcp_reset", "machines.tcp_window"}
     | {"machines.udp"}
-    | {"rules.building.additions", "rules.building.removals", "rules.building.statements"}
+    | {"rules.building.additions", "rules.building.jsonform"}
+    | {"rules.building.removals", "rules.building.statements"}
     | {"rules.engine.census", "rules.engine.readers_ct", "rules.engine.readers_meta"}
     | {"rules.engine.wire"}
     | {"rules.lint.cases"},

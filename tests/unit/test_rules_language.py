@@ -167,7 +167,7 @@ STATEMENTS = {
         }
     ],
     "ip saddr vmap @m": [{"vmap": {"key": SADDR, "data": "@m"}}],
-    "mark set tcp dport map { 22:1 }": [
+    "mark set tcp dport map { 22 :1 }": [
         {"mangle": {"key": MARK, "value": {"map": {"key": DPORT, "data": {"set": [[22, 1]]}}}}}
     ],
     "counter name tcp dport map { 22 : \"k\" }": [
@@ -332,7 +332,7 @@ ERRORS = {
     "add rule t c tcp dprot 22": (1, 18, "'dprot': expected one of sport, dport, sequence"),
     "add rule t c meta foo 1": (1, 19, "'foo': expected one of length, protocol"),
     "add rule t c ct foo 1": (1, 17, "'foo': expected one of state, direction"),
-    "add rule t c udp option x 1": (1, 14, "'udp': options of expected one of tcp, ip"),
+    "add rule t c udp option x 1": (1, 14, "'udp': expected one of tcp, ip"),
     "add rule t c tcp option x 1": (1, 25, "'x': expected one of eol, nop"),
     "add rule t c limit rate 10/fortnight": (1, 28, "'fortnight': expected one of second"),
     "add rule t c limit rate 10/second burst 5 bytes": (1, 43, "'bytes': expected one of packets"),

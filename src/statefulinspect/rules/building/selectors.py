@@ -13,17 +13,16 @@ from statefulinspect.rules.building.nodes import (
     word,
 )
 from statefulinspect.rules.building.protocols import Protocols
-from statefulinspect.rules.words.headers import (
+from statefulinspect.rules.words.header_parts import (
     CHUNK_FIELDS,
     EXTENSION_FIELDS,
-    FIELDS,
     IPV4_OPTION_FIELDS,
     KINDS_BY_WORD,
     OPTION_FIELDS,
     OPTION_KINDS,
     SACK_BLOCKS,
-    HeaderField,
 )
+from statefulinspect.rules.words.headers import FIELDS, HeaderField
 from statefulinspect.rules.words.selectors import (
     BASES,
     CT_DIRECTED,

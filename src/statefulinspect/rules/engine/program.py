@@ -29,7 +29,7 @@ from statefulinspect.rules.syntax.statements import (
     looked_at,
 )
 from statefulinspect.rules.tables import Chain
-from statefulinspect.rules.words.headers import EXTENSION_NUMBERS
+from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
 
 ENDS_ALL: Final = FINAL | {"return", "goto"}

@@ -20,18 +20,17 @@ from statefulinspect.rules.engine.wire import (
     inner,
     transport,
 )
-from statefulinspect.rules.words.headers import (
+from statefulinspect.rules.words.header_parts import (
     CHUNK_FIELDS,
     CHUNK_TYPES,
     EXTENSION_FIELDS,
     EXTENSION_NUMBERS,
-    FIELDS,
     IPV4_OPTION_FIELDS,
     IPV4_OPTION_TYPES,
     KINDS_BY_WORD,
     OPTION_FIELDS,
-    HeaderField,
 )
+from statefulinspect.rules.words.headers import FIELDS, HeaderField
 
 Scalar = Union[int, str]
 Reader = Callable[[Walk], Optional[Scalar]]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.words.headers import (
+from statefulinspect.rules.words.header_parts import (
     CHUNK_FIELDS,
     EXTENSION_ROWS,
     IPV4_OPTION_ROWS,
     OPTION_ROWS,
-    ROWS,
-    HeaderField,
 )
+from statefulinspect.rules.words.headers import ROWS, HeaderField
 
 FAMILIES: Final = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 

@@ -11,19 +11,17 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from statefulinspect.rules.words.datatypes import TYPES, DataType
-from statefulinspect.rules.words.headers import (
+from statefulinspect.rules.words.header_parts import (
     CHUNK_FIELDS,
     CHUNK_TYPES,
     EXTENSION_FIELDS,
     EXTENSION_NUMBERS,
-    FIELDS,
     IPV4_OPTION_FIELDS,
     IPV4_OPTION_TYPES,
-    MESSAGES_WITH,
     OPTION_FIELDS,
     OPTION_KINDS,
-    PROTOCOL_NUMBERS,
 )
+from statefulinspect.rules.words.headers import FIELDS, MESSAGES_WITH, PROTOCOL_NUMBERS
 
 IPV4_FAMILY: Final = 2
 IPV6_FAMILY: Final = 10
