@@ -118,6 +118,7 @@ EXAMPLES = """
     iface_index   1                    "lo"                  "lo"
     iface_index   eth0.100             "eth0.100"            "eth0.100"
     iface_index   0                    ""                    0
+    iface_index   7                    "/7"                  7
     string        ftp                  "ftp"                 "ftp"
     cgroup        5                    5                     5
     integer       99999                99999                 99999
@@ -146,7 +147,7 @@ REFUSED = """
     day           7                day           saturday       day           Sat
     hour          24:00            hour          17:60          hour          86400
     time          1m1h             time          1w             time          50d
-    time          4294968          time          s              iface_index   99
+    time          4294968          time          s              iface_index   4294967296
     instant       30s              instant       2020-02-30     instant       2020-13-01
     instant       1969-12-31       instant       2020-06-06_24:00
     instant       18446744074      instant       2020-06-06_17:60
@@ -287,7 +288,7 @@ def test_no_label_at_all_has_no_number():
         ("ct_label", "x", "ct_label 'x': expected the number of a label, 0 to 127"),
         ("ifname", '""', "ifname '\"\"': expected 1 to 15 characters, not only a *"),
         ("string", "", "string '': expected some text"),
-        ("iface_index", "7", "iface_index '7': expected the name of an interface, or 1 for lo"),
+        ("iface_index", "eth*", "iface_index 'eth*': expected the name of an interface, or a number"),
         ("verdict", "x", "verdict 'x': expected a verdict, like accept"),
     ],
 )  # fmt: skip

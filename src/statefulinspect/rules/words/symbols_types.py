@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Mapping, Union  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.rules.errors import RuleError
-from statefulinspect.rules.words.symbols_notation import Notation, read_number
+from statefulinspect.rules.words.symbols_notation import M32, Notation, read_number
 
 Value = Union[int, str]
 MANY_SYMBOLS: Final = 60  # more are too many to list in an error
@@ -191,22 +191,24 @@ class TextType(DataType):
 class InterfaceType(TextType):
     """Read and show interfaces that nft knows by index; here they have only names.
 
-    Two numbers mean the same everywhere: 1 is lo, and 0 is no interface, whose name is empty.
+    Two numbers mean the same everywhere: 1 is lo, and 0 is no interface, whose name is empty. Any
+    other number, which nft prints once the interface is gone, is none that a packet could come by.
     """
 
     def read(self, word: str | int, bits: int | None = None) -> Value:  # noqa: ARG002 - see super
-        """Turn the name of an interface, or 0 or 1, into a name."""
+        """Turn the name or number of an interface into a name; of a number, into / and the number."""
         text = unquoted(str(word))
         number = read_number(text)
         if number in (0, 1):
             return "lo" if number else ""
-        if number is not None or "*" in text or not self._fits(text, 128):
-            msg = (
-                f"{self.name} {word!r}: expected the name of an interface, or 1 for lo, 0 for none"
-            )
+        if number is not None and number <= M32:
+            return f"/{number}"  # no name of an interface has a slash
+        if number is not None or "*" in text or "/" in text or not self._fits(text, 128):
+            msg = f"{self.name} {word!r}: expected the name of an interface, or a number"
             raise RuleError(msg)
         return text
 
     def show(self, value: Value) -> str:
         """Write the name in double quotes; no interface is 0."""
-        return super().show(value) if value else "0"
+        text = str(value)
+        return text[1:] if text[:1] == "/" else super().show(text) if text else "0"
