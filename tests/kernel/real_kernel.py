@@ -55,6 +55,10 @@ class RealKernel(RuleKernel):
         names = [f"{each['family']} {each['name']}" for each in tables]
         return [f"delete table {name}" for name in names if name != "inet harness"]
 
+    def listing(self, option: str) -> str:
+        """List what is loaded, the harness' table with it, as nft does with an option."""
+        return self._nft(option, "list ruleset")
+
     def check(self, ruleset: str) -> None:
         """Have nft read a file as it is; RefusedError if it says no."""
         self._nft("-c", "-f", "-", stdin=ruleset)

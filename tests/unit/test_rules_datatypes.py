@@ -288,7 +288,7 @@ def test_no_label_at_all_has_no_number():
         ("ct_label", "x", "ct_label 'x': expected the number of a label, 0 to 127"),
         ("ifname", '""', "ifname '\"\"': expected 1 to 15 characters, not only a *"),
         ("string", "", "string '': expected some text"),
-        ("iface_index", "eth*", "iface_index 'eth*': expected the name of an interface, or a number"),
+        ("iface_index", "eth*", "iface_index 'eth*': expected the name of an interface"),
         ("verdict", "x", "verdict 'x': expected a verdict, like accept"),
     ],
 )  # fmt: skip

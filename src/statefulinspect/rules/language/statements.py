@@ -15,6 +15,7 @@ REJECT_WITH: Final = ("icmp", "icmpv6", "icmpx", "tcp")
 BYTE_UNITS: Final = ("bytes", "kbytes", "mbytes")
 TIME_UNITS: Final = ("second", "minute", "hour", "day", "week")
 # What is there or is not there: its comparison is with true or false.
+TCP_FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}
 PRESENCE: Final = ("exthdr", "tcp option", "ip option", "sctp chunk", "fib", "meta")
 
 
@@ -37,6 +38,9 @@ class Statements(Expressions):
     def match(self, parts: Parts) -> Node:
         """Build a comparison; without an operator it is `in`."""
         left, sign, right = parts
+        flags = _flags_and_mask(right) if left == TCP_FLAGS else None
+        if flags is not None:
+            return self.masked_match([left, sign, *flags])
         operator = "in" if sign is None else same(sign)
         if right in ("exists", "missing") and not right.is_quoted and _is_presence(left):
             right = right == "exists"
@@ -186,6 +190,18 @@ class Statements(Expressions):
         if size is not None:
             content["size"] = size
         return node_at(meter, {"meter": content})
+
+
+def _flags_and_mask(right: Any) -> tuple[Any, Parts] | None:
+    """Take `0x2 / 0x2,0x10`, which `nft -n` prints, apart; None if it is nothing of the kind."""
+    parts = right if isinstance(right, list) else [right]
+    at = next(
+        (at for at, each in enumerate(parts) if isinstance(each, Node) and "prefix" in each), -1
+    )
+    if at < 0:
+        return None
+    prefix = parts[at]["prefix"]
+    return one_or_list([*parts[:at], prefix["addr"]]), [prefix["len"], *parts[at + 1 :]]
 
 
 def _is_presence(left: Any) -> bool:

@@ -196,7 +196,7 @@ class InterfaceType(TextType):
     """
 
     def read(self, word: str | int, bits: int | None = None) -> Value:  # noqa: ARG002 - see super
-        """Turn the name or number of an interface into a name; of a number, into / and the number."""
+        """Turn the name or number of an interface into a name; a number gets a slash in front."""
         text = unquoted(str(word))
         number = read_number(text)
         if number in (0, 1):
