@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side, Verdict
+from statefulinspect.flowkey import PORT_PROTOCOLS
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.walk import Walk
@@ -40,6 +41,7 @@ class Answers:
     def __init__(self, rules: Filter) -> None:
         self._paths: Mapping[str, Path] = rules.paths
         self._asks_path = rules.asks_path
+        self._asks_any_ports = rules.asks_any_ports
 
     def before_tracking(self, walk: Walk) -> Verdict | None:
         """Let the rules look that come before tracking; a verdict if they refuse the packet."""
@@ -57,16 +59,28 @@ class Answers:
         if packet.barred is not OK:
             return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
         path = (packet.hook, packet.iif, packet.oif, packet.mark)
-        if side.verdict is not None and reason is OK and self._holds(side, path):
+        is_usual = reason is OK and self._reads_flow(walk)
+        if side.verdict is not None and is_usual and self._holds(side, path):
             if side.tally is not None:  # those before tracking have counted the packet already
                 count(side.tally[len(walk.tally or ()) :], packet.length)
             return side.verdict
         effect = reason.effect
         walk.is_counted, walk.is_ending = effect is not Effect.IGNORE, effect is Effect.END
         verdict = self._judge(side, walk, side.ct_state, reason)
-        if reason is OK and not walk.varies:
+        if is_usual and not walk.varies:
             side.verdict, side.path, side.tally = verdict, path, walk.tally
         return verdict
+
+    def _reads_flow(self, walk: Walk) -> bool:
+        """Say whether what the rules read as protocol and ports is what names the flow.
+
+        It is not behind an IPv6 authentication header, which rules take for a protocol and tracking
+        walks over, and not where rules ask for the ports of a protocol that is known by number.
+        """
+        packet = walk.packet
+        if walk.l4 != packet.l4 or walk.protocol != packet.protocol:
+            return False
+        return packet.protocol in PORT_PROTOCOLS or not self._asks_any_ports
 
     def _holds(self, side: Side, path: tuple[str, str, str, int]) -> bool:
         """Say whether a side's verdict is for packets that come this way."""

@@ -12,6 +12,7 @@ from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 from statefulinspect.checks import ConfigError
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
+from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import GRE, TCP
 from statefulinspect.helpers import make_helpers
 from statefulinspect.helpers.gre_keys import GreKeys
@@ -64,9 +65,13 @@ class Assistant:
             return
         expected = self.expectations.take(packet.zone, connection.original, now)
         if expected is not None:
-            connection.master = expected.master
-            connection.mark = expected.master.mark
-            self._assign(connection, self._helpers.get(expected.announced.helper or ""))
+            self.adopt(connection, expected)
+
+    def adopt(self, connection: Connection, expected: Expectation) -> None:
+        """Make a new connection what was expected."""
+        connection.master = expected.master
+        connection.mark = expected.master.mark
+        self._assign(connection, self._helpers.get(expected.announced.helper or ""))
 
     def appoint(self, connection: Connection, helper: Helper) -> None:
         """Have a new connection read by whom a rule names.

@@ -109,13 +109,13 @@ class Judge:
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
-        if self._adapts:
-            connection.expires_at = self.capacity.shortened(connection.expires_at, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
             return self._answers.without_connection(walk, reason)
         walk.is_fresh = True
         verdict = self._answers.of(side, walk, reason)
+        if self._adapts:  # what a ct timeout gave, too
+            connection.expires_at = self.capacity.shortened(connection.expires_at, now)
         if verdict.action is ACCEPT:
             self.assistant.appoint_by_port(connection)
             verdict = self._assist(side, packet, verdict, now)

@@ -6,6 +6,8 @@ back. Fragments are taken as they are, helpers do not read, and nothing is count
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import attrs
 
 from statefulinspect.answers import Answers
@@ -15,7 +17,7 @@ from statefulinspect.judge import Judge
 from statefulinspect.packet import Packet
 from statefulinspect.rules.engine.trace import Recorder, Trace
 from statefulinspect.rules.engine.walk import Walk, walk_of
-from statefulinspect.terms import OK, Effect, Reason
+from statefulinspect.terms import ACCEPT, DROP, OK, Effect, Reason
 
 
 class Rehearsal:
@@ -28,6 +30,8 @@ class Rehearsal:
     def trace(self, packet: Packet, now: float) -> Trace:
         """Tell every rule that a packet would meet, and its verdict."""
         recorder = Recorder()
+        for each in self._judge.filter.ageing_sets:  # a look-up lets their elements begin to age
+            recorder.touch(each)
         walk = walk_of(packet, now, self._judge.table.find)
         walk.recorder = recorder
         try:
@@ -68,10 +72,14 @@ class Rehearsal:
                 return self._answer(side, walk, reason)
         connection = judge.connection_for(packet, key, walk.now)
         expected = judge.expectations.find(packet.zone, connection.original, walk.now)
-        connection.master = None if expected is None else expected.master
+        if expected is not None:
+            judge.assistant.adopt(connection, expected)
         walk.is_fresh = True
         side = connection.original_side
-        return self._answer(side, walk, connection.machine.open(side, packet, walk.now))
+        verdict = self._answer(side, walk, connection.machine.open(side, packet, walk.now))
+        if verdict.action is ACCEPT and judge.table.is_taken(connection):
+            return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
+        return verdict
 
     def _answer(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         if reason.effect is Effect.REFUSE:
@@ -89,6 +97,7 @@ def copied(side: Side) -> Side:
         if hasattr(connection, field.name):
             setattr(twin, field.name, getattr(connection, field.name))
     twin.original_side, twin.reply_side = original, reply
+    twin.memory = deepcopy(connection.memory)
     join(twin)
     return reply if side.is_reply else original
 

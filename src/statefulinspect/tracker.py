@@ -152,8 +152,9 @@ class Tracker:
         given = Zone.of(zone, zone_direction)
         decoded = decode(to_bytes(packet), iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
+        now = now if now > self._now else self._now  # a NaN too counts as the last
         refuse_endless(now)
-        return Rehearsal(self._judge).trace(decoded, max(now, self._now))
+        return Rehearsal(self._judge).trace(decoded, now)
 
     @property
     def ruleset(self) -> Ruleset:

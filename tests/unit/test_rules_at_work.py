@@ -511,3 +511,99 @@ def test_a_trace_tells_every_rule():
         "trace inet t c policy drop",
         "verdict drop ct state new reason OK",
     ]
+
+
+# What packets of one flow may differ in.
+
+
+def odd_ports(protocol, octets):
+    return ip(CLIENT, SERVER, protocol, bytes(2) + octets + bytes(8))
+
+
+def test_ports_of_a_protocol_without_ports_are_read_in_each_packet():
+    tracker = tracker_of(forward("th dport 80 drop\n accept"))
+    packets = [odd_ports(50, b"\x00\x01"), odd_ports(50, b"\x00\x50"), odd_ports(50, b"\x00\x01")]
+    assert fates(tracker, *packets) == [ACCEPT, DROP, ACCEPT]
+
+
+def test_an_authentication_header_lends_nobody_its_verdict():
+    datagram = udp(40000, 53, source="fd00:1::2", destination="fd00:2::2")
+    header = bytes([17, 1, 0, 0]) + bytes(8)
+    length = (len(datagram) - 40 + len(header)).to_bytes(2, "big")
+    guarded = datagram[:4] + length + b"\x33" + datagram[7:40] + header + datagram[40:]
+    tracker = tracker_of(forward("udp dport 53 drop\n accept"))
+    assert fates(tracker, guarded, datagram, guarded) == [ACCEPT, DROP, ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("rules", "fate"),
+    [
+        ("udp dport set 99\n udp dport 99 drop\n accept", DROP),
+        ("udp dport set 99\n udp dport 53 drop\n accept", ACCEPT),
+        ("ip saddr set 1.2.3.4\n ip saddr 1.2.3.4 drop\n accept", DROP),
+    ],
+)
+def test_a_changed_header_is_seen_by_the_rules_behind(rules, fate):
+    assert fates(tracker_of(forward(rules)), DNS) == [fate]
+
+
+AGEING = "set s { type ipv4_addr; flags timeout; elements = { 10.0.1.2 timeout 1h } }"
+
+
+def test_to_look_at_the_ruleset_lets_nothing_age():
+    tracker = tracker_of(forward("ip saddr @s accept", more=AGEING).replace("10.0.1.2", CLIENT))
+    assert "timeout 1h" in str(tracker.ruleset)
+    assert fates(tracker, DNS, now=1e6) == [ACCEPT]
+
+
+def test_a_trace_lets_nothing_age():
+    tracker = tracker_of(forward("ip saddr @s accept", more=AGEING).replace("10.0.1.2", CLIENT))
+    tracker.trace(DNS, 0.0)
+    assert fates(tracker, DNS, now=4000.0) == [ACCEPT]
+    assert fates(tracker, DNS, now=7500.0) == [ACCEPT]
+    assert fates(tracker, DNS, now=7700.0) == [DROP]
+
+
+def test_a_trace_leaves_the_place_of_what_it_would_delete():
+    sets = "set s { type inet_service; flags dynamic; size 2; elements = { 7 } }"
+    rules = "udp dport 7 delete @s { udp dport } accept\n add @s { udp dport } accept"
+    tracker = tracker_of(forward(rules, more=sets))
+    tracker.trace(udp(1, 7), 0.0)
+    assert fates(tracker, udp(1, 8)) == [ACCEPT]
+
+
+def test_a_trace_takes_nothing_from_an_association():
+    tracker = Tracker(config=LINUX)
+    tracker.process(sctp("INIT/4"), 0.0)
+    tracker.trace(sctp("INIT/999"), 0.1)
+    answer = sctp("INIT_ACK/5", 4, 80, 1000, source=SERVER, destination=CLIENT)
+    assert tracker.process(answer, 0.2).reason is Reason.OK
+
+
+def test_what_has_expired_gives_way_in_a_full_set():
+    sets = "set s { type inet_service; flags dynamic,timeout; size 70; timeout 10s; }"
+    tracker = tracker_of(forward("update @s { udp dport } accept", more=sets))
+    kept = [udp(1, port) for port in range(1, 65)]
+    fates(tracker, *kept, *[udp(1, port) for port in range(100, 106)])
+    fates(tracker, *kept, now=9.0)
+    assert fates(tracker, udp(1, 999), now=12.0) == [ACCEPT]
+
+
+def test_ended_connections_are_forgotten_behind_many_that_live():
+    tracker = tracker_of(forward("ct count over 1100 drop\n accept"))
+    flows = [udp(port, 53) for port in range(1, 3001)]
+    assert fates(tracker, *flows).count(ACCEPT) == 1100
+    (rule, _) = tracker._judge.filter._programs["inet", "t", "c"].entries
+    (memory,) = [deed.memory for _, deed in rule.deeds if deed.memory is not None]
+    assert len(memory.save()) < 1100 + 1024 + 1
+
+
+@pytest.mark.parametrize("quota", ["DE 20 kbytes", "used 20 kbytes"])
+def test_a_quota_that_is_none_is_refused(quota):
+    with pytest.raises(RuleError):
+        Ruleset.parse(f"table ip t {{ quota q {{ {quota} }} }}")
+
+
+def test_a_shift_beyond_the_field_is_refused():
+    with pytest.raises(RuleError, match="less than 32 bits"):
+        tracker_of(forward("meta mark set meta mark << 40"))

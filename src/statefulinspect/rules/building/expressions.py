@@ -97,8 +97,15 @@ def _binary(operator: str, operands: Any, scope: Scope, data: Data | None) -> Ex
             refuse(f"the right side of {operator} is no constant", each, operands)
         kind, bits = expression.types[0], expression.sizes[0]
         right = (INTEGER, 32) if operator in SHIFTS else (kind, bits)
-        expression = Binary(operator, expression, _operand(each, *right))
+        operand = _operand(each, *right)
+        if operator in SHIFTS and not _can_shift(operand, bits):
+            refuse(f"{operator} {operand}: expected less than {bits} bits", each, operands)
+        expression = Binary(operator, expression, operand)
     return expression
+
+
+def _can_shift(operand: Value, bits: int) -> bool:
+    return not bits or (isinstance(operand.value, int) and operand.value < bits)
 
 
 def _operand(part: object, kind: DataType, bits: int) -> Value:

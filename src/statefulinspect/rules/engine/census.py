@@ -49,17 +49,23 @@ class ConnectionsMemory:
         return (self._total > self._count.most) == self._count.is_over
 
     def _forget_ended(self, walk: Walk, own: Name | None) -> None:
-        """Look through the connections from the oldest up to the packet's own; forget the ended."""
-        for name in list(islice(self._seen, LOOKED_THROUGH)):
+        """Look through the connections from the oldest up to the packet's own; forget the ended.
+
+        Of very many, those that were looked at and live on come last: so each has its turn.
+        """
+        looked_at = list(islice(self._seen, LOOKED_THROUGH))
+        for name in looked_at:
             side = walk.find(*name)
-            is_own, is_there = (
-                name == own,
-                side is not None and side.connection.expires_at > walk.now,
-            )
+            is_there = side is not None and side.connection.expires_at > walk.now
+            is_own = name == own
             if is_own and is_there and not walk.is_ending:
                 return
             if side is None or is_own or not is_there or is_closed(side.connection):
                 self._total -= self._seen.pop(name)
+        if len(looked_at) == LOOKED_THROUGH:
+            for name in looked_at:
+                if name in self._seen:
+                    self._seen[name] = self._seen.pop(name)
 
     def save(self) -> object:
         """Give the connections counted."""

@@ -28,11 +28,15 @@ class Word(NamedTuple):
 
 
 class Conditions(NamedTuple):
-    """Hold what can be looked up of a match: words, and a field that lies in intervals."""
+    """Hold what can be looked up of a match: words, and a field that lies in intervals.
+
+    `reads_headers` tells that it is read from the packet, which rules can change: ip daddr set.
+    """
 
     words: tuple[Word, ...]
     field: str = ""
     pairs: Sequence[Pair] = ()
+    reads_headers: bool = False
 
     @property
     def asks_state(self) -> bool:
@@ -122,12 +126,15 @@ def conditions_of(match: Match) -> Conditions | None:
         return None
     if selector.text in NUMBER_OF:
         pairs = pairs_of(match, selector.bits)
-        return None if pairs is None else Conditions(words, NUMBER_OF[selector.text], pairs)
+        if pairs is None:
+            return None
+        return Conditions(words, NUMBER_OF[selector.text], pairs, reads_headers=True)
     test = _word_test(match) if selector.text in WORD_OF else None
     if test is None:
         return None
     word = Word(WORD_OF[selector.text], (match.operator, match.right), test)
-    return Conditions((*words, word))
+    is_told = selector.text.startswith(("meta ", "ct "))  # and not read from the packet
+    return Conditions((*words, word), reads_headers=not is_told)
 
 
 def _word_test(match: Match) -> Test | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterable, Iterator, Sequence  # noqa: UP035 - Python 3.9
 
 import attrs
 
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import Memory
 from statefulinspect.rules.engine.path import paths_of
-from statefulinspect.rules.engine.program import ChainProgram
+from statefulinspect.rules.engine.program import ChainProgram, Entry
 from statefulinspect.rules.engine.scope import Provider, Scope, scope_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.objects import (
@@ -30,6 +31,8 @@ ASKED_OF_CALLER: Final = frozenset(
 
 HOPS: Final = frozenset({"ip ttl", "ip6 hoplimit", "ip checksum", "meta priority"})
 
+ANY_PORTS: Final = frozenset({"th sport", "th dport", "dccp sport", "dccp dport"})
+
 
 def _looked_at(table: Table) -> Iterator[Selector]:
     """Go over everything that a table's rules look at."""
@@ -41,7 +44,10 @@ def _looked_at(table: Table) -> Iterator[Selector]:
 
 
 class Filter:
-    """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference."""
+    """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference.
+
+    `asks_any_ports` tells that rules look for ports where tracking knows of none.
+    """
 
     def __init__(self, tables: Iterable[Table], provide: Provider) -> None:
         self._tables = tuple(tables)
@@ -53,6 +59,7 @@ class Filter:
         asks_hops = any(text in HOPS or text.startswith("@nh") for text in asked)
         self.paths = paths_of(self._tables, self._programs, asks_hops=asks_hops)
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
+        self.asks_any_ports = not asked.isdisjoint(ANY_PORTS)
         self.asks_path = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
 
     def _add_programs(self, table: Table, scope: Scope) -> None:
@@ -79,6 +86,11 @@ class Filter:
         }
         return len(shapes) > 1
 
+    @property
+    def ageing_sets(self) -> list[LiveSet]:
+        """List the sets with a name whose elements age."""
+        return [each for scope in self._scopes for each in scope.sets.values() if each.ages]
+
     def tables(self, now: float) -> tuple[Table, ...]:
         """Write the tables as they are now: counters, quotas and elements of sets."""
         return tuple(
@@ -89,7 +101,8 @@ class Filter:
         written: dict[int, Chain] = {}
         for chain in table.chains:
             program = self._programs[table.family, table.name, chain.name]
-            rules = tuple(_rewritten(rule, program) for rule in chain.rules)
+            entries = _by_rule(program)
+            rules = tuple(_rewritten(rule, entries.get(id(rule), ())) for rule in chain.rules)
             written[id(chain)] = attrs.evolve(chain, rules=rules)
         return attrs.evolve(
             table,
@@ -102,9 +115,15 @@ class Filter:
         )
 
 
-def _rewritten(rule: Rule, program: ChainProgram) -> Rule:
+def _by_rule(program: ChainProgram) -> dict[int, list[Entry]]:
+    found: dict[int, list[Entry]] = {}
+    for entry in program.entries:
+        found.setdefault(id(entry.rule), []).append(entry)
+    return found
+
+
+def _rewritten(rule: Rule, entries: Sequence[Entry]) -> Rule:
     """Write a rule with the numbers of now."""
-    entries = [entry for entry in program.entries if entry.rule is rule]
     forms = [
         tuple(statement if deed.memory is None else _told(statement, deed.memory)
               for statement, deed in entry.deeds[-len(form):])

@@ -16,6 +16,7 @@ from statefulinspect.rules.engine.intervals import Pieces
 from statefulinspect.rules.engine.walk import Walk
 
 KEYS_AT_MOST: Final = 1 << 12  # combinations of words that are remembered: then it begins anew
+WORDS_AT_MOST: Final = 1 << 12  # values of words whose rules are remembered, likewise
 PLANS: Final = 8  # how many times the rules of a chain its plans may hold together
 SPARE_ROOM: Final = 256
 FINAL: Final = frozenset({"accept", "drop", "reject"})  # decisions that end a packet's way
@@ -75,8 +76,8 @@ class Index:
     plan of all rules, of which each keeps a mask.
     """
 
-    __slots__ = ("_by_key", "_by_rules", "_conditions", "_entries", "_fields", "_key", "_room",
-                 "_whole")  # fmt: skip
+    __slots__ = ("_by_key", "_by_rules", "_by_word", "_conditions", "_entries", "_fields", "_key",
+                 "_room", "_whole")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any]) -> None:
         self._entries = entries
@@ -87,11 +88,14 @@ class Index:
         self._whole: Plan | None = None
         self._by_key: dict[Any, Plan] = {}
         self._by_rules: dict[int, Plan] = {}
+        self._by_word: dict[tuple[str, Any], int] = {}
         grouped: dict[Any, list[Any]] = {}
         for number, entry in enumerate(entries):
             for word in entry.words:
                 grouped.setdefault((word.field, word.key), [word, 0])[1] |= 1 << number
-        self._conditions = list(grouped.values())
+        self._conditions: dict[str, list[Any]] = {field: [] for field in self._fields}
+        for (field, _), askers in grouped.items():
+            self._conditions[field].append(askers)
 
     def plan(self, walk: Walk) -> Plan:
         """Give the plan of a packet's words."""
@@ -110,20 +114,31 @@ class Index:
             meanings = WORDS[field].values
             values[field] = value if meanings is None else meanings.get(value)
         found = (1 << len(self._entries)) - 1
-        for word, askers in self._conditions:
-            value = values[word.field]
-            if value is None or not word.test(value):
-                found &= ~askers
+        for field, value in values.items():
+            found &= self._met(field, value)
         plan = self._by_rules.get(found)
         return self._new_plan(found) if plan is None else plan
 
+    def _met(self, field: str, value: Any) -> int:
+        """Give the set of entries that a word's value does not rule out."""
+        found = self._by_word.get((field, value))
+        if found is None:
+            found = (1 << len(self._entries)) - 1
+            for word, askers in self._conditions[field]:
+                if value is None or not word.test(value):
+                    found &= ~askers
+            if len(self._by_word) >= WORDS_AT_MOST:
+                self._by_word.clear()
+            self._by_word[field, value] = found
+        return found
+
     def _new_plan(self, found: int) -> Plan:
-        kept = self._kept(found)
-        if len(kept) <= self._room:
-            self._room -= len(kept) + 1
-            plan = self._by_rules[found] = Plan(kept)
-            return plan
         if self._whole is None:
+            kept = self._kept(found)
+            if len(kept) <= self._room:
+                self._room -= len(kept) + 1
+                plan = self._by_rules[found] = Plan(kept)
+                return plan
             self._whole = Plan(self._entries)
         return Plan(self._entries, self._whole, found)
 

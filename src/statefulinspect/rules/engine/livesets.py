@@ -170,23 +170,32 @@ class LiveSet:
 
     def save(self) -> object:
         """Give the elements as they are."""
-        return {key: attrs.evolve(item) for key, item in self.exact.items()}
+        items = {key: attrs.evolve(item) for key, item in self.exact.items()}
+        others = [(item, item.expires_at) for item in (*self._ranges, self._default) if item]
+        return items, others, self._removed, self._clean_at, self._is_started, self.ages
 
     def restore(self, saved: object) -> None:
         """Take the elements back."""
-        assert isinstance(saved, dict)
-        self.exact = saved
+        assert isinstance(saved, tuple)
+        self.exact, others, self._removed, self._clean_at, self._is_started, self.ages = saved
+        for item, expires_at in others:
+            item.expires_at = expires_at
+
+    def renew(self, key: Any, item: Item, deadline: float) -> None:
+        """Let an element live on; those that are not renewed come before it."""
+        item.expires_at = deadline
+        if key in self.exact:
+            self.exact[key] = self.exact.pop(key)
 
     def written(self, now: float) -> tuple[Element, ...]:
-        """Write the elements that are there now."""
-        self._start(now)
+        """Write the elements that are there now; before the first packet none has aged."""
         return tuple(
             _written(item, now) for item in self if item.expires_at is None or item.expires_at > now
         )
 
 
 def _written(item: Item, now: float) -> Element:
-    expires = None if item.expires_at is None else item.expires_at - now
+    expires = item.element.expires if item.expires_at is None else item.expires_at - now
     counted = tuple(memory.written() for memory in item.memories)
     return attrs.evolve(item.element, expires=expires, statements=counted)
 

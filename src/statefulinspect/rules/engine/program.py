@@ -72,7 +72,10 @@ class Entry:
             is_pure = is_pure and isinstance(statement, Match)
             found = conditions_of(statement) if is_pure and isinstance(statement, Match) else None
             is_pure = is_pure and not counts_on(statement, scope.sets)
-            if scope.changes_state and found is not None and found.asks_state:
+            if found is not None and (
+                (scope.changes_state and found.asks_state)
+                or (scope.changes_headers and found.reads_headers)
+            ):
                 found = None
             self._deeds.append(action_of(statement, scope) if found is None else None)
             if found is not None:

@@ -35,25 +35,28 @@ Provider = Callable[[NamedObject], Use]  # makes the use of objects that act on 
 class Scope:
     """Hold sets by name, and memories or uses of objects by kind and name.
 
-    `changes_state` tells that some rule changes what a packet's ct state is.
+    `changes_state` tells that some rule changes what a packet's ct state is, `changes_headers` that
+    some rule writes into a packet.
     """
 
     sets: Mapping[str, LiveSet]
     objects: Mapping[tuple[str, str], Any]
     changes_state: bool = False
+    changes_headers: bool = False
 
 
 def scope_of(table: Table, provide: Provider) -> Scope:
     """Make the scope of a table's rules."""
     statements = [each for rule in table for form in rule.forms for each in form]
     filled = {each.name for each in statements if isinstance(each, UpdateSet)}
-    changes_state = any(
-        isinstance(each, Exempt) or (isinstance(each, Assign) and each.target.text.endswith("zone"))
-        for each in statements
+    targets = [each.target.text for each in statements if isinstance(each, Assign)]
+    changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)
+    changes_state = any(isinstance(each, Exempt) for each in statements) or any(
+        text.endswith("zone") for text in targets
     )
     sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
     objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
-    return Scope(sets, objects, changes_state)
+    return Scope(sets, objects, changes_state, changes_headers)
 
 
 def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:

@@ -45,7 +45,7 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
             if not found.add(key, item, walk.now):
                 return False
         elif renews and deadline is not None:
-            item.expires_at = deadline
+            found.renew(key, item, deadline)
         return all(memory.passes(walk) for memory in item.memories)
 
     return change

@@ -158,7 +158,7 @@ def _typed(parts: Parts, kind: Any, data: Any) -> Property:
 
 def object_terms(kind: str, terms: Any) -> dict[str, Any]:
     """Give the properties that an object's own line says."""
-    if kind == "quota":
+    if kind == "quota" and isinstance(terms, dict) and "val" in terms:
         content = {"bytes": terms["val"] * UNITS[terms["val_unit"]], "used": 0}
         if "used" in terms:
             content["used"] = terms["used"] * UNITS[terms["used_unit"]]
