@@ -16,6 +16,7 @@ from statefulinspect.rules.building.nodes import (
     one_of,
     refuse,
     refuse_unsupported,
+    several,
     shown,
     text,
     word,
@@ -48,6 +49,8 @@ ARRIVING: Final = frozenset({"prerouting", "input", "forward"})  # of `meta secp
 def chain_of(node: Tree) -> ChainDraft:
     """Read the declaration of a chain."""
     name, comment = name_in(node, "name", "chain"), text(node, "comment", "chain")
+    for each in several(node.get("flags")):
+        one_of(each, ("offload",), "chain flag")
     policy = node.get("policy")
     decided = None if policy is None else POLICIES[one_of(policy, POLICIES, "chain policy")]
     if node.get("hook") is None and node.get("type") is None:

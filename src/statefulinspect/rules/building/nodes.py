@@ -106,7 +106,7 @@ def name_in(node: Tree, key: str, what: str) -> str:
 
 def text(node: Tree, key: str, what: str) -> str:
     """Take text for people, a comment or a prefix; empty if there is none."""
-    value = word(node, key, what, "")
+    value = "" if node.get(key) == "" else word(node, key, what, "")
     if len(value) > LONGEST_TEXT:
         refuse(f"{what}: {key} of {len(value)} characters: expected {LONGEST_TEXT}", value, node)
     if '"' in value or "\n" in value:

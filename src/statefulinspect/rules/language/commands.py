@@ -6,7 +6,7 @@ from typing import Any, Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.language.blocks import object_terms
 from statefulinspect.rules.language.items import Draft, Property
-from statefulinspect.rules.language.tree import Node, node_at
+from statefulinspect.rules.language.tree import Node, error_at, node_at
 
 SETS: Final = ("set", "map")
 
@@ -81,6 +81,9 @@ def _properties(kind: str, item: Any, content: dict[str, Any]) -> dict[str, Any]
     if not item.key:
         is_hook = isinstance(item.value, dict)
         return _hooked(item.value) if is_hook else object_terms(kind, item.value)
+    if kind == "chain" and item.key == "policy" and "policy" in content:
+        msg = f"policy {item.value}: the chain has policy {content['policy']} before"
+        raise error_at(item.place, msg)
     if item.key == "flags":
         return {"flags": list(dict.fromkeys([*content.get("flags", ()), *item.value]))}
     return {item.key: _READERS[item.key](item.value) if item.key in _READERS else item.value}

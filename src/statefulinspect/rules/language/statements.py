@@ -16,7 +16,8 @@ BYTE_UNITS: Final = ("bytes", "kbytes", "mbytes")
 TIME_UNITS: Final = ("second", "minute", "hour", "day", "week")
 # What is there or is not there: its comparison is with true or false.
 TCP_FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}
-PRESENCE: Final = ("exthdr", "tcp option", "ip option", "sctp chunk", "fib", "meta")
+PRESENCE: Final = ("exthdr", "tcp option", "ip option", "sctp chunk", "fib")
+PRESENT_META: Final = ("secpath", "ipsec")
 
 
 def one_or_list(parts: Parts) -> Any:
@@ -48,9 +49,9 @@ class Statements(Expressions):
 
     def masked_match(self, parts: Parts) -> Node:
         """Build `tcp flags syn / syn,ack`."""
-        left, sign, value, mask = parts
+        left, sign, value, *mask = parts
         operator = "==" if sign is None else same(sign)
-        masked = node_at(left, {"&": [left, one_or_list(mask)]})
+        masked = node_at(left, {"&": [left, mask]})
         return node_at(left, {"match": {"op": operator, "left": masked, "right": value}})
 
     def vmap(self, parts: Parts) -> Node:
@@ -60,6 +61,9 @@ class Statements(Expressions):
     def mangle(self, parts: Parts) -> Node:
         """Build `meta mark set 1`; `ct helper set "ftp"` is a statement of its own."""
         key, value = parts
+        if isinstance(value, list) and key.get("ct") != {"key": "event"}:
+            msg = "a list with commas: expected one value, or several with | between them"
+            raise error_at(value, msg)
         name = key["ct"]["key"] if "ct" in key else ""
         if name in CT_OBJECTS:
             return node_at(key, {f"ct {name}": value})
@@ -205,8 +209,8 @@ def _flags_and_mask(right: Any) -> tuple[Any, Parts] | None:
 
 
 def _is_presence(left: Any) -> bool:
-    key = next(iter(left))
-    return key in PRESENCE
+    key, inner = next(iter(left.items()))
+    return key in PRESENCE or (key == "meta" and inner["key"] in PRESENT_META)
 
 
 def _rate_unit(unit: Parts) -> tuple[Word | None, Word]:
