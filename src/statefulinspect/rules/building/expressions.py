@@ -98,14 +98,10 @@ def _binary(operator: str, operands: Any, scope: Scope, data: Data | None) -> Ex
         kind, bits = expression.types[0], expression.sizes[0]
         right = (INTEGER, 32) if operator in SHIFTS else (kind, bits)
         operand = _operand(each, *right)
-        if operator in SHIFTS and not _can_shift(operand, bits):
-            refuse(f"{operator} {operand}: expected less than {bits} bits", each, operands)
+        if operator in SHIFTS and int(operand.value) >= bits:
+            refuse(f"{operator} {operand}: expected less than {bits}, the bits there are", each)
         expression = Binary(operator, expression, operand)
     return expression
-
-
-def _can_shift(operand: Value, bits: int) -> bool:
-    return not bits or (isinstance(operand.value, int) and operand.value < bits)
 
 
 def _operand(part: object, kind: DataType, bits: int) -> Value:
@@ -116,6 +112,8 @@ def _concat(_: str, parts: Any, scope: Scope, __: Data | None) -> Expression:
     if not isinstance(parts, list) or not parts:
         refuse(f"concatenation {shown(parts)}: expected its parts", parts)
     found = tuple(expression_of(each, scope) for each in parts)
+    if len(found) > 1 and any(str(each) == "ct helper" for each in found):
+        refuse("ct helper in a concatenation: expected parts of a fixed size", parts)
     return found[0] if len(found) == 1 else Concat(found)
 
 

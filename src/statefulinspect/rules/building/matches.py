@@ -6,7 +6,7 @@ of one constant is that constant.
 
 from __future__ import annotations
 
-from typing import Any, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.drafts import Scope
 from statefulinspect.rules.building.expressions import expression_of, is_expression, refuse_mismatch
@@ -78,6 +78,8 @@ def _right(left: Expression, part: Any, scope: Scope, node: Tree) -> Right:
         return SetRef(named.name)
     if isinstance(part, Mapping) and "set" in part:
         elements = several(only(part, "a set")[1])
+        if node.get("op") in ORDERED:
+            _refuse_order(node["op"], SetLiteral, node)
         literal = literal_of(elements, Shape(left.types, left.sizes), part)
         return _single(literal)
     if isinstance(left, Concat):
@@ -94,7 +96,7 @@ def _single(literal: SetLiteral) -> Right:
 def _compared(left: Expression, operator: str, right: Right, node: Tree) -> Match:
     """Settle on the operator, and refuse the ones that have no meaning for the right side."""
     if operator in ORDERED and type(right) in NAMES:
-        refuse(f"{operator} has no meaning for {NAMES[type(right)]}: expected == or !=", node)
+        _refuse_order(operator, type(right), node)
     is_mask = left.types[0].is_bitmask and isinstance(right, (Value, Bits))
     if operator == "!":
         if not is_mask:
@@ -105,6 +107,10 @@ def _compared(left: Expression, operator: str, right: Right, node: Tree) -> Matc
     if isinstance(right, Bits):
         right = Value(right.mask, right.type)
     return Match(left, "==" if operator == "in" else operator, right)
+
+
+def _refuse_order(operator: str, kind: type, node: Tree) -> NoReturn:
+    refuse(f"{operator} has no meaning for {NAMES[kind]}: expected == or !=", node)
 
 
 def _plain(right: Right) -> Right:

@@ -129,4 +129,6 @@ def literal_of(elements: Any, shape: Shape, part: object) -> SetLiteral:
         refuse("an empty set: expected elements", part)
     if any(each.timeout is not None for each in found):
         refuse("a set without a name has no timeouts: expected a named one", part)
+    if shape.is_map and any(each.statements for each in found):
+        refuse("a map without a name has no statements on its elements: expected none", part)
     return SetLiteral(settled(found, merges=not shape.is_map, part=part))

@@ -28,6 +28,7 @@ IPV6_FAMILY: Final = 10
 FAMILY_OF: Final = {"ip": IPV4_FAMILY, "ip6": IPV6_FAMILY}
 FAMILIES: Final = {"icmp": IPV4_FAMILY, "igmp": IPV4_FAMILY, "icmpv6": IPV6_FAMILY, **FAMILY_OF}
 BASES: Final = frozenset({"nh", "th", "ih", "ll"})
+RAW_PORTS: Final = frozenset({("th", 0, 16), ("th", 16, 16)})
 
 META_TYPES: Final = {
     "length": ("integer", 32),
@@ -160,7 +161,8 @@ SELECTORS: Final = _all()
 @lru_cache(maxsize=4096)
 def raw_payload(base: str, offset: int, bits: int) -> Selector:
     """Make the selector of a raw payload, as in `@th,16,16`; the base is nh, th, ih or ll."""
-    return Selector(f"@{base},{offset},{bits}", TYPES["integer"], bits)
+    kind = "inet_service" if (base, offset, bits) in RAW_PORTS else "integer"
+    return Selector(f"@{base},{offset},{bits}", TYPES[kind], bits)
 
 
 @lru_cache(maxsize=4096)
