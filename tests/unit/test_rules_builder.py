@@ -28,6 +28,7 @@ SETS = """
     set pairs { type ipv4_addr . inet_service; }
     set fixed { type inet_service; flags constant; elements = { 5 }; }
     set counted { type inet_service; counter; }
+    set owners { type ipv4_addr; size 9; flags dynamic; }
     map marks { type inet_service : mark; flags timeout; }
     map fates { type inet_service : verdict; elements = { 22 : jump other, 80 : accept }; }
     map tallies { type ipv4_addr : counter; elements = { 192.0.2.1 : "seen" }; }
@@ -195,6 +196,18 @@ ACCEPTED = [
     ("continue", None),
     ("jump other", None),
     ('accept comment "for them"', None),
+    ('accept comment ""', "accept"),
+    ('log prefix ""', "log"),
+    ("@th,16,16 ssh", "@th,16,16 22"),
+    ("@th,16,16 @ports", None),
+    ("@th,16,16 set tcp sport", None),
+    ("counter bytes 6 packets 5", "counter packets 5 bytes 6"),
+    ("set delete tcp dport @ports", "delete @ports { tcp dport }"),
+    ("add @marks { tcp dport : numgen inc mod 5 }", None),
+    ("ct event set new or related", "ct event set new | related"),
+    ("counter name tcp dport map { 22 : seen }", 'counter name tcp dport map { 22 : "seen" }'),
+    ("add @owners { @nh,96,32 }", None),
+    ("reject with icmpx 2", "reject with icmpx type host-unreachable"),
 ]  # fmt: skip
 
 
@@ -303,6 +316,22 @@ REFUSED = [
     ("meter ports { tcp dport counter }", "meter ports: the table has another set 'ports'"),
     ("tcp option maxseg size 70000", "integer 70000: expected 0 to 65535"),
     (f'log prefix "{"x" * 128}"', "log prefix of 128 characters: expected 127"),
+    ("tcp dport < { 22 }", "< has no meaning for sets: expected == or !="),
+    ("tcp sequence << 32 == 5", "<< 32: expected less than 32, the bits there are"),
+    ("tcp sequence >> 40 == 5", ">> 40: expected less than 32, the bits there are"),
+    ("ct helper . tcp dport { ftp . 21 }", "ct helper in a concatenation: expected parts of a"),
+    ("tcp dport vmap { 22 counter : accept }", "a map without a name has no statements on its"),
+    ("ct label set 5,6", "a list with commas: expected one value, or several with |"),
+    ('counter name tcp dport map { 22 : "nosuch" }', "counter nosuch: table inet t has none of"),
+    ("quota 9223372036854775808 bytes", "quota 9223372036854775808 bytes: expected 0 to 92233"),
+    ("quota 5 mbytes used 6 mbytes", "quota used 6291456 bytes: expected 0 to 5242880, the"),
+    ("reject with icmpx 4", "reject with icmpx 4: expected one of port-unreachable, admin-"),
+    ('add @ports { tcp dport comment "x" }', "a comment on what packets add: expected it on the"),
+    ("add @ports { tcp dport ct count 5 }", "add @ports: the set has timeouts, ct count wants"),
+    ("policy accept; policy drop; tcp dport 5", "policy drop: the chain has policy accept"),
+    ("flags interval; tcp dport 5", "chain flag 'interval': expected one of offload"),
+    ("tcp flags syn / syn", "the end of the line: expected "),
+    ("log flags skuid,ether", "',': expected "),
     (f'accept comment "{"x" * 129}"', "rule: comment of 129 characters: expected 128"),
 ]  # fmt: skip
 
@@ -383,7 +412,7 @@ def test_overlaps_are_merged_in_sets_without_a_name():
 def test_a_rule_knows_where_it_stands():
     table = table_of("accept")
     rule = table.chain("c").rules[0]
-    assert (rule.place.chain, rule.place.number, rule.place.line) == ("c", 1, 21)
+    assert (rule.place.chain, rule.place.number, rule.place.line) == ("c", 1, 22)
 
 
 def test_objects_of_a_table():

@@ -27,7 +27,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.selectors import selector_of
 from statefulinspect.rules.building.sets import Shape
 from statefulinspect.rules.building.values import number_of
-from statefulinspect.rules.syntax.constants import Constant, Value
+from statefulinspect.rules.syntax.constants import Constant, SetLiteral, Value
 from statefulinspect.rules.syntax.expressions import Binary, Expression, Numgen, Select
 from statefulinspect.rules.syntax.statements import (
     Assign,
@@ -73,6 +73,8 @@ def reject_of(inner: object, scope: Scope) -> Reject:
         refuse(f"conflicting protocols specified: {protocols.network} vs {network}", node)
     code = TYPES[CODES[kind]]
     value = number_of(node.get("expr", "port-unreachable"), code, 8)
+    if kind == "icmpx" and value not in code.symbols.values():
+        refuse(f"reject with icmpx {value}: expected one of {', '.join(code.symbols)}", node)
     if kind == "icmpx" and value == code.symbols["port-unreachable"] and not protocols.network:
         return Reject()
     return Reject(kind, Value(value, code))
@@ -175,4 +177,7 @@ def use_of(kind: str, part: object, scope: Scope) -> UseObject:
     node = fields(inner, "map")
     key = expression_of(needed(node, "key", "map"), scope)
     shape = Shape(key.types, key.sizes, leads_to=kind)
-    return UseObject(kind, Mapped(key, data_set(needed(node, "data", "map"), shape, scope, kind)))
+    data = data_set(needed(node, "data", "map"), shape, scope, kind)
+    for each in data.elements if isinstance(data, SetLiteral) else ():
+        scope.need_object(kind, str(each.data), node)
+    return UseObject(kind, Mapped(key, data))

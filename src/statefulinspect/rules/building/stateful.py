@@ -27,6 +27,7 @@ from statefulinspect.rules.words.symbols_system import LIMIT_UNITS
 
 OCTETS: Final[Mapping[str, int]] = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
 DEFAULT_BURST: Final = 5  # packets
+M63: Final = (1 << 63) - 1  # Linux counts the octets of a quota with a sign
 
 
 def _count(node: Tree) -> Count:
@@ -63,6 +64,10 @@ def quota_of(node: Tree) -> Quota:
     else:
         octets = whole(node.get("bytes"), "quota")
     used = _octets(node, "used", "used_unit", "quota used") if node.get("used") else 0
+    if octets > M63:
+        refuse(f"quota {octets} bytes: expected 0 to {M63}", node)
+    if used > octets:
+        refuse(f"quota used {used} bytes: expected 0 to {octets}, the quota", node)
     return Quota(octets, flag(node, "inv", "quota"), used)
 
 

@@ -31,8 +31,15 @@ from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import stateful_of
 from statefulinspect.rules.building.values import data_of
 from statefulinspect.rules.syntax.constants import Constant, Value
-from statefulinspect.rules.syntax.expressions import Concat, Expression, Given, Lookup
+from statefulinspect.rules.syntax.expressions import (
+    Concat,
+    Expression,
+    Given,
+    Lookup,
+    Numgen,
+)
 from statefulinspect.rules.syntax.objects import NamedSet
+from statefulinspect.rules.syntax.stateful import CountConnections
 from statefulinspect.rules.syntax.statements import Statement, UpdateSet
 from statefulinspect.rules.words.datatypes import DataType
 
@@ -47,18 +54,27 @@ def update_of(inner: object, scope: Scope) -> UpdateSet:
     named = scope.find_set(node.get("set", node.get("map")))
     of_set = Data(named.types, named.sizes)
     key, timeout, statements = _element(needed(node, "elem", operation), node, scope, of_set)
-    refuse_mismatch(key.types, named.types, f"{operation} @{named.name}", node)
+    if not _is_raw(key, named):
+        refuse_mismatch(key.types, named.types, f"{operation} @{named.name}", node)
     if {"constant", "interval"} & named.flags:
         flag = "constant" if "constant" in named.flags else "interval"
         refuse(f"{operation} @{named.name}: the set has flags {flag}", node)
-    if timeout is not None and named.timeout is None and "timeout" not in named.flags:
+    if timeout is not None and not named.takes_timeouts:
         refuse(f"{operation} @{named.name}: the set has no flags timeout", node)
+    if named.takes_timeouts and any(isinstance(each, CountConnections) for each in statements):
+        refuse(f"{operation} @{named.name}: the set has timeouts, ct count wants one without", node)
     hung, given = (tuple(map(type, each)) for each in (named.statements, statements))
     if hung and given and hung != given:
         refuse(f"{operation} @{named.name}: the set has other statements of its own", node)
     scope.table.updated.add(named.name)
     data = _new_data(node.get("data"), named, scope, node)
     return UpdateSet(operation, named.name, key, data, timeout, statements)
+
+
+def _is_raw(key: Expression, named: NamedSet) -> bool:
+    """Tell whether the key is a bare number that is as wide as the keys of the set."""
+    is_number = [kind.name for kind in key.types] == ["integer"]
+    return is_number and not isinstance(key, Numgen) and key.sizes == named.sizes
 
 
 def _element(
@@ -70,6 +86,8 @@ def _element(
         found = fields(part["elem"], "element")
         part = needed(found, "val", "element")
     key = _key(part, scope, of_set)
+    if "comment" in found:
+        refuse("a comment on what packets add: expected it on the rule", node)
     timeout = found.get("timeout")
     given = [(kind, found[kind]) for kind in STATEFUL if kind in found]
     stated = [*several(found.get("stmt")), *several(node.get("stmt"))]
@@ -110,6 +128,8 @@ def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expressio
     if not is_expression(part):
         return data_of(part, named.data_types, named.data_sizes)
     data = expression_of(part, scope, Data(named.data_types, named.data_sizes))
+    if isinstance(data, Numgen) and len(named.data_types) == 1:
+        return data
     refuse_mismatch(data.types, named.data_types, f"the data of @{named.name}", node)
     return data
 

@@ -59,6 +59,11 @@ class NamedSet:
         """Tell whether its elements lead to something."""
         return bool(self.data)
 
+    @property
+    def takes_timeouts(self) -> bool:
+        """Tell whether its elements can have timeouts."""
+        return self.timeout is not None or "timeout" in self.flags
+
     def __str__(self) -> str:
         """Write it as nft does."""
         lines = [f"{self.key} : {self.data}" if self.data else self.key]
