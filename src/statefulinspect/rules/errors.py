@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import Iterable  # noqa: UP035 - Python 3.9
+
+SHORT = 3  # letters of words of which a single wrong one is much
+
+
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """List the known words that a misspelt one may stand for, the likeliest first.
+
+    >>> near("upd", ["tcp", "udp", "sctp"])
+    ['udp']
+    """
+    words = list(dict.fromkeys(each for each in known if each))
+    swapped = [each for each in words if sorted(each) == sorted(word)]
+    swapped.sort(key=lambda each: each[0] != word[0])
+    cutoff = 0.66 if len(word) <= SHORT else 0.75
+    return swapped or get_close_matches(word, words, n=2, cutoff=cutoff)
+
+
+def near_first(word: str, known: Iterable[str]) -> list[str]:
+    """List the known words, those first that a misspelt one may stand for.
+
+    >>> near_first("dprot", ["sport", "dport"])
+    ['dport', 'sport']
+    """
+    words = list(known)
+    return list(dict.fromkeys([*near(word, words), *words]))
+
 
 class RuleError(ValueError):
     """Report a rule that cannot be: what was given, and what is expected.

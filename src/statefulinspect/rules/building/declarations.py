@@ -28,7 +28,7 @@ from statefulinspect.rules.building.sets import Shape, duration_of, element_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import stateful_of
 from statefulinspect.rules.building.values import INTEGER, Sizes, Types
-from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.syntax.constants import Anything, Constant, Element, Joined, Value
 from statefulinspect.rules.syntax.objects import OBJECT_KINDS, NamedSet
@@ -141,7 +141,7 @@ def _check_type(name: str, *parts: object) -> None:
     if name in UNQUALIFIED:
         refuse(f"type {name} has no size: expected typeof and an expression", *parts)
     if name not in TYPES or name in OWN_TYPES:
-        known = (each for each in TYPES if each not in UNQUALIFIED | OWN_TYPES)
+        known = near_first(name, [each for each in TYPES if each not in UNQUALIFIED | OWN_TYPES])
         refuse(f"type {name}: expected one of {', '.join(known)}", *parts)
 
 

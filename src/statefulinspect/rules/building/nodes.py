@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
 
 Tree = Mapping[str, Any]
@@ -139,5 +139,6 @@ def several(part: object) -> list[Any]:
 def one_of(part: object, known: Mapping[str, Any] | tuple[str, ...], what: str) -> str:
     """Take one of the words that are known."""
     if not isinstance(part, str) or part not in known:
-        refuse(f"{what} {shown(part)}: expected one of {', '.join(known)}", part)
+        words = near_first(part, known) if isinstance(part, str) else list(known)
+        refuse(f"{what} {shown(part)}: expected one of {', '.join(words)}", part)
     return str(part)

@@ -71,11 +71,18 @@ def constant_of(part: object, kind: DataType, bits: int) -> Constant:
     if not isinstance(part, Mapping):
         return _single(scalar_of(part, kind, bits), kind)
     key, inner = only(part, MISSING)
+    if key == "concat":
+        refuse(f"{_dotted(inner)}: expected one constant of type {kind.name}", part)
     if key == "range":
         return _span(inner, kind, bits, part)
     if key == "prefix":
         return _prefix(inner, kind, bits, part)
     return Value(_folded(part, kind, bits), kind)
+
+
+def _dotted(parts: object) -> str:
+    """Write a concatenation for an error; one of numbers may be an address that is none."""
+    return ".".join(map(str, parts)) if isinstance(parts, list) else shown(parts)
 
 
 def key_of(part: object, types: Types, sizes: Sizes) -> Constant:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.errors import RuleError
-from statefulinspect.rules.language.words import CLASSES
+from statefulinspect.rules.errors import RuleError, near, near_first
+from statefulinspect.rules.language.tree import Word
+from statefulinspect.rules.language.words import CLASSES, FAMILIES
 
 END: Final = "the end of the line"
 # What the parser calls it, and how it is said; the grammar's other terminals are nft's own words.
@@ -27,19 +28,53 @@ CONSTANTS: Final = frozenset({"NAME", "QUOTED", "NUMBER", "DURATION", "ADDRESS",
 UNSAID: Final = frozenset({"HANDLE", "EXISTS", "SEMICOLON", "RAW", "$END", "LPAR"})
 STATEMENT: Final = frozenset({"REJECT", "NOTRACK"})  # where these can stand, any statement can
 LONGEST: Final = 40
+VERBS: Final = ("add", "create", "insert", "replace", "delete", "destroy", "flush")
+OPENERS: Final = ("table", "chain", "set", "map", "rule", "element", "flowtable")
+COMMANDS: Final = (
+    *("table", "chain", "rule", "set", "map", "element", "counter", "quota", "limit", "flowtable"),
+    *(*VERBS, "rename", "reset", "list", "ruleset", "define", "redefine", "undefine", "include"),
+)
 
 
 def unexpected(error: Any, terminals: Iterable[Any], can_take: Any) -> RuleError:
     """Report a word that cannot stand where it does: lark's error in the words of nft."""
     word = error.token
+    before = _misspelt_before(error.state.value_stack, word)
+    if before is not None:
+        misspelt, meant = before
+        msg = f"{str(misspelt)!r}: expected one of {', '.join(near_first(str(misspelt), meant))}"
+        return RuleError(msg, misspelt.line, misspelt.column)
     names = {name for name in error.expected if can_take(name, error.state)} - UNSAID
     spelled = {each.name: each.pattern.value for each in terminals if each.pattern is not None}
     text = END if word.type == "_NL" else repr(shown(word))
-    known = [each for name in names for each in CLASSES.get(name, [spelled.get(name, "")])]
-    close = get_close_matches(str(word), known, n=1, cutoff=0.75)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    known = [each for name in sorted(names) for each in CLASSES.get(name, [spelled.get(name, "")])]
+    close = near(str(word), known)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
     said = _listed(_said(names, spelled))
     return RuleError(f"{text}: expected {said}{hint}", word.line, word.column)
+
+
+def _misspelt_before(values: list[Any], word: Any) -> tuple[Word, tuple[str, ...]] | None:
+    """Find the word before that is to blame, with what can stand in its place.
+
+    A misspelt command or family reads like a name, and only a later word cannot stand there.
+    """
+    if values and isinstance(values[-1], dict) and "chain" in values[-1]:  # the place of a rule
+        place = values[-1]
+        values = [*values[:-1], place["table"], place["chain"]]
+    names = list(takewhile(_is_name, reversed(values)))
+    if not names or not isinstance(names[-1], Word):
+        return None
+    first, rest = names[-1], values[: -len(names)]
+    opener = rest[-1] if rest else None
+    if (opener is None or not isinstance(opener, Word) or opener in VERBS) and word.type != "{":
+        return (first, COMMANDS) if near(first, COMMANDS) else None
+    is_family = len(names) == 1 and opener in OPENERS and word.type in ("NAME", "NUMBER")
+    return (first, FAMILIES) if is_family and near(first, FAMILIES) else None
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, Word) and value.type in ("NAME", "FAMILY")
 
 
 def shown(word: Any) -> str:

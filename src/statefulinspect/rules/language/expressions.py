@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 
+from statefulinspect.rules.errors import near_first
 from statefulinspect.rules.language import words
 from statefulinspect.rules.language.tree import Node, Word, error_at, node_at, place_of
 
@@ -15,7 +16,7 @@ Parts = list[Any]
 def among(word: Any, known: Iterable[str]) -> Any:
     """Give the word if it is among the known; RuleError, which lists them, if it is not."""
     if word not in known:
-        msg = f"{str(word)!r}: expected one of {', '.join(dict.fromkeys(known))}"
+        msg = f"{str(word)!r}: expected one of {', '.join(near_first(str(word), known))}"
         raise error_at(word, msg)
     return word
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.items import Define, Draft, Include, Property, Undefine
 from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at
 
@@ -43,6 +43,7 @@ class Scope:
             if variable[1:] in scope._values:  # noqa: SLF001 - of its own class
                 return scope._values[variable[1:]]  # noqa: SLF001
         names = [f"${name}" for scope in self._scopes() for name in scope._values]  # noqa: SLF001
+        names = near_first(variable, names)
         known = f"expected one of {', '.join(names)}" if names else "no variable is defined"
         msg = f"{str(variable)!r}: {known}"
         raise error_at(variable, msg)

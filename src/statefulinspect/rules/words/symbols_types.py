@@ -6,12 +6,11 @@ write them, except names of interfaces and helpers: those are text.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import ClassVar, Final, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.errors import RuleError, near, near_first
 from statefulinspect.rules.words.symbols_notation import M32, Notation, read_number
 
 Value = Union[int, str]
@@ -87,8 +86,9 @@ class DataType:
         """Name the words that would do; of very many, those that look like the one given."""
         known = list(self.symbols)
         if len(known) > MANY_SYMBOLS:
-            known = get_close_matches(word.lower(), known) or known[:8]
+            known = near(word.lower(), known) or known[:8]
             return f"{otherwise} or a name like {', '.join(known)}"
+        known = near_first(word.lower(), known)
         return f"{otherwise} or one of {', '.join(known)}" if known else otherwise
 
 
