@@ -331,7 +331,7 @@ def test_statements(text):
 
 
 ERRORS = {
-    "add rule t c tcp dprot 22": (1, 18, "'dprot': expected one of sport, dport, sequence"),
+    "add rule t c tcp dprot 22": (1, 18, "'dprot': expected one of dport, sport, sequence"),
     "add rule t c meta foo 1": (1, 19, "'foo': expected one of length, protocol"),
     "add rule t c ct foo 1": (1, 17, "'foo': expected one of state, direction"),
     "add rule t c udp option x 1": (1, 14, "'udp': expected one of tcp, ip"),
