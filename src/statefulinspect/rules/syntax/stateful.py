@@ -12,6 +12,18 @@ import attrs
 Number = Optional[int]
 
 
+def in_units(octets: int) -> str:
+    """Write a number of octets in the largest unit that it is a multiple of.
+
+    >>> in_units(3 << 20), in_units(1536), in_units(0)
+    ('3 mbytes', '1536 bytes', '0 bytes')
+    """
+    for unit, shift in (("mbytes", 20), ("kbytes", 10)):
+        if octets and not octets & ((1 << shift) - 1):
+            return f"{octets >> shift} {unit}"
+    return f"{octets} bytes"
+
+
 class Tally(Protocol):
     """Say what a counter in a rule offers."""
 
@@ -51,10 +63,11 @@ class Limit:
     @property
     def terms(self) -> str:
         """Write what stands behind the word limit."""
-        what, which = (" bytes", "bytes") if self.is_octets else ("", "packets")
-        over = "over " if self.is_over else ""
-        burst = "" if self.burst is None else f" burst {self.burst} {which}"
-        return f"rate {over}{self.rate}{what}/{self.unit}{burst}"
+        rate = in_units(self.rate) if self.is_octets else str(self.rate)
+        over, burst = "over " if self.is_over else "", ""
+        if self.burst is not None:
+            burst = in_units(self.burst) if self.is_octets else f"{self.burst} packets"
+        return f"rate {over}{rate}/{self.unit}{burst and f' burst {burst}'}"
 
 
 @attrs.frozen
@@ -72,8 +85,8 @@ class Quota:
     @property
     def terms(self) -> str:
         """Write what stands behind the word quota."""
-        used = f" used {self.used} bytes" if self.used else ""
-        return f"{'over ' if self.is_over else ''}{self.octets} bytes{used}"
+        used = f" used {in_units(self.used)}" if self.used else ""
+        return f"{'over ' if self.is_over else ''}{in_units(self.octets)}{used}"
 
 
 @attrs.frozen

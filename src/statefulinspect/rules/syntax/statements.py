@@ -63,7 +63,7 @@ class Reject:
         """Write it as nft does."""
         if not self.kind:
             return "reject"
-        return f"reject with {self.kind}" + ("" if self.code is None else f" type {self.code}")
+        return f"reject with {self.kind}" + ("" if self.code is None else f" {self.code}")
 
 
 @attrs.frozen
@@ -106,6 +106,15 @@ class Mapped:
         return f"{self.key} map {self.data}"
 
 
+def _listed(flags: tuple[str, ...]) -> Iterator[str]:
+    """Write the flags of a log in nft's order; those of TCP stand behind one word."""
+    of_tcp = [flag.partition(" ")[2] for flag in flags if flag.startswith("tcp ")]
+    if of_tcp:
+        yield f"flags tcp {','.join(of_tcp)}"
+    others = ("ip options", "skuid", "ether", "all")
+    yield from (f"flags {flag}" for flag in others if flag in flags)
+
+
 @attrs.frozen
 class Log:
     """Log the packet; the library writes no log, a trace shows the statement."""
@@ -126,8 +135,7 @@ class Log:
         threshold = self.queue_threshold
         words += [f"queue-threshold {threshold}"] if threshold is not None else []
         words += [f"level {self.level}"] if self.level else []
-        words += [f"flags {flag}" for flag in self.flags]
-        return " ".join(words)
+        return " ".join([*words, *_listed(self.flags)])
 
 
 @attrs.frozen
@@ -153,7 +161,10 @@ class Assign:
         """Write it as nft does."""
         if self.target.type.name == "boolean" and self.target.text.startswith("tcp option"):
             return f"reset {self.target}"
-        return f"{self.target} set {self.value}"
+        value = str(self.value)
+        if self.target.text == "ct event":  # nft reads commas here only, and writes them
+            value = value.replace(" | ", ",")
+        return f"{self.target} set {value}"
 
 
 @attrs.frozen

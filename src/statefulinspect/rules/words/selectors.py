@@ -63,7 +63,7 @@ META_TYPES: Final = {
     "day": ("day", 8),
     "hour": ("hour", 32),
 }
-INTERFACES: Final = frozenset({"iif", "oif", "iifname", "oifname", "iiftype", "oiftype"})
+INTERFACES: Final = frozenset({"iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"})
 CT_TYPES: Final = {
     "state": ("ct_state", 32),
     "direction": ("ct_dir", 8),
