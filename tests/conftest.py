@@ -18,4 +18,5 @@ def pytest_addoption(parser):
     group = parser.getgroup("kernel", "comparing with the running kernel (tests/kernel)")
     group.addoption("--packets", type=int, default=20_000, help="how many packets are generated")
     group.addoption("--rulesets", type=int, default=300, help="how many rulesets are drawn")
+    group.addoption("--lines", type=int, default=600, help="how many lines of rules are drawn")
     group.addoption("--seed", type=int, default=1, help="which packets are generated")

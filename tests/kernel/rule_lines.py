@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a line of rules is a line here
 """Lines of rules, right ones and wrong ones: every selector in every form, and every statement.
 
 Each is asked in a table of each family, which has the sets, objects and chains it speaks of.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a line of rules is a line here
 """What a rule can look at, and words of each type for and against it, after nft(8).
 
 A selector stands under its kind; each kind has three good words in rising order, one that is

@@ -404,7 +404,7 @@ def test_what_the_rule_has_settled_is_not_asked_for_again():
         "ip option rr exists reject with icmp host-unreachable",
     ):
         assert str(rule_of(line)).replace(" packets 0 bytes 0", "") == line
-    line = "meta l4proto icmp icmp type echo-request reject with icmp type host-unreachable"
+    line = "meta l4proto icmp icmp type echo-request reject with icmp host-unreachable"
     assert str(rule_of(line)) == f"meta nfproto ipv4 {line}"
 
 

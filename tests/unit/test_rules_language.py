@@ -100,7 +100,7 @@ STATEMENTS = {
     "tcp flags & syn | ack != 0": [match({"|": [{"&": [FLAGS, "syn"]}, "ack"]}, 0, "!=")],
     "tcp flags syn / syn,ack": [match({"&": [FLAGS, ["syn", "ack"]]}, "syn", "==")],
     "tcp flags 0x2 / 0x2,0x10": [match({"&": [FLAGS, [2, 16]]}, 2, "==")],
-    "tcp flags != 0x1,0x2 / 0x3": [match({"&": [FLAGS, 3]}, [1, 2], "!=")],
+    "tcp flags != 0x1,0x2 / 0x3": [match({"&": [FLAGS, [3]]}, [1, 2], "!=")],
     "tcp flags != syn,ack / syn,ack": [
         match({"&": [FLAGS, ["syn", "ack"]]}, ["syn", "ack"], "!=")
     ],

@@ -196,7 +196,7 @@ class Statements(Expressions):
         return node_at(meter, {"meter": content})
 
 
-def _flags_and_mask(right: Any) -> tuple[Any, Parts] | None:
+def _flags_and_mask(right: Any) -> Parts | None:
     """Take `0x2 / 0x2,0x10`, which `nft -n` prints, apart; None if it is nothing of the kind."""
     parts = right if isinstance(right, list) else [right]
     at = next(
@@ -205,7 +205,7 @@ def _flags_and_mask(right: Any) -> tuple[Any, Parts] | None:
     if at < 0:
         return None
     prefix = parts[at]["prefix"]
-    return one_or_list([*parts[:at], prefix["addr"]]), [prefix["len"], *parts[at + 1 :]]
+    return [one_or_list([*parts[:at], prefix["addr"]]), prefix["len"], *parts[at + 1 :]]
 
 
 def _is_presence(left: Any) -> bool:
