@@ -15,6 +15,7 @@ from statefulinspect import Tracker
 
 Key = tuple  # of family, table and name; or of family, table, chain and the rule's number from 0
 UNITS = {"bytes": 1, "kbytes": 1024, "mbytes": 1 << 20}
+QUOTA = r"(?:quota |^\s)(?:over |until )?\d+ [km]?bytes(?: used (\d+) ([km]?bytes))?"
 LEARNING = re.compile(r"seen|timed|limited|met|learnt|m\d")  # names of sets that rules add to
 
 
@@ -111,10 +112,9 @@ def _read_text(counted: Counted, key: Key, text: str) -> None:
     text = re.sub(r"(?:@|meter )\w+ (?:size \d+ )?\{[^}]*\}", "", text)
     for found in re.finditer(r"packets (\d+)\s+bytes (\d+)", text):
         counted.counters[key] = (*counted.counters.get(key, ()), int(found[1]), int(found[2]))
-    for quota in re.finditer(
-        r"(?:quota |^\s)(?:over |until )?\d+ bytes(?: used (\d+))?", text, re.M
-    ):
-        counted.quotas[key] = counted.quotas.get(key, 0) + int(quota[1] or 0)
+    for quota in re.finditer(QUOTA, text, re.MULTILINE):
+        used = int(quota[1] or 0) * UNITS[quota[2] or "bytes"]
+        counted.quotas[key] = counted.quotas.get(key, 0) + used
 
 
 def _normal(text: str) -> str:
@@ -122,6 +122,6 @@ def _normal(text: str) -> str:
     text = re.sub(r" (?:timeout|expires) \w+", "", text)
     text = re.sub(r" ct count (?:over )?\d+", "", text)
     text = re.sub(r" limit rate .* packets", " limit", text)
-    text = re.sub(r"quota (?:over )?\d+ bytes(?: used (\d+) bytes)?",
-                  lambda found: f"quota used {found[1] or 0}", text)  # fmt: skip
+    text = re.sub(r"quota (?:over )?\d+ [km]?bytes(?: used (\d+) ([km]?bytes))?",
+                  lambda found: f"quota used {int(found[1] or 0) * UNITS[found[2] or 'bytes']}", text)  # fmt: skip
     return re.sub(r"0x[0-9a-f]+", lambda found: str(int(found[0], 16)), text)
