@@ -122,6 +122,9 @@ def _normal(text: str) -> str:
     text = re.sub(r" (?:timeout|expires) \w+", "", text)
     text = re.sub(r" ct count (?:over )?\d+", "", text)
     text = re.sub(r" limit rate .* packets", " limit", text)
-    text = re.sub(r"quota (?:over )?\d+ [km]?bytes(?: used (\d+) ([km]?bytes))?",
-                  lambda found: f"quota used {int(found[1] or 0) * UNITS[found[2] or 'bytes']}", text)  # fmt: skip
+    text = re.sub(QUOTA, _used_up, text)
     return re.sub(r"0x[0-9a-f]+", lambda found: str(int(found[0], 16)), text)
+
+
+def _used_up(found: re.Match[str]) -> str:
+    return f"quota used {int(found[1] or 0) * UNITS[found[2] or 'bytes']}"
