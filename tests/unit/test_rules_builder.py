@@ -90,6 +90,7 @@ def test_constants_are_read_by_the_type_on_the_left():
         "meta mark 256 >> 4": ("==", Value(16, mark)),
         'meta hour "22:00"-"04:00"': ("!=", Span(14400, 79200, TYPES["hour"])),
         'meta hour != "22:00"-"04:00"': ("==", Span(14400, 79200, TYPES["hour"])),
+        'meta day "Friday"-"Monday"': ("!=", Span(1, 5, TYPES["day"])),
         "ct expiration 500ms": ("==", Value(500, TYPES["time"])),
         "exthdr frag exists": ("==", Value(1, TYPES["boolean"])),
         "tcp option maxseg missing": ("==", Value(0, TYPES["boolean"])),

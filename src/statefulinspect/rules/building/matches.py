@@ -39,6 +39,7 @@ from statefulinspect.rules.syntax.statements import Match
 
 IMPLICIT: Final = frozenset({"in", "", "implicit"})
 OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "!"}) | IMPLICIT
+ROUND: Final = frozenset({"hour", "day"})  # of which a range may go beyond the end
 ORDERED: Final = frozenset({"<", "<=", ">", ">="})
 NAMES: Final[Mapping[type, str]] = {
     SetLiteral: "sets",
@@ -120,15 +121,15 @@ def _plain(right: Right) -> Right:
 
 
 def _ends(left: Expression, part: Any) -> tuple[Any, Any] | None:
-    """Tell the ends of a range of hours."""
-    if not isinstance(part, Mapping) or left.types[0].name != "hour":
+    """Tell the ends of a range of hours or days."""
+    if not isinstance(part, Mapping) or left.types[0].name not in ROUND:
         return None
     ends = part.get("range")
     return (ends[0], ends[1]) if isinstance(ends, list) and len(ends) == 2 else None
 
 
 def _is_overnight(left: Expression, part: Any) -> bool:
-    """Tell whether the part is a range of hours that goes beyond midnight."""
+    """Tell whether the part is a range that goes beyond midnight, or Saturday."""
     ends = _ends(left, part)
     if ends is None:
         return False
@@ -137,7 +138,7 @@ def _is_overnight(left: Expression, part: Any) -> bool:
 
 
 def _overnight(left: Expression, operator: str, part: Any) -> Match:
-    """Ask for hours beyond midnight, as nft does: not from the end to the beginning."""
+    """Ask for what goes beyond the end, as nft does: not from the end to the beginning."""
     ends = _ends(left, part)
     assert ends is not None
     first, last = (int(scalar_of(end, left.types[0], 32)) for end in ends)
