@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a line of rules is a line here
 """Lines of rules, right ones and wrong ones: every selector in every form, and every statement.
 
 Each is asked in a table of each family, which has the sets, objects and chains it speaks of.
@@ -26,13 +25,13 @@ PARTS = {
     "verdicts": "map verdicts { type inet_service : verdict; elements = { 22 : accept }; }",
     "marks": "map marks { type inet_service : mark; size 100; flags dynamic; }",
     "asked": "counter asked { }",
-    "counters": 'map counters { type inet_service : counter; elements = { 22 : "asked" }; }',
+    "tallies": 'map tallies { type inet_service : counter; elements = { 22 : "asked" }; }',
     "volume": "quota volume { over 5 mbytes }",
     "slow": "limit slow { rate 5/second }",
     "other": "chain other { }",
     "based": "chain based { type filter hook HOOK priority 5; }",
 }
-MEANT = {"counters": {"asked", "counters"}}
+MEANT = {"tallies": {"asked"}}
 
 
 def parts_of(line: str, family: str, hook: str) -> str:
@@ -353,7 +352,7 @@ counter name "nosuch"
 counter name "volume"
 counter name tcp dport map { 22 : "asked", 80 : "asked" }
 counter name tcp dport map { 22 : "asked", 80 : "nosuch" }
-counter name tcp dport map @counters
+counter name tcp dport map @tallies
 counter name tcp dport map @marks
 counter name tcp dport map @nosuch
 counter counter
@@ -505,7 +504,7 @@ ct reply zone set 5
 ct event set new
 ct event set new,destroy
 ct event set new or destroy
-ct event set new | related | destroy | reply | assured | protoinfo | helper | mark | seqadj | secmark | label
+ct event set new | related | destroy | reply | assured | protoinfo | helper | mark | seqadj | label
 ct event set 0
 ct event set nosuch
 ct label set 5
@@ -632,7 +631,8 @@ tcp dport vmap @nosuch
 tcp dport . tcp sport vmap @verdicts
 udp dport vmap @verdicts
 th dport vmap @verdicts
-tcp dport vmap { 22 : accept, 80 : drop, 443 : jump other, 5 : goto other, 6 : return, 7 : continue }
+tcp dport vmap { 22 : accept, 80 : drop, 443 : jump other, 5 : goto other, 6 : return }
+tcp dport vmap { 7 : continue }
 tcp dport vmap { 22 : reject }
 tcp dport vmap { 22 : queue }
 tcp dport vmap { 22 : accept comment "x" }

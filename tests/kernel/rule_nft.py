@@ -1,5 +1,4 @@
-# ruff: noqa: E501 - a line of rules is a line here
-"""The nft command in a network namespace of its own: does it take a ruleset, how does it list it?"""
+"""The nft command in a namespace of its own: does it take a ruleset, how does it list it?"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MORE = (
     Quirk(r" set .*(map|and|&)", "nft rewrites what is narrower than an octet"),
     Quirk(r"^(\S+ \S+) set \1", "nft sets no field by itself"),
     Quirk(
-        r"([io]if|sdif)\S* .*(nosuch|exists|lo/|tcp|ip\b)",
+        r"([io]if|sdif)\S* .*(nosuch|exists|lo/|\d{9}|tcp|ip\b)",
         "nft asks for interfaces that there are, and takes protocols for names",
     ),
     Quirk(r"ct helper.*tcp", "nft takes protocols for names"),
@@ -55,17 +55,30 @@ FEWER = (
     Quirk(r"([&|^]|and) \(?(\"?(eth|lo)|tcp|icmp|arp|ip\b|ether)", "nft calculates with names"),
     Quirk(r"^(meta )?(iif|oif|sdif) .*-", "nft takes interfaces for numbers in ranges"),
     Quirk(r"^@th,0,1 >> 1", "nft shifts the octet that a bit is in"),
+    Quirk(r"^(meta )?day vmap .*7", "nft looks for no day beyond Saturday in maps"),
+    Quirk(r"^meta priority .*ssh", "nft takes any word for a handle"),
+    Quirk(r"^meter m \{ ct (original|reply) proto", "nft adds ports before it knows the protocol"),
     Quirk(r"^flow table", "an old way to write a meter"),
 )
 
 # What nft lists otherwise when it reads what the library prints for it.
 OTHERWISE = (
-    Quirk(r"^ct original l3proto ipv4 ct", "nft leaves out what the address says already"),
+    Quirk(r"^sctp chunk \S+ \{", "nft lists presence as number"),
+    Quirk(r"ipv4 ct original saddr", "nft leaves out what the address says already"),
     Quirk(
         r"tcp option (@2,|\d)|exthdr|ip option|tcp option \S+ (>>|&|\{)",
         "nft lists presence as number",
     ),
+    Quirk(r"^igmp group", "nft gives it the type of another field"),
     Quirk(r"ct label", "nft lists labels wrongly"),
+    Quirk(r"^meter", "the library writes meters as sets"),
+    Quirk(r"/\d+([ ,]|$)", "nft makes masks of prefixes of numbers"),
+    Quirk(r"^@nh", "nft lists one number as the field or the fields that it covers"),
+    Quirk(
+        r"^(ip6?|tcp|frag|gre) (version|hdrlength|doff|reserved\d?|dscp|ecn|flowlabel)"
+        r".*\{|^frag (more-fragments|frag-off) .*\{",
+        "nft lists elements below an octet unshifted, and counts in octets",
+    ),
     Quirk(r"\{ (tcp|ip)\b", "nft takes protocols for names"),
     Quirk(r"@nh,\d,\d |@th,0,1", "nft lists elements below an octet unshifted"),
 )

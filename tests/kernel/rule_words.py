@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a line of rules is a line here
 """What a rule can look at, and words of each type for and against it, after nft(8).
 
 A selector stands under its kind; each kind has three good words in rising order, one that is
@@ -57,11 +56,13 @@ WORDS = {
         "no-route", ("prot-unreachable", "port-unreachable", "frag-needed", "admin-prohibited",
         "net-prohibited", "7")),
     "icmpv6_type": Words("destination-unreachable", "echo-request", "nd-redirect", "256",
-        "redirect", ("packet-too-big", "nd-neighbor-solicit", "mld-listener-query", "mld2-listener-report", "router-renumbering",
+        "redirect", ("packet-too-big", "nd-neighbor-solicit", "mld-listener-query",
+        "mld2-listener-report", "router-renumbering",
         "ind-neighbor-advert", "mld-listener-reduction", "mld-listener-done", "135")),
     "icmpv6_code": Words("no-route", "admin-prohibited", "addr-unreachable", "256",
         "net-unreachable", ("port-unreachable", "policy-fail", "reject-route", "3")),
-    "igmp_type": Words("membership-query", "membership-report-v1", "leave-group", "256", "echo-request",
+    "igmp_type": Words("membership-query", "membership-report-v1", "leave-group", "256",
+        "echo-request",
         ("membership-report-v2", "membership-report-v3", "0x11", "17")),
     "mh_type": Words("binding-refresh-request", "binding-update", "handover-acknowledge",
         "256", "echo-request", ("home-test-init", "experimental-mobility-header", "6",
@@ -183,7 +184,8 @@ SELECTORS = {
     "family": ["meta nfproto", "ct l3proto", "ct original l3proto"],
     "boolean": ["exthdr hbh", "exthdr rt", "exthdr frag", "exthdr dst", "exthdr mh", "exthdr rt0",
         "exthdr srh", "tcp option sack-perm", "tcp option timestamp", "tcp option maxseg",
-        "tcp option 254", "tcp option 2", "tcp option 300", "ip option ra", "ip option lsrr", "sctp chunk data",
+        "tcp option 254", "tcp option 2", "tcp option 300", "ip option ra", "ip option lsrr",
+        "sctp chunk data",
         "sctp chunk cookie-ack", "meta secpath", "meta ipsec"],
     "instant": ["meta time", "time"],
     "day": ["meta day", "day"],
@@ -191,38 +193,126 @@ SELECTORS = {
 }  # fmt: skip
 
 # What there is not, or not for the library: of each, one line.
-STRANGE = [
-    "fib saddr . iif oif exists", "fib daddr type local", "fib daddr oif lo", "fib saddr mark oifname eth0",
-    "socket transparent 1", "socket mark 5", "socket wildcard 1", "osf name \"Linux\"",
-    "osf ttl loose name \"Linux\"", "rt classid 5", "rt mtu 1500", "rt ip nexthop 10.0.0.1",
-    "rt ip6 nexthop ::1", "rt ipsec exists", "ipsec in reqid 5", "ipsec out ip saddr 10.0.0.1",
-    "jhash ip saddr mod 2 0", "symhash mod 2 0", "numgen inc mod 2 0", "numgen random mod 2 0",
-    "numgen inc mod 2 offset 5 6", "numgen inc mod 2 vmap { 0 : accept, 1 : drop }",
-    "meta random 5", "meta random < 2147483648", "meta secmark 5", "meta iifkind \"vlan\"", "meta oifkind \"vlan\"",
-    "meta ibrpvid 5", "meta broute 1", "ct id 5", "ct secmark 5", "ct count 5", "ct timeout 5",
-    "ether saddr 00:11:22:33:44:55", "ether type ip", "vlan id 5", "vlan pcp 3", "arp operation request",
-    "arp saddr ip 10.0.0.1", "vxlan vni 5", "udp dport 4789 vxlan ip saddr 10.0.0.1", "gre ip saddr 10.0.0.1",
-    "geneve vni 5", "gretap ip saddr 10.0.0.1", "dccp option 5 exists",
-    "ct saddr 10.0.0.1", "ct daddr 10.0.0.1", "ct original saddr 10.0.0.1", "ct original saddr ::1",
-    "ct reply daddr 10.0.0.1", "ct proto-src 5", "ct original proto-src 5", "ct original state new",
-    "ct original mark 5", "ct original ip version 4", "meta nftrace 1", "meta nosuch 5", "tcp nosuch 5",
-    "tcp dprot 22", "ct stat new", "tcp dport ssh2", "acept", "meta dport 22", "ip sadr 10.0.0.1",
-    "tcp option nosuch exists", "tcp option maxseg nosuch 5", "ip option nosuch exists",
-    "sctp chunk nosuch exists", "sctp chunk data nosuch 5", "exthdr nosuch exists", "frag nosuch 5",
-    "@th,16 5", "@xx,0,16 5", "@th,0,0 5", "@th,0,129 5", "@th,70000,8 5", "@ll,0,48 5", "@th,16,16 22-80",
-    "iif exists", "tcp exists", "udp", "tcp dport", "tcp dport { 22", "tcp dport 22 }", "22", "ip",
-    "tcp dport 22 udp dport 22", "ip saddr 10.0.0.1 ip6 saddr ::1", "udp dport 5 tcp flags syn",
-    "meta l4proto tcp udp dport 53", "meta l4proto { tcp, udp } th dport 53", "meta l4proto udp th dport 53",
-    "ip protocol tcp udp dport 53", "ip protocol tcp tcp dport 53", "ip6 nexthdr tcp tcp dport 5",
-    "meta nfproto ipv4 ip6 saddr ::1", "meta nfproto ipv4 ip saddr 10.0.0.1", "icmp type echo-request icmp id 5",
-    "icmp type redirect icmp id 5", "icmp id 5 icmp type echo-reply", "icmpv6 type nd-neighbor-solicit icmpv6 taddr fe80::1",
-    "icmp type echo-request icmpv6 type echo-request", "icmp type { echo-request, echo-reply } icmp id 5",
-    "meta l4proto icmp icmp type echo-request", "meta l4proto ipv6-icmp icmpv6 type echo-request",
-    "meta l4proto 6 tcp dport 5", "meta l4proto != tcp tcp dport 5", "meta l4proto != tcp udp dport 5",
-    "ip version 4 ip6 version 6", "ip protocol icmp icmp type echo-request", "ip6 nexthdr icmpv6 icmpv6 type echo-request",
-    "ip6 nexthdr icmp icmp type echo-request", "meta protocol ip ip saddr 10.0.0.1", "meta protocol ip6 ip saddr 10.0.0.1",
-    "meta protocol ip icmp type echo-request", "meta protocol { ip, ip6 } tcp dport 5",
-    "ct original l3proto ipv4 ct original saddr 10.0.0.1", "meta l4proto tcp ct original proto-dst 5",
-    "tcp dport 5 ct original proto-dst 5", "meta nfproto ipv4 ct original saddr 10.0.0.1",
-    "ip saddr 10.0.0.1 ct original saddr 10.0.0.1",
-]  # fmt: skip
+STRANGE = """
+fib saddr . iif oif exists
+fib daddr type local
+fib daddr oif lo
+fib saddr mark oifname eth0
+socket transparent 1
+socket mark 5
+socket wildcard 1
+osf name "Linux"
+osf ttl loose name "Linux"
+rt classid 5
+rt mtu 1500
+rt ip nexthop 10.0.0.1
+rt ip6 nexthop ::1
+rt ipsec exists
+ipsec in reqid 5
+ipsec out ip saddr 10.0.0.1
+jhash ip saddr mod 2 0
+symhash mod 2 0
+numgen inc mod 2 0
+numgen random mod 2 0
+numgen inc mod 2 offset 5 6
+numgen inc mod 2 vmap { 0 : accept, 1 : drop }
+meta random 5
+meta random < 2147483648
+meta secmark 5
+meta iifkind "vlan"
+meta oifkind "vlan"
+meta ibrpvid 5
+meta broute 1
+ct id 5
+ct secmark 5
+ct count 5
+ct timeout 5
+ether saddr 00:11:22:33:44:55
+ether type ip
+vlan id 5
+vlan pcp 3
+arp operation request
+arp saddr ip 10.0.0.1
+vxlan vni 5
+udp dport 4789 vxlan ip saddr 10.0.0.1
+gre ip saddr 10.0.0.1
+geneve vni 5
+gretap ip saddr 10.0.0.1
+dccp option 5 exists
+ct saddr 10.0.0.1
+ct daddr 10.0.0.1
+ct original saddr 10.0.0.1
+ct original saddr ::1
+ct reply daddr 10.0.0.1
+ct proto-src 5
+ct original proto-src 5
+ct original state new
+ct original mark 5
+ct original ip version 4
+meta nftrace 1
+meta nosuch 5
+tcp nosuch 5
+tcp dprot 22
+ct stat new
+tcp dport ssh2
+acept
+meta dport 22
+ip sadr 10.0.0.1
+tcp option nosuch exists
+tcp option maxseg nosuch 5
+ip option nosuch exists
+sctp chunk nosuch exists
+sctp chunk data nosuch 5
+exthdr nosuch exists
+frag nosuch 5
+@th,16 5
+@xx,0,16 5
+@th,0,0 5
+@th,0,129 5
+@th,70000,8 5
+@ll,0,48 5
+@th,16,16 22-80
+iif exists
+tcp exists
+udp
+tcp dport
+tcp dport { 22
+tcp dport 22 }
+22
+ip
+tcp dport 22 udp dport 22
+ip saddr 10.0.0.1 ip6 saddr ::1
+udp dport 5 tcp flags syn
+meta l4proto tcp udp dport 53
+meta l4proto { tcp, udp } th dport 53
+meta l4proto udp th dport 53
+ip protocol tcp udp dport 53
+ip protocol tcp tcp dport 53
+ip6 nexthdr tcp tcp dport 5
+meta nfproto ipv4 ip6 saddr ::1
+meta nfproto ipv4 ip saddr 10.0.0.1
+icmp type echo-request icmp id 5
+icmp type redirect icmp id 5
+icmp id 5 icmp type echo-reply
+icmpv6 type nd-neighbor-solicit icmpv6 taddr fe80::1
+icmp type echo-request icmpv6 type echo-request
+icmp type { echo-request, echo-reply } icmp id 5
+meta l4proto icmp icmp type echo-request
+meta l4proto ipv6-icmp icmpv6 type echo-request
+meta l4proto 6 tcp dport 5
+meta l4proto != tcp tcp dport 5
+meta l4proto != tcp udp dport 5
+ip version 4 ip6 version 6
+ip protocol icmp icmp type echo-request
+ip6 nexthdr icmpv6 icmpv6 type echo-request
+ip6 nexthdr icmp icmp type echo-request
+meta protocol ip ip saddr 10.0.0.1
+meta protocol ip6 ip saddr 10.0.0.1
+meta protocol ip icmp type echo-request
+meta protocol { ip, ip6 } tcp dport 5
+ct original l3proto ipv4 ct original saddr 10.0.0.1
+meta l4proto tcp ct original proto-dst 5
+tcp dport 5 ct original proto-dst 5
+meta nfproto ipv4 ct original saddr 10.0.0.1
+ip saddr 10.0.0.1 ct original saddr 10.0.0.1
+"""[1:-1].split("\n")

@@ -7,6 +7,7 @@ tests/kernel/test_rule_words.py --lines 5000` asks of more than by default, `--s
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import pytest
 
 from kernel.rule_lines import framed, selector_lines, statement_lines
 from kernel.rule_nft import Nft
-from kernel.rule_quirks import FEWER, MORE, excused
+from kernel.rule_quirks import FEWER, MORE, OTHERWISE, excused
 from statefulinspect import Ruleset
 from statefulinspect.rules.building.nodes import UnsupportedError
 from statefulinspect.rules.errors import RuleError
@@ -85,6 +86,30 @@ def test_what_is_not_supported_is_left_out_with_a_warning(lines):
     found = [each for each in lines if (each.mine, each.theirs) == ("unsupported", "taken")]
     assert found
     assert all(Ruleset.parse(each.text, unsupported="ignore").warnings for each in found)
+
+
+def test_nft_takes_what_is_printed_for_the_same(nft, lines):
+    taken = [
+        each.text
+        for each in lines
+        if each.mine == each.theirs == "taken" and not excused(each.line, OTHERWISE)
+    ]
+    named = [text.replace(" t {", f" t{number} {{", 1) for number, text in enumerate(taken)]
+    printed = [str(Ruleset.parse(text)) for text in named]
+    listed = zip(nft.lists(named), nft.lists(printed), strict=True)
+    told = [f"{one}\n{two}" for one, two in listed if meant(one) != meant(two)]
+    assert not told, "\n".join(told)
+
+
+def meant(listing):
+    """Take what says nothing out of a listing: braces around one element, empty comments."""
+    listing = re.sub(r"\{ ((?:(?! : )[^,{}])*) \}", r"\1", listing)
+    listing = re.sub(r"\{ ([^{}]*,[^{}]*) \}", _sorted, listing)
+    return re.sub(r' (comment|prefix) ""', "", listing)
+
+
+def _sorted(found):
+    return ", ".join(sorted(found[1].split(", ")))
 
 
 @pytest.mark.parametrize("line", MISSPELT)
