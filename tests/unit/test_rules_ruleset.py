@@ -144,7 +144,7 @@ def test_json_is_read_as_text_or_as_an_object():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("{", "line 1, column 2: Expecting property name"),
+        ("{", "line 1, column 2: "),
         ("[" * 100_000, "expected JSON: "),
         (b"\xff", "expected JSON: "),
         ("9" * 5000, "expected "),
