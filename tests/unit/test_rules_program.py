@@ -164,7 +164,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_an_icmp_type_means_another_number_in_each_family(name):
-    numbers = range(150)
+    numbers = [*range(20), *range(125, 135)]
     v4 = [number for number in numbers if accepts({"icmp_type": name}, icmp(number))]
     v6 = [number for number in numbers if accepts({"icmp_type": name}, icmp(number, **V6))]
     assert (v4, v6) == tuple([number] if number is not None else [] for number in NAMES[name])
@@ -229,12 +229,12 @@ def test_what_intervals_leave_out(pairs, rest):
 
 
 def test_many_protocols_make_no_more_plans_than_there_is_room_for():
-    rules = [Rule(Action.DROP, protocol=number, source="10.0.1.0/24") for number in range(200)]
-    rules += [Rule(Action.REJECT, destination_port=port) for port in range(100)]
+    rules = [Rule(Action.DROP, protocol=number, source="10.0.1.0/24") for number in range(100)]
+    rules += [Rule(Action.REJECT, destination_port=port) for port in range(50)]
     judge = RuleJudge(Ruleset(rules, policy=Action.ACCEPT))
     index = judge.filter.paths["forward"].tracked[4][0].program._index
     room = index._room
-    for ct_state in CtState:
+    for ct_state in (CtState.NEW, CtState.INVALID):
         for number in range(256):
             wire = ip(CLIENT if number % 2 else SERVER, SERVER, number, bytes(20))
             packet = decode(wire)
