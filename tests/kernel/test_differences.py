@@ -14,8 +14,8 @@ from statefulinspect import Reason
 from statefulinspect.screening import FLAGS_ROWS
 
 ENOUGH = 200_000  # packets, from which on every reason must have come up
-# Not drawn: what no device takes, what the kernel checks elsewhere, zones and fragments, which have
-# files of their own.
+# Not drawn: what no device takes, what the kernel checks elsewhere; zones, fragments and rules,
+# which have files of their own.
 NOT_DRAWN = {
     Reason.NOT_IP,
     Reason.IP_HEADER_MALFORMED,
@@ -23,6 +23,7 @@ NOT_DRAWN = {
     Reason.IP_CUT_SHORT,
     Reason.WRONG_FAMILY,
     Reason.REPLY_TAKEN,
+    Reason.EXEMPT_BY_RULE,
     *(each for each in Reason if each.name.startswith(("HELPER_", "EXPECTATION", "FRAGMENT"))),
     *(each for each in Reason if each.name.startswith(("SOURCE_", "TABLE_"))),  # limits and attacks
     *(row.reason for row in FLAGS_ROWS),  # attacks, which Linux does not tell apart
