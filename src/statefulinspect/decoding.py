@@ -27,11 +27,13 @@ from statefulinspect.zones import NO_ZONE, Zone
 IPV4_HEADER: Final = struct.Struct("!BxHxxHxB").unpack_from  # RFC 791 3.1
 IPV6_HEADER: Final = struct.Struct("!B3xHB").unpack_from  # RFC 8200 3
 
-# What the hot path needs of a TCP packet whose IP header is plain, in one call each: IPv4 without
-# options gives length, fragment, protocol, key, sequence, acknowledgement, offset+flags, window;
-# IPv6 without extension headers the same without the fragment field.
-PLAIN_IPV4_TCP: Final = struct.Struct("!2xH2xHxB2x12sIIHH").unpack_from
-PLAIN_IPV6_TCP: Final = struct.Struct("!4xHBx36sIIHH").unpack_from
+# What the hot path needs of a packet whose IP header is plain, in one call each. IPv4 without options
+# gives the first byte, length, fragment field to protocol, key, and the first twelve bytes behind the
+# ports: of TCP sequence, acknowledgement, offset and flags, window. IPv6 without extension headers
+# gives payload length, protocol, key, and the same twelve bytes.
+PLAIN_IPV4: Final = struct.Struct("!BxH2xI2x12sIIHH").unpack_from
+PLAIN_IPV6: Final = struct.Struct("!4xHBx36sIIHH").unpack_from
+WHOLE_OF: Final = 0x3FFF_00FF  # fragment field and protocol: of a whole packet the protocol is left
 MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET

@@ -24,7 +24,6 @@ from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
 from statefulinspect.machines import make_machines
-from statefulinspect.machines.tcp_timers import established_lifetimes
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
 from statefulinspect.rules.engine.filtering import Filter
@@ -71,7 +70,6 @@ class Judge:
         self.validation = Validation(config, self.machines)
         self.assistant = Assistant(config, self.lookup.keys, self._sever)
         self.expectations = self.assistant.expectations
-        self.tcp_lifetimes = established_lifetimes(config)
         self.journal = Journal() if config.events else None
         self.capacity = Capacity(config.limits, self.table, self.remove, self.sweep)
         self._adapts = config.limits.adaptive_start is not None

@@ -10,29 +10,36 @@ the same answers for that case too.
 from __future__ import annotations
 
 from struct import error as struct_error
-from typing import Iterator  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Verdict
-from statefulinspect.decoding import NOT_WHOLE, PLAIN_IPV4_TCP, PLAIN_IPV6_TCP, decode
+from statefulinspect.connection import UNACKNOWLEDGED, Connection, Side, Verdict
+from statefulinspect.decoding import PLAIN_IPV4, PLAIN_IPV6, WHOLE_OF, decode
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.events import Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import TCP
 from statefulinspect.integrity import check
 from statefulinspect.judge import Judge, refuse_endless
-from statefulinspect.machines.tcp_in_order import follow
+from statefulinspect.machines.tcp_in_order import ALL_BUT_UNACKNOWLEDGED
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
+from statefulinspect.machines.tcp_timers import established_lives
+from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
 from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rehearsal import Rehearsal
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.rules.engine.trace import Trace
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
+from statefulinspect.seqnum import M32
 from statefulinspect.terms import Direction, Reason
 from statefulinspect.zones import NO_ZONE, Zone
+
+
+NOT_PLAIN: Final = -1
+NOBODY: Final = Side(b"", 0)  # whom a key leads to that is in no table
 
 
 class Tracker:
@@ -59,14 +66,13 @@ class Tracker:
         self._defragmenter = Defragmenter(config, self._judge)
         self._now = float("-inf")
         self._tcp_sides = self._table.sides(0, TCP)
-        self._tcp_lifetimes = self._judge.tcp_lifetimes
+        self._life, self._life_of_data = established_lives(config)
         self._asks_path = self._judge.filter.asks_path
 
     def process(  # noqa: C901, PLR0912, PLR0913 - the hot path: a call more costs it a tenth
         self,
         packet: PacketLike,
         now: float,
-        *,
         iif: str = "",
         oif: str = "",
         mark: int = 0,
@@ -86,42 +92,75 @@ class Tracker:
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
-        if not now > self._now:  # a NaN too counts as the last
-            now = self._now
-        if now >= self._wheel.next_tick_at:
-            self._judge.sweep(now)
-            self._defragmenter.sweep(now)
+        if not self._now <= now < self._wheel.next_tick_at:
+            now = self._turn(now)
         self._now = now
         try:
-            if packet[0] == 0x45:
-                length, part_of, protocol, key, seq, ack, offset_flags, window = PLAIN_IPV4_TCP(
-                    packet
-                )
-                start = 20
+            first, length, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
+            if first == 0x45:
+                kind &= WHOLE_OF
+                size = length - 20
             else:
-                length, protocol, key, seq, ack, offset_flags, window = PLAIN_IPV6_TCP(packet)
-                length, start, part_of = length + 40, 40, packet[0] & 0xF0 ^ 0x60
-        except (IndexError, struct_error):  # too short for TCP
-            protocol = -1
-        if protocol == TCP and zone == 0 and not part_of & NOT_WHOLE:
-            side = self._tcp_sides.get(key)
-            header = PLAIN_HEADER[offset_flags]
-            if (
-                side is not None
-                and seq == side.next_seq
-                and start + header <= length <= len(packet)
-                and (header == 20 or packet[start + 20 : start + 24] == TIMESTAMPS_ONLY)
-                and now < (connection := side.connection).expires_at
-                and (not self._asks_path or side.path == (hook, iif, oif, mark))
-            ):
-                end = seq + length - start - header  # beyond 32 bits it is unusual
-                lifetime = follow(side, ack, end, window, self._tcp_lifetimes)
-                if lifetime >= 0:
+                size, kind, key, seq, ack, bits, window = PLAIN_IPV6(packet)
+                length = size + 40
+                kind |= (first & 0xF0 ^ 0x60) << 8
+        except struct_error:  # too short for TCP
+            kind = NOT_PLAIN
+        if kind == TCP and not zone:
+            side = self._tcp_sides.get(key, NOBODY)
+            if seq == side.next_seq and length <= len(packet):
+                header = PLAIN_HEADER[bits]
+                octets = size - header
+                connection, receiver = side.connection, side.other
+                scaled = window << side.scale
+                reach = ack + scaled
+                behind = receiver.end - ack
+                end = seq + octets
+                if (
+                    octets >= 0
+                    and (header == 20 or packet[length - size + 20 : length - size + 24] == TIMESTAMPS_ONLY)
+                    and now < connection.expires_at
+                    and behind >= 0
+                    and end <= side.max_end
+                    and scaled
+                    and reach < M32
+                    and (behind <= LEAST_ACK_SPAN or behind <= side.max_window)
+                    and (
+                        octets
+                        or ack != connection.last_ack
+                        or window != connection.last_window
+                        or seq != connection.last_seq
+                        or seq != connection.last_end
+                        or side.is_reply != connection.last_is_reply
+                    )
+                    and (not self._asks_path or side.path == (hook, iif, oif, mark))
+                ):
+                    if scaled > side.max_window:
+                        side.max_window = scaled
+                    if ack > side.highest_ack:
+                        side.highest_ack = ack
+                    if reach >= receiver.max_end:
+                        receiver.max_end = reach
+                    if not behind:
+                        receiver.flags &= ALL_BUT_UNACKNOWLEDGED
+                    if octets:
+                        side.end = side.next_seq = end
+                        side.flags |= UNACKNOWLEDGED
+                        expires_at = now + self._life_of_data
+                    elif (side.flags | receiver.flags) & UNACKNOWLEDGED:
+                        expires_at = now + self._life_of_data
+                    else:
+                        expires_at = now + self._life
+                    connection.expires_at = expires_at
+                    connection.last_is_reply = side.is_reply
+                    connection.last_seq = seq
+                    connection.last_ack = ack
+                    connection.last_end = end
+                    connection.last_window = window
                     side.packets += 1
                     side.octets += length
                     if side.tally is not None:
                         count(side.tally, length)
-                    connection.expires_at = expires_at = now + lifetime
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
@@ -132,11 +171,19 @@ class Tracker:
             return self._defragmenter.process(decoded, now)
         return self._classify(decoded, now)
 
+    def _turn(self, now: float) -> float:
+        """Tell what time it is, given what the caller says; remove some of what has expired."""
+        if not now > self._now:  # a NaN too counts as the last
+            now = self._now
+        if now >= self._wheel.next_tick_at:
+            self._judge.sweep(now)
+            self._defragmenter.sweep(now)
+        return now
+
     def trace(  # noqa: PLR0913 - what `process` takes
         self,
         packet: PacketLike,
         now: float,
-        *,
         iif: str = "",
         oif: str = "",
         mark: int = 0,

@@ -10,7 +10,6 @@ from typing import Final
 
 from statefulinspect.config import Config, Timeouts
 from statefulinspect.connection import UNACKNOWLEDGED, Side
-from statefulinspect.machines.tcp_in_order import Lifetimes
 from statefulinspect.machines.tcp_table import (
     CLOSE,
     CLOSE_WAIT,
@@ -26,7 +25,6 @@ from statefulinspect.machines.tcp_table import (
 )
 
 SYN_SENT2_TIMEOUT: Final = 120  # seconds: the only state without a sysctl in Linux
-NEVER_REPEATED: Final = 256  # more than the 8-bit counter of repeats reaches
 
 
 class TcpTimers:
@@ -73,15 +71,10 @@ def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
     return tuple(by_state[state] for state in TcpState)
 
 
-def established_lifetimes(config: Config) -> Lifetimes:
-    """Lay out `lifetime` of ESTABLISHED for the hot path."""
-    timeouts, full = config.timeouts, config.timeouts.tcp_established
-    cuts = full > timeouts.tcp_max_retrans
-    return Lifetimes(
-        max_retrans=config.tcp.max_retrans if cuts else NEVER_REPEATED,
-        repeated=timeouts.tcp_max_retrans,
-        unacknowledged_mask=UNACKNOWLEDGED if full > timeouts.tcp_unacknowledged else 0,
-        unacknowledged=timeouts.tcp_unacknowledged,
-        closed_window=timeouts.tcp_max_retrans if cuts else full,
-        full=full,
-    )
+def established_lives(config: Config) -> tuple[float, float]:
+    """Tell how long an established connection lives on, and how long while data is unacknowledged.
+
+    Nothing else that cuts it short is for the hot path.
+    """
+    full, unacknowledged = config.timeouts.tcp_established, config.timeouts.tcp_unacknowledged
+    return full, min(full, unacknowledged)
