@@ -6,19 +6,21 @@ gets the same verdict, if it comes the same way, and the counters that it would 
 
 from __future__ import annotations
 
-from typing import Iterable, Mapping  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping, Optional  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import Side, Verdict
-from statefulinspect.flowkey import PORT_PROTOCOLS
+from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
     INVALID,
     OK,
+    REJECT,
     RELATED,
     UNTRACKED,
     Action,
@@ -35,6 +37,19 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
         tally.octets += octets
 
 
+Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
+Sort = tuple[int, int, bool, Way]
+UNKNOWN: Final = (None, None)
+SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
+
+
+def sort_of(side: Side, path: Way) -> Sort:
+    """Name the words of a side's next packet, beside its messages: IP version, ct state, ..."""
+    connection = side.connection
+    what = len(side.key) << 2 | connection.seen_reply << 1 | side.is_reply
+    return connection.protocol, what, connection.master is None, path
+
+
 class Answers:
     """Make verdicts; a barred packet's is to drop it, whatever the rules say."""
 
@@ -42,6 +57,8 @@ class Answers:
         self._paths: Mapping[str, Path] = rules.paths
         self._asks_path = rules.asks_path
         self._asks_any_ports = rules.asks_any_ports
+        self._asks_messages = rules.asks_messages
+        self._foregone: dict[Sort, tuple[Action, Rule | None]] = {}
 
     def before_tracking(self, walk: Walk) -> Verdict | None:
         """Let the rules look that come before tracking; a verdict if they refuse the packet."""
@@ -58,9 +75,11 @@ class Answers:
         packet = walk.packet
         if packet.barred is not OK:
             return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
-        path = (packet.hook, packet.iif, packet.oif, packet.mark)
+        path: Way = None
+        if self._asks_path:
+            path = (packet.hook, packet.iif, packet.oif, packet.mark)
         is_usual = reason is OK and self._reads_flow(walk)
-        if side.verdict is not None and is_usual and self._holds(side, path):
+        if side.verdict is not None and is_usual and side.path == path:
             if side.tally is not None:  # those before tracking have counted the packet already
                 count(side.tally[len(walk.tally or ()) :], packet.length)
             return side.verdict
@@ -69,6 +88,43 @@ class Answers:
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
             side.verdict, side.path, side.tally = verdict, path, walk.tally
+            if walk.by_words and verdict.action is not REJECT:
+                self._remember(side, path, verdict)
+        return verdict
+
+    def _remember(self, side: Side, path: Way, verdict: Verdict) -> None:
+        """Remember what becomes of packets whose words are these."""
+        if self._asks_messages and side.connection.protocol in ICMP_PROTOCOLS:
+            return
+        if len(self._foregone) >= SORTS_AT_MOST:
+            self._foregone.clear()
+        self._foregone[sort_of(side, path)] = (verdict.action, verdict.rule)
+
+    def of_openings(
+        self, protocol: int, key: bytes, path: Way
+    ) -> tuple[Action, Rule | None] | tuple[None, None]:
+        """Tell what becomes of packets that open such connections, if that is foregone."""
+        return self._foregone.get((protocol, len(key) << 2, True, path), UNKNOWN)
+
+    def ready(self, side: Side, path: Way, octets: int) -> Verdict | None:
+        """Hand out the verdict of a packet that fits its connection, if the rules need not look.
+
+        They need not if the side's verdict holds, or if their conclusion about such packets is
+        foregone: it depends on words alone, and is known. A reject, which may end the connection,
+        is not for here.
+        """
+        verdict = side.verdict
+        if verdict is None or side.path != path:
+            action, rule = self._foregone.get(sort_of(side, path), UNKNOWN)
+            if action is None:
+                return None
+            state, direction = side.ct_state, side.direction
+            verdict = verdict_of(action, state, direction, OK, side.connection, rule)
+            side.verdict, side.path, side.tally = verdict, path, None
+        elif verdict.action is REJECT:
+            return None
+        elif side.tally is not None:
+            count(side.tally, octets)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:
@@ -82,16 +138,12 @@ class Answers:
             return False
         return packet.protocol in PORT_PROTOCOLS or not self._asks_any_ports
 
-    def _holds(self, side: Side, path: tuple[str, str, str, int]) -> bool:
-        """Say whether a side's verdict is for packets that come this way."""
-        return not self._asks_path or side.path == path
-
     def _judge(self, side: Side, walk: Walk, ct_state: CtState, reason: Reason) -> Verdict:
         """Ask the rules about a packet that belongs to a connection, or speaks of one."""
         walk.side, walk.connection = side, side.connection
         action = self._ask(walk, ct_state)
         why = reason if walk.refused is None else walk.refused
-        return Verdict(action, ct_state, side.direction, why, side.connection, walk.rule)
+        return verdict_of(action, ct_state, side.direction, why, side.connection, walk.rule)
 
     def _ask(self, walk: Walk, ct_state: CtState) -> Action:
         """Ask the rules that look at tracked packets."""
@@ -105,7 +157,7 @@ class Answers:
         if reason.effect is Effect.DISCARD or walk.packet.barred is not OK:
             return Verdict(DROP, ct_state, None, reason)
         action = self._ask(walk, ct_state)
-        return Verdict(action, ct_state, None, reason, None, walk.rule)
+        return verdict_of(action, ct_state, None, reason, None, walk.rule)
 
     def about(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Answer an ICMP error about a packet of this side."""

@@ -59,6 +59,12 @@ class Assistant:
             found.update({(protocol, port): helper for protocol in helper.protocols})
         return found
 
+    def helped_ports(self, protocol: int) -> frozenset[bytes]:
+        """List the ports, as they stand on the wire, whose connections get a helper."""
+        return frozenset(
+            port.to_bytes(2, "big") for each, port in self._by_port if each == protocol
+        )
+
     def introduce(self, connection: Connection, packet: Packet, now: float) -> None:
         """Tell a new connection whether it was expected, and by whom it is then to be read."""
         if not self.expectations:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import NEVER, Connection, Side
-from statefulinspect.zones import Zone
+from statefulinspect.zones import NO_ZONE, Zone
 
 Sides = dict[bytes, Side]
 
@@ -24,13 +24,16 @@ def _age(side: Side) -> float:
 
 
 class ConnTable:
-    """Hold every connection, found by the key of either side."""
+    """Hold every connection, found by the key of either side.
 
-    __slots__ = ("_count", "_split", "_whole")
+    `split_sides` are those whose zone holds for one direction only.
+    """
+
+    __slots__ = ("_count", "_whole", "split_sides")
 
     def __init__(self) -> None:
         self._whole: dict[tuple[int, int], Sides] = {}
-        self._split: dict[tuple[int, int, int], Sides] = {}
+        self.split_sides: dict[tuple[int, int, int], Sides] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -42,7 +45,7 @@ class ConnTable:
             for key, side in sides.items():
                 if key == side.connection.original_side.key:
                     yield side.connection
-        for (is_reply, _, _), sides in self._split.items():
+        for (is_reply, _, _), sides in self.split_sides.items():
             if not is_reply:
                 yield from (side.connection for side in sides.values())
 
@@ -53,12 +56,12 @@ class ConnTable:
     def _sides_of(self, connection: Connection) -> tuple[Sides, Sides]:
         """Give the dicts in which the two sides of a connection stand."""
         zone, protocol = connection.zones, connection.protocol
-        if zone.is_whole:
+        if zone is NO_ZONE or zone.is_whole:
             sides = self.sides(zone.original, protocol)
             return sides, sides
         return (
-            self._split.setdefault((0, zone.original, protocol), {}),
-            self._split.setdefault((1, zone.reply, protocol), {}),
+            self.split_sides.setdefault((0, zone.original, protocol), {}),
+            self.split_sides.setdefault((1, zone.reply, protocol), {}),
         )
 
     def find(self, zone: Zone, protocol: int, key: bytes) -> Side | None:
@@ -66,7 +69,7 @@ class ConnTable:
 
         If there are two, Linux finds the newer in the same zone, else that of the original zone.
         """
-        if not self._split and zone.is_whole:
+        if not self.split_sides and (zone is NO_ZONE or zone.is_whole):
             sides = self._whole.get((zone.original, protocol))
             return None if sides is None else sides.get(key)
         found = list(self._directed(zone, protocol, key))
@@ -79,7 +82,7 @@ class ConnTable:
         for is_reply, number in enumerate(zone):
             for sides in (
                 self._whole.get((number, protocol)),
-                self._split.get((is_reply, number, protocol)),
+                self.split_sides.get((is_reply, number, protocol)),
             ):
                 side = None if sides is None else sides.get(key)
                 if side is not None and side.is_reply == is_reply:
@@ -87,7 +90,7 @@ class ConnTable:
 
     def is_taken(self, connection: Connection) -> bool:
         """Say whether another connection has the reply side's key: zones of one direction only."""
-        if connection.zones.is_whole and not self._split:
+        if connection.zones.is_whole and not self.split_sides:
             return False
         zone, key = connection.zones, connection.reply_side.key
         where = zone if zone.is_whole else Zone(-1, zone.reply)  # no original side stands at -1
@@ -103,6 +106,14 @@ class ConnTable:
         originals, replies = self._sides_of(connection)
         originals[connection.original_side.key] = connection.original_side
         replies[connection.reply_side.key] = connection.reply_side
+        connection.is_entered = True
+        self._count += 1
+
+    def enter_whole(self, connection: Connection, sides: Sides) -> None:
+        """Enter both sides into the dict that they belong to, for their zone is a whole one."""
+        original, reply = connection.original_side, connection.reply_side
+        sides[original.key] = original
+        sides[reply.key] = reply
         connection.is_entered = True
         self._count += 1
 
@@ -130,7 +141,7 @@ class ConnTable:
             assert reply.other is original, "the sides are not each other's"
             assert original.connection is reply.connection is connection
             entries += 2 - is_single
-        tables = [*self._whole.values(), *self._split.values()]
+        tables = [*self._whole.values(), *self.split_sides.values()]
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"
 
 

@@ -27,8 +27,8 @@ from statefulinspect.zones import NO_ZONE, Zone
 IPV4_HEADER: Final = struct.Struct("!BxHxxHxB").unpack_from  # RFC 791 3.1
 IPV6_HEADER: Final = struct.Struct("!B3xHB").unpack_from  # RFC 8200 3
 
-# What the hot path needs of a packet whose IP header is plain, in one call each. IPv4 without options
-# gives the first byte, length, fragment field to protocol, key, and the first twelve bytes behind the
+# What the hot path needs of a packet whose IP header is plain, in one call each. IPv4 without
+# options gives first byte, length, fragment field to protocol, key, and twelve bytes behind the
 # ports: of TCP sequence, acknowledgement, offset and flags, window. IPv6 without extension headers
 # gives payload length, protocol, key, and the same twelve bytes.
 PLAIN_IPV4: Final = struct.Struct("!BxH2xI2x12sIIHH").unpack_from

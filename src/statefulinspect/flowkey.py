@@ -17,6 +17,7 @@ The layout is Linux's (its `tuple`): code belongs to the key, the ICMP sequence 
 
 from __future__ import annotations
 
+import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, Union
 
@@ -53,6 +54,12 @@ ICMP_ANSWERS: Final = {
 }
 
 IPV4_KEY_MAX: Final = 12  # two addresses and four bytes; any longer key is IPv6
+# The parts of a key by its length: two addresses, and twice two bytes of the protocol's own.
+PARTS: Final = {
+    2 * size + 2 * own: struct.Struct(f"{size}s{size}s" + "2s" * own)
+    for size in (4, 16)
+    for own in (0, 2)
+}
 MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2
 
 
@@ -66,13 +73,15 @@ def reverse(protocol: int, wire: bytes) -> bytes | None:
 
     Reversing twice gives the key back.
     """
-    size = address_size(wire)
-    swapped = wire[size : 2 * size] + wire[:size]
-    own = wire[2 * size :]
+    parts = PARTS[len(wire)]
+    source, destination, *own = parts.unpack(wire)
     if protocol not in ICMP_PROTOCOLS:
-        return swapped + own[2:] + own[:2]
-    answer = ICMP_ANSWERS[protocol].get(own[2])
-    return None if answer is None else swapped + own[:2] + bytes((answer, own[3]))
+        return parts.pack(destination, source, *own[::-1])
+    identifier, (type_, code) = own
+    answer = ICMP_ANSWERS[protocol].get(type_)
+    if answer is None:
+        return None
+    return parts.pack(destination, source, identifier, bytes((answer, code)))
 
 
 def address_of(octets: bytes) -> Address:

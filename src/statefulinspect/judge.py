@@ -19,7 +19,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import join, part
+from statefulinspect.conntable import part
 from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
@@ -30,14 +30,7 @@ from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
-from statefulinspect.terms import (
-    ACCEPT,
-    DROP,
-    OK,
-    REJECT,
-    Effect,
-    Reason,
-)
+from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.validation import Validation
 from statefulinspect.wheel import Wheel
 from statefulinspect.zones import Zone
@@ -75,7 +68,7 @@ class Judge:
         self._adapts = config.limits.adaptive_start is not None
         self._config = config
         self.filter = Filter(rules.tables, Provision(config, self.assistant).use_of)
-        self._answers = Answers(self.filter)
+        self.answers = Answers(self.filter)
 
     def classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
@@ -83,14 +76,14 @@ class Judge:
         reason = self.validation.check(packet)
         walk = walk_of(packet, now, self._find)
         if self.filter.has_raw and reason.effect is not Effect.DISCARD:
-            verdict = self._answers.before_tracking(walk)
+            verdict = self.answers.before_tracking(walk)
             if verdict is not None:
                 return verdict
             reason = Reason.EXEMPT_BY_RULE if walk.is_exempt else reason
         if reason is Reason.ERROR_ABOUT_CONNECTION:
             return self._relate(walk)
         if reason is not OK or packet.key is None:
-            return self._answers.without_connection(walk, reason)
+            return self.answers.without_connection(walk, reason)
         key = self.lookup.keys.complete(packet) or packet.key
         side = self.table.find(packet.zone, packet.protocol, key)
         if side is not None and side.connection.expires_at <= now:
@@ -103,15 +96,15 @@ class Judge:
     def _admit(self, walk: Walk, key: bytes) -> Verdict:
         """Judge a packet that belongs to no known connection, and let it open one."""
         packet, now = walk.packet, walk.now
-        connection = self.connection_for(packet, key, now)
+        connection = self.connection_for(packet.protocol, key, packet.zone, now)
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
         if reason.effect is Effect.REFUSE:
             part(connection)
-            return self._answers.without_connection(walk, reason)
+            return self.answers.without_connection(walk, reason)
         walk.is_fresh = True
-        verdict = self._answers.of(side, walk, reason)
+        verdict = self.answers.of(side, walk, reason)
         if self._adapts:  # what a ct timeout gave, too
             connection.expires_at = self.capacity.shortened(connection.expires_at, now)
         if verdict.action is ACCEPT:
@@ -125,7 +118,7 @@ class Judge:
             return attrs.evolve(verdict, connection=None)
         self.table.enter(connection)
         self.capacity.enter(connection, now)
-        self._settle(side, packet, reason, now)
+        self.settle(side, packet.length, reason, now)
         if self.journal is not None:
             self.journal.opened(connection, now)
         return verdict
@@ -136,21 +129,15 @@ class Judge:
         reason = Reason.REPLY_TAKEN if is_taken else self.capacity.make_room(connection, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
-    def connection_for(self, packet: Packet, key: bytes, now: float) -> Connection:
-        """Make the connection that a packet would open."""
-        against = reverse(packet.protocol, key)
+    def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:
+        """Make the connection that a packet of this key would open."""
+        against = reverse(protocol, key)
         assert against is not None, "a validated ICMP type has an answer"
         original, reply = Side(key, 0), Side(against, 1)
-        connection = Connection(
-            packet.protocol,
-            original,
-            reply,
-            self.machines[packet.protocol],
-            created_at=now,
-            zones=packet.zone,
-            is_accounted=self._config.accounting,
-        )
-        join(connection)
+        machine, is_accounted = self.machines[protocol], self._config.accounting
+        connection = Connection(protocol, original, reply, machine, now, zones, is_accounted)
+        original.connection = reply.connection = connection
+        original.other, reply.other = reply, original
         return connection
 
     def _advance(self, side: Side, walk: Walk) -> Verdict:
@@ -159,22 +146,31 @@ class Judge:
         marks = None if self.journal is None else Marks.of(connection)
         step = self._step if self._adapts else connection.machine.step
         reason = step(side, packet, now)
+        verdict = self.conclude(side, walk, reason)
+        if (
+            self.journal is not None
+            and marks is not None
+            and reason.effect not in (Effect.END, Effect.REOPEN)
+        ):
+            has_passed = verdict.action is ACCEPT and verdict.connection is connection
+            self.journal.advanced(connection, marks, now, has_passed=has_passed)
+        return verdict
+
+    def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
+        """Let the rules look at a packet that its connection has taken so, and do what follows."""
+        connection, packet, now = side.connection, walk.packet, walk.now
         if reason.effect is Effect.REOPEN:
             self.remove(connection, Cause.REOPENED, now)
             return self._admit(walk, side.key)
         if reason.effect is Effect.REFUSE:
-            self._renew(connection)
-            verdict = self._answers.without_connection(walk, reason)
-        else:
-            verdict = self._answers.of(side, walk, reason)
-            if connection.helper is not None and verdict.action is ACCEPT:
-                verdict = self._assist(side, packet, verdict, now)
-            if verdict.action is REJECT and packet.protocol == TCP and resets(verdict.rule, packet):
-                connection.machine.reset(connection, now)
-            self._settle(side, packet, reason, now)
-        if self.journal is not None and marks is not None and reason.effect is not Effect.END:
-            has_passed = verdict.action is ACCEPT and verdict.connection is connection
-            self.journal.advanced(connection, marks, now, has_passed=has_passed)
+            self.renew(connection)
+            return self.answers.without_connection(walk, reason)
+        verdict = self.answers.of(side, walk, reason)
+        if connection.helper is not None and verdict.action is ACCEPT:
+            verdict = self._assist(side, packet, verdict, now)
+        if verdict.action is REJECT and packet.protocol == TCP and resets(verdict.rule, packet):
+            connection.machine.reset(connection, now)
+        self.settle(side, packet.length, reason, now)
         return verdict
 
     def _step(self, side: Side, packet: Packet, now: float) -> Reason:
@@ -193,25 +189,27 @@ class Judge:
         reason = self.assistant.read(side, packet, verdict, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
-    def _settle(self, side: Side, packet: Packet, reason: Reason, now: float) -> None:
+    def settle(self, side: Side, octets: int, reason: Reason, now: float) -> None:
         """Count a packet that passed, and let it change what comes next."""
         connection = side.connection
-        if reason.effect is not Effect.IGNORE:
+        if reason is OK or reason.effect is not Effect.IGNORE:
             side.packets += 1
-            side.octets += packet.length
-        if reason.effect is Effect.END:
+            side.octets += octets
+        if reason is not OK and reason.effect is Effect.END:
             self.remove(connection, Cause.RESET, now)
             return
         if side.is_reply and not connection.seen_reply:
             connection.seen_reply = True
             side.other.verdict = None  # its next packet is ESTABLISHED
-        self._renew(connection)
+        self.renew(connection)
 
-    def _renew(self, connection: Connection) -> None:
+    def renew(self, connection: Connection) -> None:
         """Bring the wheel and the hot path up to date with what a machine wrote."""
         if connection.expires_at < connection.filed_at:
             self.wheel.file(connection)
-        if connection.is_assured:
+        if not connection.is_assured:
+            return
+        if connection.older is not None:
             self.capacity.assure(connection)
         machine = connection.machine
         is_usual = machine is self.machines[connection.protocol] and not self._adapts
@@ -222,8 +220,8 @@ class Judge:
         """Answer an ICMP error by the packet that it quotes."""
         side, reason = self.lookup.quoted_side(walk.packet, walk.now)
         if side is None:
-            return self._answers.without_connection(walk, reason)
-        return self._answers.about(side, walk, reason)
+            return self.answers.without_connection(walk, reason)
+        return self.answers.about(side, walk, reason)
 
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""

@@ -70,7 +70,7 @@ class Rehearsal:
             reason = side.connection.machine.step(side, packet, walk.now)
             if reason.effect is not Effect.REOPEN:
                 return self._answer(side, walk, reason)
-        connection = judge.connection_for(packet, key, walk.now)
+        connection = judge.connection_for(packet.protocol, key, packet.zone, walk.now)
         expected = judge.expectations.find(packet.zone, connection.original, walk.now)
         if expected is not None:
             judge.assistant.adopt(connection, expected)
@@ -97,6 +97,7 @@ def copied(side: Side) -> Side:
         if hasattr(connection, field.name):
             setattr(twin, field.name, getattr(connection, field.name))
     twin.original_side, twin.reply_side = original, reply
+    twin.rare = None if connection.rare is None else dict(connection.rare)
     twin.memory = deepcopy(connection.memory)
     join(twin)
     return reply if side.is_reply else original
@@ -105,5 +106,6 @@ def copied(side: Side) -> Side:
 def _copy_of(side: Side) -> Side:
     twin = Side(side.key, side.is_reply)
     for field in attrs.fields(Side)[4:]:
-        setattr(twin, field.name, getattr(side, field.name))
+        if hasattr(side, field.name):
+            setattr(twin, field.name, getattr(side, field.name))
     return twin

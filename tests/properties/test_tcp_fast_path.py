@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, tcp
+from fullway import FullWay, snapshot
 from statefulinspect import Config, Tracker
-from statefulinspect.decoding import decode
 
 M32 = 0xFFFF_FFFF
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 SACK = bytes.fromhex("0101050a")
 SYN_OPTIONS = [b"", bytes.fromhex("04020101"), bytes.fromhex("0402080a0000000100000000010303 07")]
-
-
-class FullWay(Tracker):
-    """A tracker that takes no abbreviation."""
-
-    def process(self, packet, now, **context):
-        if now > self._now:
-            if now >= self._wheel.next_tick_at:
-                self._judge.sweep(now)
-            self._now = now
-        decoded = decode(packet, **context)
-        if decoded.fragment_at:
-            return self._defragmenter.process(decoded, self._now)
-        return self._classify(decoded, self._now)
-
-
-def fields(record, without):
-    return {
-        field.name: getattr(record, field.name)
-        for field in attrs.fields(type(record))
-        if field.name not in without
-    }
-
-
-def snapshot(tracker):
-    """Everything that a tracker knows, but the hot path's own number and the filing."""
-    links = {"connection", "other", "verdict", "next_seq", "original_side", "reply_side"}
-    links |= {"machine", "filed_at", "older", "newer"}
-    return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in tracker]
 
 
 USUAL = st.tuples(

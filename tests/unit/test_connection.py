@@ -146,7 +146,9 @@ def pair(**changes):
     wire = ip_address(CLIENT).packed + ip_address(SERVER).packed + b"\x03\xe8\x00\x35"
     sides = Side(wire, 0), Side(reverse(UDP, wire), 1)
     machine = RequestReply((30, 30, 120), inf)
-    connection = Connection(UDP, *sides, machine, created_at=0.0, **changes)
+    connection = Connection(UDP, *sides, machine, created_at=0.0)
+    for name, value in changes.items():
+        setattr(connection, name, value)
     join(connection)
     return connection
 

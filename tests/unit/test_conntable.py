@@ -115,7 +115,7 @@ def test_looking_makes_no_table():
     table = ConnTable()
     for zone in (NO_ZONE, ZONE_5, Zone.of(9, ORIGINAL)):
         assert table.find(zone, UDP, key()) is None
-    assert table._whole == table._split == {}
+    assert table._whole == table.split_sides == {}
 
 
 @pytest.mark.parametrize(

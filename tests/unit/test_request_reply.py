@@ -7,6 +7,7 @@ import pytest
 from builders import udp
 from statefulinspect import Config, Direction, Reason, Tracker
 from statefulinspect.decoding import decode
+from statefulinspect.flowkey import UDP
 from statefulinspect.fsm import cells_of
 from statefulinspect.machines.request_reply import (
     EARLY,
@@ -21,6 +22,7 @@ from statefulinspect.machines.request_reply import (
     RequestReply,
 )
 from statefulinspect.terms import ORIGINAL, REPLY
+from statefulinspect.zones import NO_ZONE
 
 GRID = {
     (ORIGINAL, UNREPLIED): (UNREPLIED, UNREPLIED),
@@ -57,7 +59,7 @@ def opened(timeouts=(10, 20, 30), settles_after=2.0):
     """A machine and the two sides of a connection that it opened at 100."""
     machine = RequestReply(timeouts, settles_after)
     packet = decode(QUESTION)
-    connection = Tracker()._judge.connection_for(packet, packet.key, 100.0)
+    connection = Tracker()._judge.connection_for(UDP, packet.key, NO_ZONE, 100.0)
     connection.machine = machine
     assert machine.open(connection.original_side, decode(QUESTION), 100.0) is Reason.OK
     return machine, connection

@@ -10,7 +10,7 @@ look-up say, never count as a stream. Each packet renews the timer of the state 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Callable, Final
+from typing import Any, Callable, Final
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.fsm import BOTH, INVALID, Row, compile_rows
@@ -84,17 +84,24 @@ class RequestReply:
         """Check the protocol's own header."""
         return self._validate(packet)
 
-    def open(self, side: Side, packet: Packet, now: float) -> Reason:
+    def open(self, side: Side, packet: Packet, now: float) -> Reason:  # noqa: ARG002 - any packet
         """Begin as UNREPLIED; any packet may."""
-        side.connection.state = UNREPLIED
-        return self.step(side, packet, now)
+        return self.begin(side, now)
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:  # noqa: ARG002 - any packet
         """Move on, and renew the timer."""
+        return self.advance(side, now)
+
+    def begin(self, side: Side, now: float) -> Reason:
+        """Begin as UNREPLIED."""
+        side.connection.state = UNREPLIED
+        return self.advance(side, now)
+
+    def advance(self, side: Side, now: float) -> Reason:
+        """Move on, and renew the timer."""
         connection = side.connection
         event = LATE if now > connection.created_at + self._settles_after else EARLY
-        becomes = TRANSITIONS[side.is_reply][connection.state][event]
-        assert isinstance(becomes, PairState)
+        becomes: Any = TRANSITIONS[side.is_reply][connection.state][event]  # a state: none refuses
         connection.state = becomes
         connection.is_assured = becomes is STREAM
         connection.expires_at = now + self._timeouts[becomes]

@@ -11,7 +11,14 @@ from typing import Final
 
 from statefulinspect.checksums import transport_is_right
 from statefulinspect.config import Config
-from statefulinspect.connection import CLOSED_FIRST, LIBERAL, SACK_PERMITTED, Connection, Side
+from statefulinspect.connection import (
+    CLOSED_FIRST,
+    LIBERAL,
+    NEVER,
+    SACK_PERMITTED,
+    Connection,
+    Side,
+)
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
 from statefulinspect.machines.tcp_in_order import next_in_order
@@ -67,21 +74,39 @@ class TcpMachine:
 
     def open(self, side: Side, packet: Packet, now: float) -> Reason:
         """Begin with a SYN, or in loose mode with a segment from the middle."""
-        segment = read_segment(packet)
-        side.connection.state = NONE
+        return self.begin(side, read_segment(packet), now)
+
+    def begin(self, side: Side, segment: Segment, now: float) -> Reason:
+        """Begin with a segment."""
         if segment.event is SYN:
-            tcp_window.learn_syn(side, segment)
-        elif segment.event is not ACK:
+            return self.begin_with_syn(side, segment.end, segment.window, segment.options, now)
+        _set_out(side.connection)
+        if segment.event is not ACK:
             return Reason.TCP_NOT_AN_OPENING
-        elif not self._policy.loose:
+        if not self._policy.loose:
             return Reason.TCP_MIDSTREAM
-        else:
-            _adopt(side, segment)
-        return self._advance(side, segment, now)
+        _adopt(side, segment)
+        return self.advance(side, segment, now)
+
+    def begin_with_syn(
+        self, side: Side, end: int, window: int, options: bytes, now: float
+    ) -> Reason:
+        """Begin with a SYN: written out, what `advance` comes to if nothing was seen before it."""
+        connection, other = side.connection, side.other
+        connection.state, connection.last_event = SYN_SENT, SYN
+        connection.last_is_reply = connection.last_seq = connection.last_ack = 0
+        connection.last_end = connection.last_window = connection.repeats = 0
+        side.end = side.max_end = end
+        side.max_window = other.max_end = window or 1
+        side.highest_ack = side.scale = side.flags = 0
+        other.end = other.max_window = other.highest_ack = other.scale = other.flags = 0
+        tcp_window.read_syn_options(side, options)
+        connection.expires_at = now + self._timers.opening
+        return OK
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
         """Take the connection one segment further."""
-        return self._advance(side, read_segment(packet), now)
+        return self.advance(side, read_segment(packet), now)
 
     def reset(self, connection: Connection, now: float) -> None:
         """Close the connection, as Linux does when a rule rejects one of its segments so."""
@@ -95,13 +120,20 @@ class TcpMachine:
         """
         if self._verify:
             return
+        if connection.state is not ESTABLISHED or not connection.is_assured:
+            connection.original_side.next_seq = connection.reply_side.next_seq = NEVER
+            return
         for side in (connection.original_side, connection.reply_side):
             side.next_seq = next_in_order(side)
 
-    def _advance(self, side: Side, segment: Segment, now: float) -> Reason:
-        """Decide in the order in which Linux does; the first case that applies answers."""
+    def advance(self, side: Side, segment: Segment, now: float) -> Reason:
+        """Take the connection one segment further.
+
+        Decides in the order in which Linux does; the first case that applies answers.
+        """
         connection = side.connection
-        before_it = TcpState(connection.state)
+        before_it = connection.state
+        assert isinstance(before_it, TcpState)
         becomes = TRANSITIONS[side.is_reply][before_it][segment.event]
         if becomes is SYN_SENT and before_it in (TIME_WAIT, CLOSE):
             if _may_reopen(side):
@@ -186,6 +218,16 @@ class TcpMachine:
             connection.is_assured = True
         connection.expires_at = now + lifetime
         return OK
+
+
+def _set_out(connection: Connection) -> None:
+    """Give a new connection and its sides what only TCP needs: nothing is known yet."""
+    connection.state, connection.last_event = NONE, None
+    connection.last_is_reply = connection.last_seq = connection.last_ack = 0
+    connection.last_end = connection.last_window = connection.repeats = 0
+    for side in (connection.original_side, connection.reply_side):
+        side.end = side.max_end = side.max_window = 0
+        side.highest_ack = side.scale = side.flags = 0
 
 
 def _adopt(side: Side, segment: Segment) -> None:

@@ -1,38 +1,33 @@
-"""The next segment in order of an established connection: `tcp_window` in one short step.
+"""Which segment the hot path may take by itself: the next in order of a settled connection.
 
 Nearly every packet is an acknowledgement, with or without data, that begins where its side left
-off. For it the bounds, what is learned and the timers come down to a few comparisons and stores.
-It is shaped by speed; a property test holds it to what the full way does.
+off. For it the bounds (`tcp_window`), what is learned and the timers come down to a few comparisons
+and stores, which `Tracker.process` has written out; a property test holds them to the full way.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from statefulinspect.connection import HIGHEST_ACK_KNOWN, NEVER, UNACKNOWLEDGED, Side
-from statefulinspect.machines.tcp_table import ACK, ESTABLISHED
-from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
-from statefulinspect.seqnum import M32
+from statefulinspect.machines.tcp_table import ACK
 
 ALL_BUT_UNACKNOWLEDGED: Final = ~UNACKNOWLEDGED
 QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap
 
 
 def next_in_order(side: Side) -> int:
-    """Tell which sequence number `follow` may take from this side; NEVER if none.
+    """Tell with which number a settled side's next segment begins; NEVER if it is not settled.
 
-    It may when nothing but the numbers of an established connection can change: both sides have
-    been seen, the acknowledging too, and the verdict is ready; and when the numbers lie so near
-    each other that plain comparisons are serial ones. Then they stay so while only `follow` moves
-    them: what is sent stays below `max_end`, and that within a window of what is acknowledged.
+    The side is an established, assured connection's. It is settled when nothing but numbers can
+    change: both sides have been seen, the acknowledging too, and the verdict is ready; and when the
+    numbers lie so near each other that plain comparisons are serial ones. Then they stay so while
+    only the hot path moves them: what is sent stays below `max_end`, and that within a window of
+    what is acknowledged.
     """
     connection, other = side.connection, side.other
     settled = (
-        connection.state is ESTABLISHED
-        and connection.is_assured
-        and side.verdict is not None
+        side.verdict is not None
         and connection.helper is None
         and connection.last_event is ACK
         and not connection.repeats

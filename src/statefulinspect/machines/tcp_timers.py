@@ -35,6 +35,7 @@ class TcpTimers:
         self.unacknowledged = config.timeouts.tcp_unacknowledged
         self._repeated = config.timeouts.tcp_max_retrans
         self._max_retrans = config.tcp.max_retrans
+        self.opening = min(self.by_state[SYN_SENT], self._repeated)  # of a SYN, no window is open
 
     def lifetime(self, side: Side, state: TcpState, *, is_reset: bool = False) -> float:
         """Tell the seconds that a segment of `side` leaves in the state it led to.

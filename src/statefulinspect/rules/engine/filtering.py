@@ -31,6 +31,7 @@ ASKED_OF_CALLER: Final = frozenset(
 
 HOPS: Final = frozenset({"ip ttl", "ip6 hoplimit", "ip checksum", "meta priority"})
 
+MESSAGES: Final = frozenset({"icmp type", "icmp code", "icmpv6 type", "icmpv6 code"})
 ANY_PORTS: Final = frozenset({"th sport", "th dport", "dccp sport", "dccp dport"})
 
 
@@ -46,7 +47,8 @@ def _looked_at(table: Table) -> Iterator[Selector]:
 class Filter:
     """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference.
 
-    `asks_any_ports` tells that rules look for ports where tracking knows of none.
+    `asks_any_ports` tells that rules look for ports where tracking knows of none, `asks_messages`
+    that they tell ICMP messages apart.
     """
 
     def __init__(self, tables: Iterable[Table], provide: Provider) -> None:
@@ -60,6 +62,7 @@ class Filter:
         self.paths = paths_of(self._tables, self._programs, asks_hops=asks_hops)
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
         self.asks_any_ports = not asked.isdisjoint(ANY_PORTS)
+        self.asks_messages = not asked.isdisjoint(MESSAGES)
         self.asks_path = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
 
     def _add_programs(self, table: Table, scope: Scope) -> None:

@@ -164,6 +164,7 @@ class ChainProgram:
         if plan.decided is not None:
             walk.rule = plan.decided.rule
             return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
+        walk.by_words = False
         found, entries = plan.matching(walk), plan.entries
         while found:
             lowest = found & -found

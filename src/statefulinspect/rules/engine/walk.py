@@ -69,6 +69,7 @@ class Walk:
     seen the packet, `is_fresh` that its connection is not in the table yet, `is_counted` that it
     counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
+    `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far;
     `pkttype` is what rules have set it to; `counted_by` what has counted the packet's connection.
     """
 
@@ -93,6 +94,7 @@ class Walk:
     has_zone: bool = False
     is_sent_on: bool = False
     varies: bool = False
+    by_words: bool = True
     rule: Rule | None = None
     tally: list[Tally] | None = None
     refused: Reason | None = None

@@ -1,0 +1,197 @@
+"""The short way of a packet: of plain form, and decided by what is known of its flow alone.
+
+Most packets that the hot path leaves are ordinary too: they open a connection, answer, go on, or
+end it, and the rules have nothing to look at but words. Such a packet is read from the wire without
+a record of it being made; machine, table, wheel and verdict are those of the full way. What is less
+than ordinary is left to that: then `None` is given, and nothing has been changed. A property test
+holds the short way to what the full way does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+
+from statefulinspect.answers import Way
+from statefulinspect.config import Config
+from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.decoding import GROUP, decode
+from statefulinspect.flowkey import ICMP, ICMPV6, IPV4_KEY_MAX, TCP, UDP
+from statefulinspect.judge import Judge
+from statefulinspect.machines.icmp import KINDS, MessageKind
+from statefulinspect.machines.tcp_segment import EVENTS, FIN_FLAG, HEEDED_FLAGS, SYN_FLAG, Segment
+from statefulinspect.machines.tcp_table import SYN
+from statefulinspect.rules.engine.walk import walk_of
+from statefulinspect.screening import GROUPS, SOURCES
+from statefulinspect.seqnum import M32
+from statefulinspect.terms import ACCEPT, NEW, OK, ORIGINAL, Reason
+from statefulinspect.zones import NO_ZONE
+
+# Of a plain packet: its bytes, key, length, payload's size, the numbers behind the ports, way, now.
+Numbers = tuple[int, int, int, int]
+Road = Callable[[bytes, bytes, int, int, Numbers, Way, float], "Verdict | None"]
+
+ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
+NOWHERE: Final = bytes(10)  # how addresses begin that no IPv6 packet on a wire comes from
+IPV4_GROUPS: Final = GROUPS[4].start  # and beyond it, what is reserved
+
+
+def is_ordinary(key: bytes) -> bool:
+    """Say whether there is nothing about a key's addresses that a screen would look closer at."""
+    if len(key) <= IPV4_KEY_MAX:
+        return SOURCES[key[0]] is OK and key[4] < IPV4_GROUPS and key[:4] != key[4:8]
+    is_to_one = key[0] != GROUP and key[16] != GROUP
+    return is_to_one and key[:10] != NOWHERE and key[:16] != key[16:32]
+
+
+class Shortcut:
+    """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
+
+    There are none where checksums are verified, events are told, lives are shortened, rules look
+    before tracking does, or the broadcast addresses of networks are guarded.
+    """
+
+    def __init__(self, judge: Judge, config: Config) -> None:
+        self._judge, self._answers, self._table = judge, judge.answers, judge.table
+        roads = {TCP: self._tcp, UDP: self._udp, ICMP: self._icmp, ICMPV6: self._icmpv6}
+        self._sides = {each: judge.table.sides(0, each) for each in roads}
+        self._helped = {each: judge.assistant.helped_ports(each) for each in roads}
+        is_closed = (
+            config.verify_checksums
+            or config.events
+            or config.limits.adaptive_start is not None
+            or config.dos.networks
+            or judge.filter.has_raw
+        )
+        self.roads: Mapping[int, Road] = {} if is_closed else roads
+
+    def _tcp(
+        self, packet: bytes, key: bytes, length: int, size: int, numbers: Numbers,
+        path: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take a TCP segment through."""
+        seq, ack, bits, window = numbers
+        flags, header = bits & HEEDED_FLAGS, bits >> 12 << 2
+        event = EVENTS.get(flags)
+        if event is None or not 20 <= header <= size or length > len(packet):
+            return None
+        options = packet[length - size + 20 : length - size + header] if header > 20 else b""
+        octets = size - header + (flags & FIN_FLAG) + (1 if flags & SYN_FLAG else 0)
+        end = (seq + octets) & M32
+        side = self._sides[TCP].get(key)
+        if side is None:
+            if event is not SYN:
+                return None
+            return self._open(TCP, key, length, path, now, end, window, options)
+        if not self._may_go_on(side, now):
+            return None
+        machine: Any = side.connection.machine
+        segment = Segment(event, flags, seq, ack, end, window, options, ack)
+        reason = machine.advance(side, segment, now)
+        return self._go_on(side, packet, length, reason, path, now)
+
+    def _udp(
+        self, packet: bytes, key: bytes, length: int, size: int, numbers: Numbers,
+        path: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take a UDP datagram through."""
+        if not 8 <= numbers[0] >> 16 <= size or length > len(packet):
+            return None
+        side = self._sides[UDP].get(key)
+        if side is None:
+            return self._open(UDP, key, length, path, now)
+        return self._pair(side, packet, length, path, now)
+
+    def _icmp(
+        self, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
+        path: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take an ICMP query or answer through."""
+        if len(key) > IPV4_KEY_MAX:
+            return None
+        return self._message(ICMP, packet, key, length, size, path, now)
+
+    def _icmpv6(
+        self, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
+        path: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take an ICMPv6 query or answer through."""
+        if len(key) <= IPV4_KEY_MAX:
+            return None
+        return self._message(ICMPV6, packet, key, length, size, path, now)
+
+    def _message(
+        self, protocol: int, packet: bytes, key: bytes, length: int, size: int,
+        path: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take an ICMP message through; behind the addresses its key has identifier, type, code."""
+        kind = KINDS[protocol][key[-4]]
+        if (kind is not OPENING and kind is not ANSWER) or size < 8 or length > len(packet):
+            return None
+        start = length - size
+        key = key[:-4] + packet[start + 4 : start + 6] + key[-4:-2]
+        side = self._sides[protocol].get(key)
+        if side is not None:
+            return self._pair(side, packet, length, path, now)
+        return self._open(protocol, key, length, path, now) if kind is OPENING else None
+
+    def _pair(
+        self, side: Side, packet: bytes, length: int, path: Way, now: float
+    ) -> Verdict | None:
+        """Take a packet of a request or its answers through."""
+        if not self._may_go_on(side, now):
+            return None
+        machine: Any = side.connection.machine
+        reason = machine.advance(side, now)
+        return self._go_on(side, packet, length, reason, path, now)
+
+    def _may_go_on(self, side: Side, now: float) -> bool:
+        """Say whether the packets of a known side are ordinary."""
+        connection = side.connection
+        return (
+            now < connection.expires_at
+            and (connection.rare is None or connection.helper is None)
+            and (side.verdict is not None or is_ordinary(side.key))
+            and not self._table.split_sides
+        )
+
+    def _go_on(
+        self, side: Side, packet: bytes, length: int, reason: Reason, path: Way, now: float
+    ) -> Verdict:
+        """Answer a packet that its connection has taken; let the rules look if they have to."""
+        verdict = self._answers.ready(side, path, length) if reason is OK else None
+        if verdict is not None:
+            self._judge.settle(side, length, OK, now)
+            return verdict
+        hook, iif, oif, mark = path or ("forward", "", "", 0)
+        decoded = decode(packet, iif, oif, mark)
+        decoded.hook = hook
+        return self._judge.conclude(side, walk_of(decoded, now, self._table.find), reason)
+
+    def _open(
+        self, protocol: int, key: bytes, length: int, path: Way, now: float, *syn: Any
+    ) -> Verdict | None:
+        """Open a connection, if nobody has to look at the packet that does."""
+        judge = self._judge
+        action, rule = self._answers.of_openings(protocol, key, path)
+        if (
+            action is not ACCEPT
+            or not is_ordinary(key)
+            or key[-2:] in self._helped[protocol]
+            or judge.expectations
+            or not judge.capacity.has_room
+            or self._table.split_sides
+        ):
+            return None
+        connection = judge.connection_for(protocol, key, NO_ZONE, now)
+        side = connection.original_side
+        machine: Any = connection.machine
+        if syn:
+            machine.begin_with_syn(side, *syn, now)
+        else:
+            machine.begin(side, now)
+        verdict = verdict_of(ACCEPT, NEW, ORIGINAL, OK, connection, rule)
+        side.verdict, side.path, side.packets, side.octets = verdict, path, 1, length
+        self._table.enter_whole(connection, self._sides[protocol])
+        judge.capacity.enter(connection, now)
+        judge.wheel.file(connection)
+        return verdict

@@ -1,0 +1,120 @@
+"""What is tracked: how it is found and listed, and how it ends when no packet ends it.
+
+All that a tracker offers beside judging packets.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Iterator  # noqa: UP035 - Python 3.9
+
+from statefulinspect.config import Config
+from statefulinspect.connection import Connection
+from statefulinspect.decoding import decode
+from statefulinspect.defragment import Defragmenter
+from statefulinspect.events import Cause, Event, FragmentEvent
+from statefulinspect.expectation import Expectation
+from statefulinspect.integrity import check
+from statefulinspect.judge import Judge, refuse_endless
+from statefulinspect.packet import PacketLike, to_bytes
+from statefulinspect.rules.ruleset import Ruleset
+from statefulinspect.terms import Direction, Reason
+from statefulinspect.zones import Zone
+
+BEGINNING: Final = float("-inf")  # before every packet
+
+
+class Tracked:
+    """Hold what a tracker holds, and let it be asked and ended."""
+
+    def __init__(self, rules: Ruleset, config: Config) -> None:
+        self._judge = Judge(rules, config)
+        self._classify = self._judge.classify
+        self._table, self._wheel = self._judge.table, self._judge.wheel
+        self._defragmenter = Defragmenter(config, self._judge)
+        self._now = BEGINNING
+
+    def find(
+        self, packet: PacketLike, *, zone: int = 0, zone_direction: Direction | None = None
+    ) -> Connection | None:
+        """Find the connection that a packet's flow key leads to, or an ICMP error speaks of.
+
+        Changes nothing, and does not judge: a packet that would be INVALID finds the connection it
+        seems to belong to. What is past its deadline at the last `now` is not found.
+        """
+        given = Zone.of(zone, zone_direction)
+        decoded = decode(to_bytes(packet), zone=given)
+        lookup = self._judge.lookup
+        decoded.key = lookup.keys.complete(decoded)
+        if decoded.flow is None:
+            return None
+        side = lookup.live_side(given, decoded.flow, self._now)
+        if side is None and self._judge.validation.check(decoded) is Reason.ERROR_ABOUT_CONNECTION:
+            side, _ = lookup.quoted_side(decoded, self._now)
+        return None if side is None else side.connection
+
+    def expire(self, now: float) -> int:
+        """Remove every connection whose deadline is not after `now`; tell how many.
+
+        Fragments that have waited too long are dropped too, and not counted.
+        """
+        if now > self._now:
+            refuse_endless(now)
+            self._now = now
+        passed = list(self._wheel.passed(self._now))
+        for connection in passed:
+            self._judge.remove(connection, Cause.EXPIRED, self._now)
+        self._judge.expectations.expire(self._now, len(self._judge.expectations))
+        for table in self._defragmenter.tables.values():
+            table.expire_all(self._now)
+        return len(passed)
+
+    @property
+    def next_expiry_at(self) -> float | None:
+        """Tell the earliest deadline, when `expire` has work to do; None if there is none."""
+        tables = self._defragmenter.tables.values()
+        deadlines = [self._wheel.earliest(), *(table.wheel.earliest() for table in tables)]
+        return min((each for each in deadlines if each is not None), default=None)
+
+    @property
+    def expectations(self) -> list[Expectation]:
+        """List what is expected, by master in the order of their first announcements."""
+        return [each for each in self._judge.expectations if each.expires_at > self._now]
+
+    def __len__(self) -> int:
+        """Count the connections that are not past their deadline at the last `now`."""
+        return len(self._table) - sum(1 for _ in self._wheel.passed(self._now))
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Go over the live connections, in an order that depends on the calls only."""
+        return iter([each for each in self._table if each.expires_at > self._now])
+
+    def delete(self, connection: Connection) -> None:
+        """Remove a connection; ValueError if this tracker does not hold it."""
+        if not self._table.holds(connection):
+            msg = f"{connection!r} is not tracked here"
+            raise ValueError(msg)
+        self._judge.remove(connection, Cause.DELETED, self._now)
+
+    def flush(self) -> None:
+        """Remove every connection, and drop what fragments are held."""
+        for connection in list(self._table):
+            self._judge.remove(connection, Cause.DELETED, self._now)
+        for table in self._defragmenter.tables.values():
+            table.flush(self._now)
+
+    def events(self) -> list[Event | FragmentEvent]:
+        """Take what has happened since the last call, the oldest first.
+
+        Empty unless `Config(events=True)`. The latest 65,536 events are kept, as long as the
+        fragments in them have no more than 16 MiB; `lost_events` counts the others.
+        """
+        return [] if self._judge.journal is None else self._judge.journal.take()
+
+    @property
+    def lost_events(self) -> int:
+        """Count the events that were forgotten because nobody took them."""
+        return 0 if self._judge.journal is None else self._judge.journal.lost
+
+    def check(self) -> None:
+        """Assert every invariant of the tracker's structures; for tests."""
+        check(self._judge, self._defragmenter)

@@ -1,0 +1,38 @@
+"""A tracker without the faster ways, and what is compared with it."""
+
+from __future__ import annotations
+
+import attrs
+
+from statefulinspect import Tracker
+from statefulinspect.decoding import decode
+
+
+class FullWay(Tracker):
+    """A tracker that takes no abbreviation."""
+
+    def process(self, packet, now, **context):
+        if now > self._now:
+            if now >= self._wheel.next_tick_at:
+                self._judge.sweep(now)
+            self._now = now
+        decoded = decode(packet, **context)
+        if decoded.fragment_at:
+            return self._defragmenter.process(decoded, self._now)
+        return self._classify(decoded, self._now)
+
+
+def fields(record, without):
+    return {
+        field.name: getattr(record, field.name, "unset")
+        for field in attrs.fields(type(record))
+        if field.name not in without
+    }
+
+
+def snapshot(tracker):
+    """Everything that a tracker knows, but what only the faster ways keep."""
+    links = {"connection", "other", "verdict", "path", "tally", "next_seq"}
+    links |= {"original_side", "reply_side"}
+    links |= {"machine", "filed_at", "older", "newer"}
+    return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in tracker]

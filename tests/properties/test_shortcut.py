@@ -1,0 +1,180 @@
+"""The short way of a packet gives what the full way gives, whatever the packets and the rules."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import icmp, icmp_error, spoiled, tcp, udp
+from fullway import FullWay, snapshot
+from statefulinspect import Config, DosPolicy, Limits, Ruleset, TcpPolicy, Timeouts, Tracker
+
+ENDS = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")]
+ENDS6 = [("fd00::1", "fd00::2"), ("fd00::2", "fd00::1")]
+HOSTS = ["10.0.0.1", "127.0.0.1", "224.0.0.1", "0.0.0.0", "255.255.255.255", "240.0.0.1",
+         "10.0.0.255"]  # fmt: skip
+HOSTS6 = ["fd00::1", "::1", "::ffff:10.0.0.1", "ff02::1", "ff00::1"]
+PORTS = [80, 1000, 1000, 80, 21, 53]
+FLAGS = ["SYN", "SYN,ACK", "ACK", "ACK", "PSH,ACK", "FIN,ACK", "RST", "RST,ACK", "FIN", "SYN,FIN",
+         "SYN,ECE,CWR", "SYN,URG", "ACK,URG"]  # fmt: skip
+OPTIONS = [
+    b"",
+    b"",
+    bytes.fromhex("020405b40103030704020101"),
+    bytes.fromhex("0101080a0000000100000002"),
+]
+TYPES = [(8, 0), (0, 0), (13, 0), (14, 0), (8, 1), (3, 1), (128, 0), (129, 0), (9, 0)]
+
+TABLE = """
+table inet filter {{
+  chain forward {{
+    type filter hook forward priority filter; policy {policy};
+    {rules}
+  }}
+}}
+"""
+RULES = [
+    "ct state established,related accept\n ct state new meta l4proto { tcp, udp } accept",
+    "ct state invalid counter drop\n ct state new counter accept\n counter",
+    "ct state established accept\n tcp dport 80 accept\n udp dport { 53, 80 } counter accept",
+    "ct direction reply counter drop\n ct direction original accept",
+    "ct state new accept\n tcp flags fin reject with tcp reset\n ct direction reply reject",
+    "icmp type echo-request accept\n icmpv6 type echo-reply accept\n udp dport 53 accept",
+    "iifname lan accept\n ct state established accept",
+    "ct mark 1 drop\n meta mark 7 ct mark set 1\n accept",
+    "ct state new limit rate 2/second burst 2 packets accept\n ct state established accept",
+    "meta nfproto ipv6 drop\n ct state new accept\n ct state established accept",
+    "ct state new accept\n ct state { established, related } counter accept",
+]
+RULESETS = [
+    (Ruleset.default, ()),
+    *(
+        (Ruleset.parse, (TABLE.format(policy=p, rules=r),))
+        for r in RULES
+        for p in ("drop", "accept")
+    ),
+]
+CONFIGS = [
+    Config(),
+    Config(helpers={}, dos=DosPolicy.linux()),
+    Config(limits=Limits(max_connections=3)),
+    Config(limits=Limits(max_half_open=1)),
+    Config(limits=Limits(max_per_source=2)),
+    Config(tcp=TcpPolicy(loose=True), accounting=True),
+    Config(timeouts=Timeouts(tcp_syn_sent=500, tcp_max_retrans=1, udp=1, udp_stream=2)),
+    Config(dos=DosPolicy(networks=["10.0.0.0/24"])),
+]
+
+
+@st.composite
+def packets(draw):
+    """A packet of a small universe, in which every address and port is met again."""
+    usual, odd = draw(st.sampled_from([(ENDS, HOSTS), (ENDS6, HOSTS6)]))
+    is_odd = draw(st.integers(0, 5)) == 5
+    pairs = st.tuples(*[st.sampled_from(odd)] * 2) if is_odd else st.sampled_from(usual)
+    ends = dict(zip(("source", "destination"), draw(pairs)))
+    sport, dport = draw(st.sampled_from(PORTS)), draw(st.sampled_from(PORTS))
+    kind = draw(st.sampled_from(["tcp", "tcp", "tcp", "udp", "udp", "icmp", "error"]))
+    data = bytes(draw(st.sampled_from([0, 1, 12, 40])))
+    if kind == "tcp":
+        numbers = st.sampled_from([0, 1, 1, 2, 100, 70_000])
+        packet = tcp(
+            sport, dport, draw(st.sampled_from(FLAGS)), draw(numbers), draw(numbers), data=data,
+            window=draw(st.sampled_from([65535, 0, 100])), options=draw(st.sampled_from(OPTIONS)),
+            **ends,
+        )  # fmt: skip
+    elif kind == "udp":
+        packet = udp(
+            sport, dport, data, length=draw(st.sampled_from([None, None, None, 7, 99])), **ends
+        )
+    elif kind == "icmp":
+        packet = icmp(
+            *draw(st.sampled_from(TYPES)), draw(st.sampled_from([7, 8])), data=data, **ends
+        )
+    else:
+        quoted = tcp(dport, sport, "SYN", source=ends["destination"], destination=ends["source"])
+        packet = icmp_error(quoted, **ends)
+    change = draw(st.sampled_from(["", "", "", "", "", "cut", "tail", "bad"]))
+    return {"cut": packet[:-1], "tail": packet + b"tail", "bad": spoiled(packet, -1)}.get(
+        change, packet
+    )
+
+
+STEPS = st.lists(
+    st.tuples(
+        packets(),
+        st.booleans(),  # whether the answer to it follows
+        st.sampled_from([0.0, 0.01, 0.01, 1.0, 3.0, 31.0, 500.0]),
+        st.sampled_from([{}, {}, {}, {"iif": "lan"}, {"iif": "lo"}, {"mark": 7}]),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+def told(verdict):
+    rule = None if verdict.rule is None else (verdict.rule.place, str(verdict.rule))
+    connection = verdict.connection
+    ends = None if connection is None else str(connection.original)
+    return verdict.action, verdict.ct_state, verdict.direction, verdict.reason, rule, ends
+
+
+def answer_to(packet):
+    """The packet that goes back: addresses and ports swapped, a SYN answered by a SYN/ACK."""
+    first, size = (12, 4) if packet[0] >> 4 == 4 else (8, 16)
+    start = first + 2 * size
+    back = bytearray(packet)
+    back[first : first + size], back[first + size : start] = (
+        packet[first + size : start],
+        packet[first : first + size],
+    )
+    protocol = packet[9] if size == 4 else packet[6]
+    if protocol in (1, 58):
+        back[start] = {8: 0, 128: 129}.get(packet[start], packet[start])
+    else:
+        back[start : start + 4] = packet[start + 2 : start + 4] + packet[start : start + 2]
+    if protocol == 6 and packet[start + 13] == 2:
+        ack = (int.from_bytes(packet[start + 4 : start + 8], "big") + 1) & 0xFFFF_FFFF
+        back[start + 8 : start + 12], back[start + 13] = ack.to_bytes(4, "big"), 0x12
+    return bytes(back)
+
+
+@settings(max_examples=settings().max_examples * 4)
+@given(steps=STEPS, ruleset=st.sampled_from(RULESETS), config=st.sampled_from(CONFIGS))
+def test_both_ways_agree(steps, ruleset, config):
+    make, arguments = ruleset
+    trackers = [kind(make(*arguments), config) for kind in (Tracker, FullWay)]
+    now = 0.0
+    for packet, is_answered, pause, context in steps:
+        now += pause
+        for each in (
+            [packet, answer_to(packet), packet] if is_answered and len(packet) > 60 else [packet]
+        ):
+            answers = [told(tracker.process(each, now, **context)) for tracker in trackers]
+            assert answers[0] == answers[1]
+            assert snapshot(trackers[0]) == snapshot(trackers[1])
+    for tracker in trackers:
+        tracker.check()
+    assert str(trackers[0].ruleset) == str(trackers[1].ruleset)
+
+
+def test_the_short_way_is_taken():
+    """Ordinary packets never come to the full way, or this file would compare it with itself."""
+    tracker, came = Tracker(), []
+    full = tracker._classify
+    tracker._classify = lambda *given: came.append(given) or full(*given)
+    back = {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    for port in (2000, 2001):
+        came.clear()  # the first of a sort has to go the full way
+        for packet in (
+            tcp(port, 80, "SYN", 1),
+            tcp(80, port, "SYN,ACK", 5, 2, **back),
+            tcp(port, 80, "ACK", 2, 6),
+            tcp(port, 80, "FIN,ACK", 2, 6),
+            udp(port, 53, bytes(20)),
+            udp(53, port, bytes(20), **back),
+            icmp(8, id_=port, data=bytes(20)),
+            icmp(0, id_=port, data=bytes(20), **back),
+        ):
+            tracker.process(packet, 1.0)
+    assert not came
