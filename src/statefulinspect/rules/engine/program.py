@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.flowkey import TCP
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
 from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
@@ -30,7 +29,7 @@ from statefulinspect.rules.syntax.statements import (
 )
 from statefulinspect.rules.tables import Chain
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
-from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
+from statefulinspect.rules.words.selectors import SELECTORS
 
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
@@ -43,11 +42,6 @@ TELLS: Final = {
     "meta l4proto": "meta l4proto",
     "ip protocol": "meta l4proto",
     "ip6 nexthdr": "meta l4proto",
-}
-REJECT_NEEDS: Final[Mapping[str, Mapping[str, int]]] = {
-    "icmp": {"meta nfproto": IPV4_FAMILY},
-    "icmpv6": {"meta nfproto": IPV6_FAMILY},
-    "tcp reset": {"meta l4proto": TCP},
 }
 
 
@@ -125,9 +119,8 @@ def implied(form: Form) -> list[Match]:
     needs: dict[str, int] = {}
     known: set[str] = set()
     for statement in form:
-        wanted: dict[str, int] = {}
-        if isinstance(statement, Reject):
-            wanted.update(REJECT_NEEDS.get(statement.kind, {}))
+        needed = statement.needs if isinstance(statement, Reject) else ()
+        wanted = {text: min(allowed) for text, allowed in needed}
         targets = [statement.target] if isinstance(statement, Assign) else []
         for selector in (*targets, *looked_at(statement)):
             known.add(TELLS.get(selector.text, ""))
