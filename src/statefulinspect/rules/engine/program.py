@@ -63,9 +63,9 @@ class Entry:
         self.numbers: dict[str, Sequence[Pair]] = {}
         is_pure = True  # so far only matches, which may be asked in any order
         for statement in form:
-            is_pure = is_pure and isinstance(statement, Match)
-            found = conditions_of(statement) if is_pure and isinstance(statement, Match) else None
-            is_pure = is_pure and not counts_on(statement, scope.sets)
+            match = statement if is_pure and isinstance(statement, Match) else None
+            found = None if match is None else conditions_of(match)
+            is_pure = match is not None and not counts_on(match, scope.sets)
             if found is not None and (
                 (scope.changes_state and found.asks_state)
                 or (scope.changes_headers and found.reads_headers)

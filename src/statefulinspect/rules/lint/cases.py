@@ -12,19 +12,19 @@ from typing import Final, Iterator, Optional, Union  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.rules.lint.boxes import PORT_HEADERS, Box, base_box
-from statefulinspect.rules.lint.matches import (
-    MANY,
-    UNKNOWN,
-    Known,
-    known_of,
-    selectors_in,
-    sets_in,
-)
+from statefulinspect.rules.lint.matches import MANY, UNKNOWN, Known, known_of
 from statefulinspect.rules.lint.ranges import single
 from statefulinspect.rules.lint.reach import behind, elements_of
 from statefulinspect.rules.rule import Form, Rule
-from statefulinspect.rules.syntax.constants import Anything, SetLiteral, SetRef
-from statefulinspect.rules.syntax.expressions import Binary, Concat, Lookup, Select
+from statefulinspect.rules.syntax.constants import Anything, SetLiteral
+from statefulinspect.rules.syntax.expressions import (
+    Binary,
+    Concat,
+    Lookup,
+    Select,
+    selectors_in,
+    sets_in,
+)
 from statefulinspect.rules.syntax.stateful import Count, Last
 from statefulinspect.rules.syntax.statements import (
     Assign,
@@ -89,8 +89,7 @@ class View:
     def may_change(self, match: Match) -> bool:
         """Tell whether a match may answer otherwise further down, for the same packet."""
         selectors = {each.text for each in selectors_in(match.left)}
-        names = set(sets_in(match.left))
-        names |= {match.right.name} if isinstance(match.right, SetRef) else set()
+        names = {*sets_in(match.left), *sets_in(match.right)}
         return (
             not selectors  # numgen
             or "meta random" in selectors

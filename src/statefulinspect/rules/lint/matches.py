@@ -7,7 +7,7 @@ them can change it.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Mapping, Optional  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -23,7 +23,14 @@ from statefulinspect.rules.syntax.constants import (
     SetRef,
     Value,
 )
-from statefulinspect.rules.syntax.expressions import Binary, Concat, Expression, Lookup, Select
+from statefulinspect.rules.syntax.expressions import (
+    Binary,
+    Concat,
+    Expression,
+    Lookup,
+    Select,
+    selectors_in,
+)
 from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.words.selectors import Selector
@@ -67,34 +74,6 @@ def known_of(match: Match, find_set: FindSet) -> Known:
     return Known(() if box is None else (box,))
 
 
-def selectors_in(expression: object) -> Iterator[Selector]:
-    """Go over all that an expression looks at."""
-    if isinstance(expression, Select):
-        yield expression.selector
-    elif isinstance(expression, Binary):
-        yield from selectors_in(expression.left)
-        yield from selectors_in(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from selectors_in(part)
-    elif isinstance(expression, Lookup):
-        yield from selectors_in(expression.key)
-
-
-def sets_in(expression: object) -> Iterator[str]:
-    """Go over the names of the maps that an expression looks things up in."""
-    if isinstance(expression, Binary):
-        yield from sets_in(expression.left)
-        yield from sets_in(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from sets_in(part)
-    elif isinstance(expression, Lookup):
-        yield from sets_in(expression.key)
-        if isinstance(expression.data, SetRef):
-            yield expression.data.name
-
-
 def _riddle(match: Match) -> Known:
     """Keep a match as it is, and what its selectors need."""
     box: Box | None = Box({}, frozenset([match]))
@@ -106,7 +85,7 @@ def _riddle(match: Match) -> Known:
 
 def _only_selector(left: Expression) -> Selector | None:
     """Give the selector that the left side reads, alone or through constants."""
-    found = list(selectors_in(left))
+    found = selectors_in(left)
     return found[0] if len(found) == 1 and not isinstance(left, (Lookup, Concat)) else None
 
 
