@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Callable, Final, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.livesets import Item, LiveSet
 from statefulinspect.rules.engine.readers import SETTLED, reader
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Joined, SetLiteral, SetRef, Value
 from statefulinspect.rules.syntax.expressions import (
+    OPERATIONS,
     Binary,
     Concat,
     Given,
@@ -22,14 +22,6 @@ from statefulinspect.rules.syntax.expressions import (
 from statefulinspect.rules.syntax.statements import Match
 
 Read = Callable[[Walk], Any]
-
-OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-}
 
 
 class Need(NamedTuple):

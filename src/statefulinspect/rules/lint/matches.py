@@ -7,7 +7,7 @@ them can change it.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Optional
 
 import attrs
 
@@ -24,6 +24,8 @@ from statefulinspect.rules.syntax.constants import (
     Value,
 )
 from statefulinspect.rules.syntax.expressions import (
+    OPERATIONS,
+    SHIFTS,
     Binary,
     Concat,
     Expression,
@@ -37,14 +39,6 @@ from statefulinspect.rules.words.selectors import Selector
 
 FEW: Final = 8  # bits; so many values are tried one by one
 MANY: Final = 64  # boxes; more are not looked at
-SHIFTS: Final = frozenset({"<<", ">>"})
-OPERATORS: Final[Mapping[str, Callable[[int, int], int]]] = {
-    "&": lambda left, right: left & right,
-    "|": lambda left, right: left | right,
-    "^": lambda left, right: left ^ right,
-    "<<": lambda left, right: left << right,
-    ">>": lambda left, right: left >> right,
-}
 FindSet = Callable[[str], Optional[NamedSet]]
 
 
@@ -170,7 +164,7 @@ def _compute(left: Expression, value: int) -> int | None:
     number = left.right.value
     if inner is None or not isinstance(number, int) or left.operator in SHIFTS:
         return None  # what a shift carries out of the field is for the engine to say
-    return OPERATORS[left.operator](inner, number)
+    return OPERATIONS[left.operator](inner, number)
 
 
 def _concat(match: Match, find_set: FindSet) -> Known | None:

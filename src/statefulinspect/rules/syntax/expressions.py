@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Union
+import operator
+from typing import Callable, Final, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.syntax.constants import AnySet, Constant, SetRef, Value, bare
 from statefulinspect.rules.words.datatypes import DataType
 from statefulinspect.rules.words.selectors import Selector
+
+OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+}
+SHIFTS: Final = frozenset({"<<", ">>"})
 
 
 @attrs.frozen
@@ -34,7 +44,7 @@ class Select:
 
 @attrs.frozen
 class Binary:
-    """Look at something through a mask or a shift; the operator is one of & | ^ << >>."""
+    """Look at something through a mask or a shift; the operator is one of `OPERATIONS`."""
 
     operator: str
     left: Expression
