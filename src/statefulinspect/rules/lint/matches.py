@@ -11,9 +11,9 @@ from typing import Callable, Final, Optional
 
 import attrs
 
-from statefulinspect.rules.engine.intervals import complement
+from statefulinspect.rules.engine.intervals import complement, side_of
 from statefulinspect.rules.lint.boxes import CT_STATES, Box, box_of, ranges_of
-from statefulinspect.rules.lint.ranges import Ranges, everything, single
+from statefulinspect.rules.lint.ranges import Ranges, single
 from statefulinspect.rules.syntax.constants import (
     Bits,
     Constant,
@@ -126,19 +126,7 @@ def _test(match: Match, bits: int, find_set: FindSet) -> _Passes | None:
     if match.operator in ("==", "!="):
         return _Passes(wanted if match.operator == "==" else tuple(complement(wanted, bits)))
     is_number = isinstance(right, Value) and isinstance(right.value, int)
-    return _Passes(_compared(match.operator, wanted[0][0], bits)) if is_number else None
-
-
-def _compared(operator: str, number: int, bits: int) -> Ranges:
-    """Give the numbers below or above another."""
-    last = everything(bits)[0][1]
-    first, last = {
-        "<": (0, number - 1),
-        "<=": (0, number),
-        ">": (number + 1, last),
-        ">=": (number, last),
-    }[operator]
-    return ((first, last),) if first <= last else ()
+    return _Passes(tuple(side_of(match.operator, wanted[0][0], bits))) if is_number else None
 
 
 def constants_of(right: Right, find_set: FindSet) -> list[Constant] | None:
