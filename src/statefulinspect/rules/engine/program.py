@@ -7,7 +7,7 @@ one by one, and tells its recorder how each went.
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
 from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
@@ -137,10 +137,9 @@ def implied(form: Form) -> list[Match]:
 class ChainProgram:
     """Run the rules of one chain."""
 
-    __slots__ = ("_chains", "_index", "chain", "entries")
+    __slots__ = ("_chains", "_index", "entries")
 
     def __init__(self, chain: Chain, scope: Scope, chains: Mapping[str, ChainProgram]) -> None:
-        self.chain = chain
         self._chains = chains
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)
@@ -193,11 +192,3 @@ class ChainProgram:
             if decided is not None or outcome.kind == "goto":
                 return decided
         return None
-
-
-def chain_programs(chains: Iterable[Chain], scope: Scope) -> dict[str, ChainProgram]:
-    """Make the programs of a table's chains, by name."""
-    programs: dict[str, ChainProgram] = {}
-    for chain in chains:
-        programs[chain.name] = ChainProgram(chain, scope, programs)
-    return programs
