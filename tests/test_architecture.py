@@ -40,11 +40,11 @@ LEVELS = [
     | {"rules.syntax.constants"}
     | {"rules.words.selectors"},
     {"screening"}
-    | {"rules.building.overlaps", "rules.building.values"}
+    | {"rules.building.overlaps"}
     | {"rules.language.statements", "rules.language.variables"}
     | {"rules.lint.boxes"}
     | {"rules.syntax.expressions"},
-    {"rules.language.foreign"} | {"rules.syntax.statements"},
+    {"rules.building.values"} | {"rules.language.foreign"} | {"rules.syntax.statements"},
     {"rules.keywords"}
     | {"rules.building.protocols", "rules.building.sets"}
     | {"rules.language.blocks"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statefulinspect.rules.errors import RuleError
-from statefulinspect.rules.words.datatypes import TYPES, BitmaskType, interface_pattern
+from statefulinspect.rules.words.datatypes import TYPES, interface_pattern
 from statefulinspect.rules.words.services import INET_SERVICE, NAMES
 
 SECOND = 1_000_000_000
@@ -202,8 +202,6 @@ def test_bitmasks_read_back(name, data):
     kind = TYPES[name]
     value = data.draw(st.integers(name == "ct_label", (1 << (kind.bits or 8)) - 1))
     assert kind.read(kind.show(value)) == value
-    words = kind.show_exactly(value).split(" | ")
-    assert kind.read(",".join(words)) == value
 
 
 @given(st.integers(0, (1 << 128) - 1) | st.integers(0, (1 << 49) - 1))
@@ -258,13 +256,6 @@ def test_the_selector_may_tell_the_width():
     assert TYPES["boolean"].read("2", 8) == 2  # meta ipsec is 8 bits wide
     assert TYPES["boolean"].show(2) == "2"
     assert TYPES["time"].read("50d", 64) == 50 * 86_400_000  # as timeouts of sets are
-
-
-def test_exact_bitmasks_are_joined_with_bars():
-    ct_state = TYPES["ct_state"]
-    assert isinstance(ct_state, BitmaskType)
-    assert ct_state.show_exactly(24) == "new | 0x10"
-    assert ct_state.show_exactly(0) == "0x0"
 
 
 def test_no_label_at_all_has_no_number():

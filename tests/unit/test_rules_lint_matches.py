@@ -6,7 +6,7 @@ import pytest
 
 from statefulinspect.rules.lint.boxes import Box, box_of, number_of
 from statefulinspect.rules.lint.finding import where
-from statefulinspect.rules.lint.matches import known_of, selectors_in, sets_in
+from statefulinspect.rules.lint.matches import known_of
 from statefulinspect.rules.lint.ranges import common, covers, joined
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.constants import (
@@ -19,7 +19,15 @@ from statefulinspect.rules.syntax.constants import (
     Span,
     Value,
 )
-from statefulinspect.rules.syntax.expressions import Binary, Concat, Lookup, Numgen, Select
+from statefulinspect.rules.syntax.expressions import (
+    Binary,
+    Concat,
+    Lookup,
+    Numgen,
+    Select,
+    selectors_in,
+    sets_in,
+)
 from statefulinspect.rules.syntax.statements import Decide, Match
 from statefulinspect.rules.words.selectors import SELECTORS
 
@@ -76,8 +84,8 @@ def test_what_is_looked_at_through_maps_and_masks():
     lookup = Lookup(Select(PORT), SetRef("m"), (MARK.type,), (32,))
     inner = Binary("|", Concat((lookup, Numgen(2, 0, (MARK.type,)))), Value(1, MARK.type))
     assert [each.text for each in selectors_in(inner)] == ["tcp dport"]
-    assert list(sets_in(inner)) == ["m"]
-    assert list(sets_in(Lookup(Select(PORT), SetLiteral(()), (), ()))) == []
+    assert sets_in(inner) == ["m"]
+    assert sets_in(Lookup(Select(PORT), SetLiteral(()), (), ())) == []
 
 
 def test_boxes():

@@ -24,6 +24,7 @@ from statefulinspect.rules.building.nodes import (
     text,
     whole,
 )
+from statefulinspect.rules.building.protocols import NETWORK_OF
 from statefulinspect.rules.building.selectors import selector_of
 from statefulinspect.rules.building.sets import Shape
 from statefulinspect.rules.building.values import number_of
@@ -43,7 +44,6 @@ from statefulinspect.rules.words.symbols_system import LOG_LEVELS
 
 CODES: Final = {"icmp": "icmp_code", "icmpv6": "icmpv6_code", "icmpx": "icmpx_code"}
 REJECTS: Final = ("tcp reset", *CODES)
-REJECT_NETWORK: Final = {"icmp": ("ip", 2), "icmpv6": ("ip6", 10)}
 LOG_FLAGS: Final = ("tcp sequence", "tcp options", "ip options", "skuid", "ether", "all")
 LONGEST_PREFIX: Final = 127
 TARGETS: Final = ("payload", "tcp option", "meta", "ct")
@@ -63,7 +63,7 @@ def reject_of(inner: object, scope: Scope) -> Reject:
         if protocols.transport not in ("", "tcp"):
             refuse(f"reject with tcp reset: the rule is about {protocols.transport}", node)
         return Reject(kind)
-    network, _ = REJECT_NETWORK.get(kind, ("", 0))
+    network = NETWORK_OF.get(kind, "")
     if kind == "icmpx" and protocols.family != "inet":
         wanted = "icmp" if protocols.family == "ip" else "icmpv6"
         refuse(
@@ -82,16 +82,10 @@ def reject_of(inner: object, scope: Scope) -> Reject:
 
 def needed_by(reject: Reject, scope: Scope) -> list[Match]:
     """Write what reject asks of packets; nft puts it before all else in the rule."""
-    if reject.kind == "tcp reset" and not scope.protocols.transport:
-        return [_equals("meta l4proto", 6)]
-    network, number = REJECT_NETWORK.get(reject.kind, ("", 0))
-    is_open = network and not scope.protocols.network
-    return [_equals("meta nfproto", number)] if is_open else []
-
-
-def _equals(selected: str, value: int) -> Match:
-    selector = SELECTORS[selected]
-    return Match(Select(selector), "==", Value(value, selector.type))
+    protocols = scope.protocols
+    told = {"meta l4proto": protocols.transport, "meta nfproto": protocols.network}
+    needs = [(SELECTORS[text], min(allowed)) for text, allowed in reject.needs if not told[text]]
+    return [Match(Select(each), "==", Value(value, each.type)) for each, value in needs]
 
 
 def log_of(inner: object, _: Scope) -> Log:

@@ -18,16 +18,11 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.selectors import READERS as SELECTING
 from statefulinspect.rules.building.selectors import selector_of
 from statefulinspect.rules.building.sets import Shape, literal_of
-from statefulinspect.rules.building.values import (
-    FOLDS,
-    INTEGER,
-    SHIFTS,
-    Sizes,
-    Types,
-    number_of,
-)
+from statefulinspect.rules.building.values import INTEGER, Sizes, Types, number_of
 from statefulinspect.rules.syntax.constants import AnySet, SetRef, Value
 from statefulinspect.rules.syntax.expressions import (
+    OPERATIONS,
+    SHIFTS,
     Binary,
     Concat,
     Expression,
@@ -64,7 +59,7 @@ def is_expression(part: object) -> bool:
     if not isinstance(part, Mapping) or len(part) != 1:
         return False
     key, inner = next(iter(part.items()))
-    if key in FOLDS or key == "concat":
+    if key in OPERATIONS or key == "concat":
         return isinstance(inner, list) and any(map(is_expression, inner))
     return key in READERS or key in UNSUPPORTED
 
@@ -166,7 +161,7 @@ def refuse_mismatch(given: Types, wanted: Types, what: str, part: object) -> Non
 Reader = Callable[[str, Any, Scope, Optional[Data]], Expression]
 READERS: Final[Mapping[str, Reader]] = {
     **dict.fromkeys(SELECTING, _select),
-    **dict.fromkeys(FOLDS, _binary),
+    **dict.fromkeys(OPERATIONS, _binary),
     "concat": _concat,
     "numgen": _numgen,
     "map": _map,

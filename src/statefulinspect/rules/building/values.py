@@ -6,7 +6,7 @@ Arithmetic on constants is done at once, so `1 | 2` is the constant 3.
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.nodes import at_place, only, refuse, shown, whole
 from statefulinspect.rules.errors import RuleError
@@ -22,16 +22,10 @@ from statefulinspect.rules.syntax.constants import (
     Wildcard,
     bits_of,
 )
+from statefulinspect.rules.syntax.expressions import OPERATIONS, SHIFTS
 from statefulinspect.rules.words.datatypes import TYPES, DataType, interface_pattern
 
-FOLDS: Final[Mapping[str, Callable[[int, int], int]]] = {
-    "&": lambda one, other: one & other,
-    "|": lambda one, other: one | other,
-    "^": lambda one, other: one ^ other,
-    "<<": lambda one, other: one << min(other, 128),
-    ">>": lambda one, other: one >> min(other, 128),
-}
-SHIFTS: Final = frozenset({"<<", ">>"})
+WIDEST: Final = 128  # bits; what is shifted further is nothing, or too much
 MISSING: Final = "expected a constant"
 INTEGER: Final = TYPES["integer"]
 Types = tuple[DataType, ...]
@@ -130,14 +124,16 @@ def _bits(parts: list[Any], kind: DataType, bits: int) -> Bits:
 
 def _folded(part: Mapping[str, Any], kind: DataType, bits: int) -> int:
     operator, operands = only(part, MISSING)
-    if operator not in FOLDS:
+    if operator not in OPERATIONS:
         refuse(f"{operator}: {MISSING} of type {kind.name}", part)
     if not isinstance(operands, list) or len(operands) < 2:
         refuse(f"{operator} {shown(operands)}: expected two operands", operands, part)
     first = number_of(operands[0], kind, bits)
     right = (INTEGER, 32) if operator in SHIFTS else (kind, bits)
     others = [number_of(each, *right) for each in operands[1:]]
-    value = reduce(FOLDS[operator], others, first)
+    if operator in SHIFTS:
+        others = [min(each, WIDEST) for each in others]
+    value = reduce(OPERATIONS[operator], others, first)
     if bits and value >> bits:
         refuse(f"{value}: expected 0 to {(1 << bits) - 1}", part)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.intervals import complement
+from statefulinspect.rules.engine.intervals import Pair, complement, side_of
 from statefulinspect.rules.engine.livesets import Item, LiveSet
 from statefulinspect.rules.syntax.constants import (
     Bits,
@@ -17,11 +17,11 @@ from statefulinspect.rules.syntax.constants import (
     Span,
     Value,
     Wildcard,
+    intervals,
 )
 from statefulinspect.rules.syntax.statements import Match
 
 Test = Callable[[Any], bool]
-Pair = tuple[int, int]
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -73,33 +73,11 @@ def pairs_of(match: Match, bits: int) -> list[Pair] | None:
     else:
         return None
     if match.operator in ("<", "<=", ">", ">="):
-        return _side_of(match.operator, right, (1 << bits) - 1)
+        number = right.value if isinstance(right, Value) else None
+        return side_of(match.operator, number, bits) if isinstance(number, int) else None
     pairs: list[Pair] = []
     for key in keys:
         if not isinstance(key, (Value, Span, Prefix)) or key.type.is_bitmask:
             return None
-        pairs += _pairs(key)
+        pairs += intervals(key)
     return complement(pairs, bits) if match.operator == "!=" else pairs
-
-
-def _pairs(key: Value | Span | Prefix) -> list[Pair]:
-    if isinstance(key, Prefix):
-        return [key.span]
-    if isinstance(key, Span):
-        return [(key.first, key.last)]
-    assert isinstance(key.value, int)
-    return [(key.value, key.value)]
-
-
-def _side_of(sign: str, right: Any, last: int) -> list[Pair] | None:
-    """Give the numbers on one side of a constant."""
-    if not isinstance(right, Value) or not isinstance(right.value, int):
-        return None
-    number = right.value
-    first, end = {
-        "<": (0, number - 1),
-        "<=": (0, number),
-        ">": (number + 1, last),
-        ">=": (number, last),
-    }[sign]
-    return [(first, end)] if first <= end else []

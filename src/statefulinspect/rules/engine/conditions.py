@@ -11,12 +11,12 @@ from typing import Any, Callable, Final, Mapping, NamedTuple, Sequence  # noqa: 
 
 from statefulinspect.rules.engine.comparing import Test, pairs_of, test_of
 from statefulinspect.rules.engine.intervals import Pair
-from statefulinspect.rules.engine.readers_meta import ETHER_TYPES, NF_FAMILIES
+from statefulinspect.rules.engine.readers_meta import ETHER_TYPES
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import SetRef
 from statefulinspect.rules.syntax.expressions import Select
 from statefulinspect.rules.syntax.statements import Match
-from statefulinspect.rules.words.selectors import Needs
+from statefulinspect.rules.words.selectors import NF_FAMILIES, Needs
 
 
 class Word(NamedTuple):

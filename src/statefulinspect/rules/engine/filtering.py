@@ -35,7 +35,7 @@ MESSAGES: Final = frozenset({"icmp type", "icmp code", "icmpv6 type", "icmpv6 co
 ANY_PORTS: Final = frozenset({"th sport", "th dport", "dccp sport", "dccp dport"})
 
 
-def _looked_at(table: Table) -> Iterator[Selector]:
+def _asked_by(table: Table) -> Iterator[Selector]:
     """Go over everything that a table's rules look at."""
     for rule in table:
         for form in rule.forms:
@@ -57,7 +57,7 @@ class Filter:
         self._programs: dict[tuple[str, str, str], ChainProgram] = {}
         for table, scope in zip(self._tables, self._scopes):
             self._add_programs(table, scope)
-        asked = {selector.text for table in self._tables for selector in _looked_at(table)}
+        asked = {selector.text for table in self._tables for selector in _asked_by(table)}
         asks_hops = any(text in HOPS or text.startswith("@nh") for text in asked)
         self.paths = paths_of(self._tables, self._programs, asks_hops=asks_hops)
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())

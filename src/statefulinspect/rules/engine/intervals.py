@@ -72,3 +72,15 @@ def complement(pairs: Iterable[Pair], bits: int) -> list[Pair]:
     if at < 1 << bits:
         found.append((at, (1 << bits) - 1))
     return found
+
+
+def side_of(sign: str, number: int, bits: int) -> list[Pair]:
+    """Give the intervals of numbers of so many bits that are <, <=, > or >= a number."""
+    last = (1 << bits) - 1
+    pair = {
+        "<": (0, number - 1),
+        "<=": (0, number),
+        ">": (number + 1, last),
+        ">=": (number, last),
+    }[sign]
+    return [pair] if pair[0] <= pair[1] else []

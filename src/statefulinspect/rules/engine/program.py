@@ -7,9 +7,8 @@ one by one, and tells its recorder how each went.
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.flowkey import TCP
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
 from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
@@ -30,7 +29,7 @@ from statefulinspect.rules.syntax.statements import (
 )
 from statefulinspect.rules.tables import Chain
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
-from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, SELECTORS
+from statefulinspect.rules.words.selectors import SELECTORS
 
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
@@ -43,11 +42,6 @@ TELLS: Final = {
     "meta l4proto": "meta l4proto",
     "ip protocol": "meta l4proto",
     "ip6 nexthdr": "meta l4proto",
-}
-REJECT_NEEDS: Final[Mapping[str, Mapping[str, int]]] = {
-    "icmp": {"meta nfproto": IPV4_FAMILY},
-    "icmpv6": {"meta nfproto": IPV6_FAMILY},
-    "tcp reset": {"meta l4proto": TCP},
 }
 
 
@@ -69,9 +63,9 @@ class Entry:
         self.numbers: dict[str, Sequence[Pair]] = {}
         is_pure = True  # so far only matches, which may be asked in any order
         for statement in form:
-            is_pure = is_pure and isinstance(statement, Match)
-            found = conditions_of(statement) if is_pure and isinstance(statement, Match) else None
-            is_pure = is_pure and not counts_on(statement, scope.sets)
+            match = statement if is_pure and isinstance(statement, Match) else None
+            found = None if match is None else conditions_of(match)
+            is_pure = match is not None and not counts_on(match, scope.sets)
             if found is not None and (
                 (scope.changes_state and found.asks_state)
                 or (scope.changes_headers and found.reads_headers)
@@ -125,9 +119,8 @@ def implied(form: Form) -> list[Match]:
     needs: dict[str, int] = {}
     known: set[str] = set()
     for statement in form:
-        wanted: dict[str, int] = {}
-        if isinstance(statement, Reject):
-            wanted.update(REJECT_NEEDS.get(statement.kind, {}))
+        needed = statement.needs if isinstance(statement, Reject) else ()
+        wanted = {text: min(allowed) for text, allowed in needed}
         targets = [statement.target] if isinstance(statement, Assign) else []
         for selector in (*targets, *looked_at(statement)):
             known.add(TELLS.get(selector.text, ""))
@@ -144,10 +137,9 @@ def implied(form: Form) -> list[Match]:
 class ChainProgram:
     """Run the rules of one chain."""
 
-    __slots__ = ("_chains", "_index", "chain", "entries")
+    __slots__ = ("_chains", "_index", "entries")
 
     def __init__(self, chain: Chain, scope: Scope, chains: Mapping[str, ChainProgram]) -> None:
-        self.chain = chain
         self._chains = chains
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)
@@ -201,11 +193,3 @@ class ChainProgram:
             if decided is not None or outcome.kind == "goto":
                 return decided
         return None
-
-
-def chain_programs(chains: Iterable[Chain], scope: Scope) -> dict[str, ChainProgram]:
-    """Make the programs of a table's chains, by name."""
-    programs: dict[str, ChainProgram] = {}
-    for chain in chains:
-        programs[chain.name] = ChainProgram(chain, scope, programs)
-    return programs

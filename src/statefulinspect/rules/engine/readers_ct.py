@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Callable, Final, Optional, Union
+from typing import Callable, Final, Optional
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words.selectors import DIRECTIONS, NF_FAMILIES
 from statefulinspect.terms import ESTABLISHED
 
-Scalar = Union[int, str]
 Reader = Callable[[Walk], Optional[Scalar]]
 Asker = Callable[[Walk, Connection], Optional[Scalar]]
 
 EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
 ESTABLISHED_BIT: Final = ESTABLISHED.bit
-NF_FAMILIES: Final = {4: 2, 6: 10}
-DIRECTIONS: Final = ("original", "reply")
 
 
 def _of_connection(ask: Asker) -> Reader:

@@ -7,15 +7,15 @@ are 0, and the processor is the first. Times are UTC.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Optional, Union
+from typing import Callable, Final, Optional
 
 from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words.selectors import NF_FAMILIES
 
-Scalar = Union[int, str]
 Reader = Callable[[Walk], Optional[Scalar]]
 
 ETHER_TYPES: Final = {4: 0x0800, 6: 0x86DD}
-NF_FAMILIES: Final = {4: 2, 6: 10}
 HOST, BROADCAST, MULTICAST = 0, 1, 2  # kinds of packets, by their link-layer destination
 NO_LINK_LAYER: Final = 0xFFFE  # ARPHRD_NONE
 LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Callable, Final, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.livesets import Item, LiveSet
 from statefulinspect.rules.engine.readers import SETTLED, reader
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Joined, SetLiteral, SetRef, Value
 from statefulinspect.rules.syntax.expressions import (
+    OPERATIONS,
     Binary,
     Concat,
     Given,
     Lookup,
     Numgen,
     Select,
+    parts_of,
+    selectors_in,
 )
 from statefulinspect.rules.syntax.statements import Match
 
 Read = Callable[[Walk], Any]
-
-OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-}
 
 
 class Need(NamedTuple):
@@ -131,17 +125,14 @@ def may_change(found: LiveSet) -> bool:
     return found.is_dynamic or found.ages or found.remembers
 
 
-def counts_on(part: object, sets: Sets) -> bool:
-    """Say whether to look at a match or an expression is to change something, as numgen does."""
-    if isinstance(part, (Match, Binary)):
-        return counts_on(part.left, sets) or counts_on(part.right, sets)
-    if isinstance(part, Concat):
-        return any(counts_on(each, sets) for each in part.parts)
-    if isinstance(part, Lookup):
-        return counts_on(part.key, sets) or counts_on(part.data, sets)
-    if isinstance(part, SetRef):
-        return sets[part.name].is_dynamic or sets[part.name].remembers
-    return isinstance(part, Numgen)
+def counts_on(match: Match, sets: Sets) -> bool:
+    """Say whether to look at a match is to change something, as numgen does."""
+    for part in (*parts_of(match.left), *parts_of(match.right)):
+        if isinstance(part, Numgen):
+            return True
+        if isinstance(part, SetRef) and (sets[part.name].is_dynamic or sets[part.name].remembers):
+            return True
+    return False
 
 
 def _lookup(expression: Lookup, sets: Sets) -> Reading:
@@ -157,14 +148,6 @@ def _lookup(expression: Lookup, sets: Sets) -> Reading:
 
 def needs_of(expression: object) -> Iterator[Need]:
     """Go over what has to be before an expression can be read, in nft's order."""
-    if isinstance(expression, Select):
-        for text, allowed in expression.selector.needs:
+    for selector in selectors_in(expression):
+        for text, allowed in selector.needs:
             yield Need(reader(text), allowed)
-    elif isinstance(expression, Binary):
-        yield from needs_of(expression.left)
-        yield from needs_of(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from needs_of(part)
-    elif isinstance(expression, Lookup):
-        yield from needs_of(expression.key)

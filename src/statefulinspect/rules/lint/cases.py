@@ -7,25 +7,24 @@ stands before it, or if a rule of the table changes what it looks at.
 
 from __future__ import annotations
 
-from typing import Final, Iterator, Mapping, Optional, Union  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator, Optional, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.flowkey import TCP
 from statefulinspect.rules.lint.boxes import PORT_HEADERS, Box, base_box
-from statefulinspect.rules.lint.matches import (
-    MANY,
-    UNKNOWN,
-    Known,
-    known_of,
+from statefulinspect.rules.lint.matches import MANY, UNKNOWN, Known, known_of
+from statefulinspect.rules.lint.ranges import single
+from statefulinspect.rules.lint.reach import behind, elements_of
+from statefulinspect.rules.rule import Form, Rule
+from statefulinspect.rules.syntax.constants import Anything, SetLiteral
+from statefulinspect.rules.syntax.expressions import (
+    Binary,
+    Concat,
+    Lookup,
+    Select,
     selectors_in,
     sets_in,
 )
-from statefulinspect.rules.lint.ranges import Ranges, single
-from statefulinspect.rules.lint.reach import behind, elements_of
-from statefulinspect.rules.rule import Form, Rule
-from statefulinspect.rules.syntax.constants import Anything, SetLiteral, SetRef
-from statefulinspect.rules.syntax.expressions import Binary, Concat, Lookup, Select
 from statefulinspect.rules.syntax.stateful import Count, Last
 from statefulinspect.rules.syntax.statements import (
     Assign,
@@ -41,18 +40,11 @@ from statefulinspect.rules.syntax.statements import (
     UseObject,
 )
 from statefulinspect.rules.tables import Chain, Table
-from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY
 
 Decision = Optional[Union[Decide, Reject]]
 ENDS: Final = frozenset({"accept", "drop", "return", "goto"})
 ALWAYS_THERE: Final = frozenset({"meta mark", "meta length", "meta nfproto"})
 PASSING_OBJECTS: Final = frozenset({"counter", "ct helper", "ct timeout", "ct expectation"})
-# What nft asks of packets by itself before it refuses them.
-REFUSABLE: Final[Mapping[str, Mapping[str, Ranges]]] = {
-    "tcp reset": {"meta l4proto": single([TCP])},
-    "icmp": {"meta nfproto": single([IPV4_FAMILY])},
-    "icmpv6": {"meta nfproto": single([IPV6_FAMILY])},
-}
 
 
 @attrs.frozen
@@ -97,8 +89,7 @@ class View:
     def may_change(self, match: Match) -> bool:
         """Tell whether a match may answer otherwise further down, for the same packet."""
         selectors = {each.text for each in selectors_in(match.left)}
-        names = set(sets_in(match.left))
-        names |= {match.right.name} if isinstance(match.right, SetRef) else set()
+        names = {*sets_in(match.left), *sets_in(match.right)}
         return (
             not selectors  # numgen
             or "meta random" in selectors
@@ -129,7 +120,8 @@ def _form_cases(form: Form, view: View) -> Iterator[Case]:
             is_sure = is_sure and _lets_all_pass(statement)
     last = form[-1] if form and isinstance(form[-1], (Decide, Reject)) else None
     if isinstance(last, Reject):
-        boxes, _ = narrowed(boxes, Known((Box(REFUSABLE.get(last.kind, {})),)))
+        needed = Box({text: single(allowed) for text, allowed in last.needs})
+        boxes, _ = narrowed(boxes, Known((needed,)))
     for box in boxes:
         yield Case(box, last, is_sure)
 

@@ -13,12 +13,12 @@ from typing import Callable, Final, Iterator, NamedTuple  # noqa: UP035 - Python
 from statefulinspect.rules.lint.boxes import INVALID, NEW, UNTRACKED, Box, axis_of, number_of
 from statefulinspect.rules.lint.cases import View, narrowed
 from statefulinspect.rules.lint.finding import Finding
-from statefulinspect.rules.lint.matches import known_of, selectors_in
+from statefulinspect.rules.lint.matches import known_of
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, single
 from statefulinspect.rules.lint.reach import Arrival
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Bits, Value
-from statefulinspect.rules.syntax.expressions import Select
+from statefulinspect.rules.syntax.expressions import Select, selectors_in
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.tables import Chain
 

@@ -7,13 +7,13 @@ them can change it.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Optional
 
 import attrs
 
-from statefulinspect.rules.engine.intervals import complement
+from statefulinspect.rules.engine.intervals import complement, side_of
 from statefulinspect.rules.lint.boxes import CT_STATES, Box, box_of, ranges_of
-from statefulinspect.rules.lint.ranges import Ranges, everything, single
+from statefulinspect.rules.lint.ranges import Ranges, single
 from statefulinspect.rules.syntax.constants import (
     Bits,
     Constant,
@@ -23,21 +23,22 @@ from statefulinspect.rules.syntax.constants import (
     SetRef,
     Value,
 )
-from statefulinspect.rules.syntax.expressions import Binary, Concat, Expression, Lookup, Select
+from statefulinspect.rules.syntax.expressions import (
+    OPERATIONS,
+    SHIFTS,
+    Binary,
+    Concat,
+    Expression,
+    Lookup,
+    Select,
+    selectors_in,
+)
 from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.words.selectors import Selector
 
 FEW: Final = 8  # bits; so many values are tried one by one
 MANY: Final = 64  # boxes; more are not looked at
-SHIFTS: Final = frozenset({"<<", ">>"})
-OPERATORS: Final[Mapping[str, Callable[[int, int], int]]] = {
-    "&": lambda left, right: left & right,
-    "|": lambda left, right: left | right,
-    "^": lambda left, right: left ^ right,
-    "<<": lambda left, right: left << right,
-    ">>": lambda left, right: left >> right,
-}
 FindSet = Callable[[str], Optional[NamedSet]]
 
 
@@ -67,34 +68,6 @@ def known_of(match: Match, find_set: FindSet) -> Known:
     return Known(() if box is None else (box,))
 
 
-def selectors_in(expression: object) -> Iterator[Selector]:
-    """Go over all that an expression looks at."""
-    if isinstance(expression, Select):
-        yield expression.selector
-    elif isinstance(expression, Binary):
-        yield from selectors_in(expression.left)
-        yield from selectors_in(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from selectors_in(part)
-    elif isinstance(expression, Lookup):
-        yield from selectors_in(expression.key)
-
-
-def sets_in(expression: object) -> Iterator[str]:
-    """Go over the names of the maps that an expression looks things up in."""
-    if isinstance(expression, Binary):
-        yield from sets_in(expression.left)
-        yield from sets_in(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from sets_in(part)
-    elif isinstance(expression, Lookup):
-        yield from sets_in(expression.key)
-        if isinstance(expression.data, SetRef):
-            yield expression.data.name
-
-
 def _riddle(match: Match) -> Known:
     """Keep a match as it is, and what its selectors need."""
     box: Box | None = Box({}, frozenset([match]))
@@ -106,7 +79,7 @@ def _riddle(match: Match) -> Known:
 
 def _only_selector(left: Expression) -> Selector | None:
     """Give the selector that the left side reads, alone or through constants."""
-    found = list(selectors_in(left))
+    found = selectors_in(left)
     return found[0] if len(found) == 1 and not isinstance(left, (Lookup, Concat)) else None
 
 
@@ -153,19 +126,7 @@ def _test(match: Match, bits: int, find_set: FindSet) -> _Passes | None:
     if match.operator in ("==", "!="):
         return _Passes(wanted if match.operator == "==" else tuple(complement(wanted, bits)))
     is_number = isinstance(right, Value) and isinstance(right.value, int)
-    return _Passes(_compared(match.operator, wanted[0][0], bits)) if is_number else None
-
-
-def _compared(operator: str, number: int, bits: int) -> Ranges:
-    """Give the numbers below or above another."""
-    last = everything(bits)[0][1]
-    first, last = {
-        "<": (0, number - 1),
-        "<=": (0, number),
-        ">": (number + 1, last),
-        ">=": (number, last),
-    }[operator]
-    return ((first, last),) if first <= last else ()
+    return _Passes(tuple(side_of(match.operator, wanted[0][0], bits))) if is_number else None
 
 
 def constants_of(right: Right, find_set: FindSet) -> list[Constant] | None:
@@ -191,7 +152,7 @@ def _compute(left: Expression, value: int) -> int | None:
     number = left.right.value
     if inner is None or not isinstance(number, int) or left.operator in SHIFTS:
         return None  # what a shift carries out of the field is for the engine to say
-    return OPERATORS[left.operator](inner, number)
+    return OPERATIONS[left.operator](inner, number)
 
 
 def _concat(match: Match, find_set: FindSet) -> Known | None:

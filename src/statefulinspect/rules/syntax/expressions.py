@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Union  # noqa: UP035 - Python 3.9
+import operator
+from typing import Callable, Final, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.syntax.constants import AnySet, Constant, Value, bare
+from statefulinspect.rules.syntax.constants import AnySet, Constant, SetRef, Value, bare
 from statefulinspect.rules.words.datatypes import DataType
 from statefulinspect.rules.words.selectors import Selector
+
+OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+}
+SHIFTS: Final = frozenset({"<<", ">>"})
 
 
 @attrs.frozen
@@ -34,7 +44,7 @@ class Select:
 
 @attrs.frozen
 class Binary:
-    """Look at something through a mask or a shift; the operator is one of & | ^ << >>."""
+    """Look at something through a mask or a shift; the operator is one of `OPERATIONS`."""
 
     operator: str
     left: Expression
@@ -145,15 +155,22 @@ class Numgen:
 Expression = Union[Select, Binary, Concat, Given, Lookup, Numgen]
 
 
-def selectors_in(expression: object) -> Iterator[Selector]:
-    """Go over everything that an expression looks at."""
-    if isinstance(expression, Select):
-        yield expression.selector
-    elif isinstance(expression, Binary):
-        yield from selectors_in(expression.left)
-        yield from selectors_in(expression.right)
-    elif isinstance(expression, Concat):
-        for part in expression.parts:
-            yield from selectors_in(part)
-    elif isinstance(expression, Lookup):
-        yield from selectors_in(expression.key)
+def parts_of(expression: object) -> list[object]:
+    """List an expression and everything that it is made of, in the order of its text."""
+    if isinstance(expression, Binary):
+        return [expression, *parts_of(expression.left), *parts_of(expression.right)]
+    if isinstance(expression, Concat):
+        return [expression, *(each for part in expression.parts for each in parts_of(part))]
+    if isinstance(expression, Lookup):
+        return [expression, *parts_of(expression.key), expression.data]
+    return [expression]
+
+
+def selectors_in(expression: object) -> list[Selector]:
+    """List everything that an expression looks at."""
+    return [each.selector for each in parts_of(expression) if isinstance(each, Select)]
+
+
+def sets_in(expression: object) -> list[str]:
+    """List the names of the sets and maps that an expression looks things up in."""
+    return [each.name for each in parts_of(expression) if isinstance(each, SetRef)]

@@ -6,18 +6,22 @@ one behind it. Each prints as its nft text.
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Union  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator, Mapping, Optional, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
+from statefulinspect.flowkey import TCP
 from statefulinspect.rules.syntax.constants import AnySet, Constant, Right, Value, duration, quoted
 from statefulinspect.rules.syntax.expressions import Binary, Expression, selectors_in
-from statefulinspect.rules.syntax.stateful import (
-    Stateful,
-)
-from statefulinspect.rules.words.selectors import Selector
+from statefulinspect.rules.syntax.stateful import Stateful
+from statefulinspect.rules.words.selectors import ONLY_IPV4, ONLY_IPV6, Needs, Selector
 
 Number = Optional[int]
+REJECT_NEEDS: Final[Mapping[str, Needs]] = {
+    "tcp reset": (("meta l4proto", frozenset({TCP})),),
+    "icmp": ONLY_IPV4,
+    "icmpv6": ONLY_IPV6,
+}
 
 
 @attrs.frozen
@@ -58,6 +62,11 @@ class Reject:
 
     kind: str = ""
     code: Value | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """Tell what nft asks of packets by itself before it refuses them."""
+        return REJECT_NEEDS.get(self.kind, ())
 
     def __str__(self) -> str:
         """Write it as nft does."""

@@ -25,6 +25,7 @@ from statefulinspect.rules.words.headers import FIELDS, MESSAGES_WITH, PROTOCOL_
 
 IPV4_FAMILY: Final = 2
 IPV6_FAMILY: Final = 10
+NF_FAMILIES: Final = {4: IPV4_FAMILY, 6: IPV6_FAMILY}  # by IP version
 FAMILY_OF: Final = {"ip": IPV4_FAMILY, "ip6": IPV6_FAMILY}
 FAMILIES: Final = {"icmp": IPV4_FAMILY, "igmp": IPV4_FAMILY, "icmpv6": IPV6_FAMILY, **FAMILY_OF}
 BASES: Final = frozenset({"nh", "th", "ih", "ll"})

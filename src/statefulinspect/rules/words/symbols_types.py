@@ -101,10 +101,6 @@ class BitmaskType(DataType):
         """Write the bits, lowest first, with commas between."""
         return ",".join(self._bit_words(value))
 
-    def show_exactly(self, value: Value) -> str:
-        """Write the bits as nft does behind == and !=, and as elements of sets: new | related."""
-        return " | ".join(self._bit_words(value))
-
     def _value(self, text: str) -> Value | None:
         bits = 0
         for word in text.split(","):
