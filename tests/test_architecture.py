@@ -71,7 +71,7 @@ LEVELS = [
     | {"rules.engine.census", "rules.engine.readers_ct", "rules.engine.readers_meta"}
     | {"rules.engine.wire"}
     | {"rules.lint.cases"},
-    {"expecttable", "lookup"}
+    {"expecttable", "lookup", "sharding"}
     | {"helpers.sip"}
     | {"machines.tcp_in_order"}
     | {"rules.building.builder"}

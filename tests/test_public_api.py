@@ -34,6 +34,7 @@ NAMES = [
     "Tracker",
     "Verdict",
     "decode",
+    "shard_key",
 ]
 
 

@@ -16,6 +16,7 @@ from statefulinspect.packet import Packet
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
+from statefulinspect.sharding import shard_key
 from statefulinspect.terms import Action, CtState, Direction, Reason
 from statefulinspect.tracker import Tracker
 
@@ -44,4 +45,5 @@ __all__ = [
     "Tracker",
     "Verdict",
     "decode",
+    "shard_key",
 ]
