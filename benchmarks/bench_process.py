@@ -3,110 +3,113 @@
     pytest benchmarks --benchmark-only            every workload, as pytest-benchmark shows it
     python benchmarks/bench_process.py            ratios, taken side by side in one run
 
-The floor is one struct call and one look-up in a dict. Ratios hold on any machine; nanoseconds only
-on the one that measured them.
+Ratios hold on any machine; nanoseconds only on the one that measured them.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import gc
 import sys
-import time
 from pathlib import Path
-from struct import Struct
-from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
+from typing import Iterable, Iterator  # noqa: UP035 - Python 3.9
 
-import dpkt
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from statefulinspect import Config, CtState, Limits, Tracker
-from workloads import WORKLOADS
+from cases import CASES, LATER, PACE, dearest_sweep, filled, openers, sweep
+from measuring import Comparison, Round, compare, floor, fraction, parse, seconds
+from statefulinspect import CtState
+from statefulinspect.judge import SWEEP_AT_MOST
 
-UNPACK = Struct("!BxHxxHxBxx12s").unpack_from
-PACE = 1e-5  # seconds between two packets
-UNBOUNDED = Config(limits=Limits(max_connections=None))
-
-
-def track(packets: Iterable[bytes]) -> Tracker:
-    """Send packets through a new tracker."""
-    tracker = Tracker(config=UNBOUNDED)
-    process, now = tracker.process, 0.0
-    for packet in packets:
-        process(packet, now)
-        now += PACE
-    return tracker
+ROUNDS = 5
+HEAD = """\
+| workload | ns each | best | of `dpkt.ip.IP(raw)` | best | times the floor | best |
+|---|---:|---:|---:|---:|---:|---:|"""
 
 
-def parse(packets: Iterable[bytes]) -> None:
-    """Let dpkt parse the same packets."""
-    ipv4, ipv6 = dpkt.ip.IP, dpkt.ip6.IP6
-    for packet in packets:
-        if packet[0] == 0x45:
-            ipv4(packet)
-        else:
-            ipv6(packet)
+@pytest.mark.parametrize("name", CASES)
+def test_case(benchmark, request, name):  # type: ignore[no-untyped-def]  # pytest-benchmark's fixture
+    """Time a case, and beside each round what it is compared with."""
+    case, beside = CASES[name], []
+    packets = case.write()
+    least = floor(packets)
 
+    def setup():  # type: ignore[no-untyped-def]
+        beside.append((seconds(parse, packets), seconds(least, packets)))
+        subject = case.prepare(packets)
+        gc.collect()
+        return (subject, packets), {}
 
-def floor(packets: Iterable[bytes]) -> Callable[[list[bytes]], None]:
-    """Make what reads the header and looks something up, and no more."""
-    look_up = {UNPACK(packet)[4]: packet for packet in packets}.get
-
-    def least(packets: Iterable[bytes]) -> None:
-        for packet in packets:
-            _, _, _, _, ends = UNPACK(packet)
-            look_up(ends)
-
-    return least
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_process(benchmark, name):  # type: ignore[no-untyped-def]  # pytest-benchmark's fixture
-    """Time a whole workload."""
-    packets = WORKLOADS[name]()
+    benchmark.pedantic(case.run, setup=setup, rounds=request.config.option.benchmark_min_rounds)
     benchmark.extra_info["packets"] = len(packets)
-    tracker = benchmark(track, packets)
+    if benchmark.stats:  # None where --benchmark-disable
+        rounds = [Round(own, *other) for own, other in zip(benchmark.stats.stats.data, beside)]
+        benchmark.extra_info.update(told(Comparison(len(packets), rounds)))
+
+
+def told(comparison: Comparison) -> dict[str, float]:
+    """Tell a comparison in words and numbers, for JSON."""
+    return {
+        f"{name}_{kind}": value
+        for name in ("nanoseconds", "of_dpkt", "of_floor")
+        for kind, value in getattr(comparison, name)._asdict().items()
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("W8")])
+def test_workloads_are_healthy(name):  # type: ignore[no-untyped-def]
+    """No packet of a workload is INVALID, or the figures would be those of refusals."""
+    packets = CASES[name].write()
+    tracker = CASES[name].prepare(packets)
+    for number, packet in enumerate(packets):
+        assert tracker.process(packet, number * PACE).ct_state is not CtState.INVALID
     tracker.check()
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_workloads_are_healthy(name):  # type: ignore[no-untyped-def]
-    """No packet of a workload is INVALID, or the figures would be those of refusals."""
-    tracker = Tracker(config=UNBOUNDED)
-    for number, packet in enumerate(WORKLOADS[name]()):
-        assert tracker.process(packet, number * PACE).ct_state is not CtState.INVALID
+def test_all_of_w8_expires():  # type: ignore[no-untyped-def]
+    """All connections are there before, and gone after, by whichever way."""
+    packets = openers()[:1000]
+    assert len(filled(packets)) == len(packets) == filled(packets).expire(LATER)
+    tracker = filled(packets)
+    sweep(tracker, packets)
+    assert len(tracker._table) == 1, "only the packet that swept has a connection"
 
 
-def seconds(work: Callable[[list[bytes]], object], packets: list[bytes]) -> float:
-    """Time one round."""
-    began = time.perf_counter()
-    work(packets)
-    return time.perf_counter() - began
+def lines(names: Iterable[str], rounds: int, at_most: int | None = None) -> Iterator[str]:
+    """Write the table of cases, each of at most so many packets."""
+    yield HEAD
+    for name in names:
+        case = CASES[name]
+        packets = case.write()[:at_most]
+        yield row(name, compare(case, packets, rounds))
 
 
-def compare(packets: list[bytes], rounds: int) -> tuple[float, float, float]:
-    """Tell nanoseconds a packet, and the medians of the ratios to dpkt and to the floor."""
-    least = floor(packets)
-    own, dpkts, floors = [], [], []
-    for _ in range(rounds):
-        took = seconds(track, packets)
-        own.append(took)
-        dpkts.append(took / seconds(parse, packets))
-        floors.append(took / seconds(least, packets))
-    middle = statistics.median
-    return middle(own) / len(packets) * 1e9, middle(dpkts), middle(floors)
+def row(name: str, comparison: Comparison) -> str:
+    """Write a row of the table."""
+    cost, of_dpkt, of_floor = comparison.nanoseconds, comparison.of_dpkt, comparison.of_floor
+    cells = [name, *(f"{each:,.0f}" for each in cost), *map(fraction, of_dpkt)]
+    return f"| {' | '.join(cells)} | {of_floor.median:.1f} | {of_floor.best:.1f} |"
+
+
+def sweep_lines(at_most: int | None = None) -> Iterator[str]:
+    """Tell what the dearest packet costs after time has jumped."""
+    packets = openers()[:at_most]
+    with_collector, alone = (
+        dearest_sweep(packets, is_collected=is_collected) * 1e6 for is_collected in (True, False)
+    )
+    yield (
+        f"W8: with {len(packets):,} expired, a packet removes at most {SWEEP_AT_MOST}. The dearest "
+        f"call took {alone:,.0f} us, and {with_collector:,.0f} us with the garbage collector on."
+    )
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    print(f"{'workload':<16} {'ns/packet':>9} {'of dpkt.ip.IP(raw)':>19} {'of the floor':>13}")
-    for name, workload in WORKLOADS.items():
-        cost, of_dpkt, of_floor = compare(workload(), rounds)
-        print(f"{name:<16} {cost:>9.0f} {of_dpkt:>19.2f} {of_floor:>13.1f}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    for line in lines(CASES, parser.parse_args().rounds):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
