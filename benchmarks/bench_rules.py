@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cases import PACE, UNBOUNDED
-from measuring import Case, compare, fraction, seconds
+from measuring import Case, compare, fraction, repeat, seconds
 from rulebase import draw_packets, draw_rules
 from statefulinspect import Action, Config, Rule, Ruleset, Tracker, decode
 from statefulinspect.judge import Judge
@@ -115,7 +115,7 @@ def lines(sizes: Iterable[int], rounds: int) -> Iterator[str]:
     yield HEAD
     for size in sizes:
         rules = draw_rules(size)
-        built = statistics.median(seconds(compiled, rules) for _ in range(min(rounds, 3)))
+        built = statistics.median(repeat(partial(seconds, compiled, rules), min(rounds, 3)))
         case = case_of(rules)
         told = compare(case, case.write(), rounds)
         cost, of_floor = told.nanoseconds, told.of_floor
@@ -127,14 +127,15 @@ def lines(sizes: Iterable[int], rounds: int) -> Iterator[str]:
 
 def established_line(rounds: int) -> str:
     """Tell what rules that look at interfaces and count cost an established packet."""
-    packets, ratios = bulk(), []
+    packets = bulk()
     plain, counting = Ruleset.default(), Ruleset.parse(COUNTING)
-    for _ in range(rounds):
-        cost = seconds(track, plain, packets)
-        ratios.append(seconds(track, counting, packets) / cost)
+
+    def ratio() -> float:
+        return seconds(track, counting, packets) / seconds(track, plain, packets)
+
     return (
         "An established packet under rules with counters and interfaces costs "
-        f"{statistics.median(ratios):.2f} times what it costs by default rules."
+        f"{statistics.median(repeat(ratio, rounds)):.2f} times what it costs by default rules."
     )
 
 
