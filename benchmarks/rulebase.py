@@ -10,6 +10,7 @@ import random
 from ipaddress import ip_address, ip_network
 
 from statefulinspect import Action, Rule
+from statefulinspect.rules.syntax.statements import Match
 from workloads import SYN, Flow
 
 LENGTHS = (8, 16, 20, 24, 24, 28, 32, 32)
@@ -52,8 +53,10 @@ def draw_packets(rules: list[Rule], number: int) -> list[bytes]:
 def _draw_packet(dice: random.Random, rule: Rule) -> bytes:
     flow = Flow(dice.getrandbits(24), server_port=dice.choice(PORTS))
     if dice.random() < AT_SOME_RULE:
-        ends = [each.right for each in rule.statements if "addr" in str(each)]
-        flow.client, flow.server = (_within(dice, str(each)) for each in ends)
+        looks = [
+            each for each in rule.statements if isinstance(each, Match) and "addr" in str(each)
+        ]
+        flow.client, flow.server = (_within(dice, str(look.right)) for look in looks)
     return flow.tcp(SYN, 1, 0, is_reply=False)
 
 
