@@ -81,21 +81,18 @@ def sweep(tracker: Tracker, packets: list[bytes]) -> None:
         process(STRANGER, LATER)
 
 
-def dearest_sweep(packets: list[bytes], *, is_collected: bool) -> float:
+def dearest_sweep(packets: list[bytes]) -> float:
     """Tell the seconds of the dearest call among those that `sweep` makes.
 
     Asserts that none removes more than its share.
     """
     tracker, dearest = filled(packets), 0.0
     gc.collect()
-    if not is_collected:
-        gc.disable()
     for _ in range(0, len(packets), SWEEP_AT_MOST):
         left, began = len(tracker._table), time.perf_counter()
         tracker.process(STRANGER, LATER)
         dearest = max(dearest, time.perf_counter() - began)
         assert left - len(tracker._table) <= SWEEP_AT_MOST, "a call has removed too many"
-    gc.enable()
     return dearest
 
 

@@ -49,7 +49,7 @@ def workloads(size: Size, names: list[str]) -> Iterator[str]:
     yield from bench_process.lines(names, size.rounds, size.packets)
     if any(name.startswith("W8") for name in names):
         yield ""
-        yield from bench_process.sweep_lines(size.packets)
+        yield from bench_process.sweep_lines(size.rounds, size.packets)
 
 
 def rules(size: Size) -> Iterator[str]:
