@@ -8,8 +8,8 @@ timers, and what the allocator wastes. Each kind is measured in a process of its
 are written one by one, so nothing else grows. Then all of the table is collected once, to tell
 how long the garbage collector stops a program which holds it.
 
-It is read from Linux's /proc. Under PyPy it is an upper bound: what its collector has freed it
-keeps for a while.
+It is read from Linux's /proc. Under PyPy it is rough, above all for few connections: PyPy keeps for
+a while what its collector has freed, and takes memory in large steps.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from workloads import SYN, Flow
 STATM = Path("/proc/self/statm")  # in pages: all, resident, ...
 CONNECTIONS, FEW = 1_000_000, 50_000
 BEFORE = 1_000  # connections opened before measuring, so that what is made once is there
+ROUGHLY = (
+    "Roughly: PyPy keeps for a while what its collector has freed, and takes memory in large steps."
+)
 HEAD = """\
 | TCP connections | bytes each | a full collection |
 |---|---:|---:|"""
@@ -93,7 +96,7 @@ def lines(connections: int) -> Iterator[str]:
         cost = f"{told['bytes']:,.0f} | {told['seconds'] * 1e3:,.0f} ms"
         yield f"| {connections:,} {kind} | {cost} |"
     if sys.implementation.name == "pypy":
-        yield "\nAn upper bound: PyPy keeps for a while what its collector has freed."
+        yield f"\n{ROUGHLY}"
 
 
 def main() -> None:
