@@ -22,11 +22,11 @@ from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from builders import CLIENT, SERVER, piece, tcp, udp
+from collisions import KEYS, compare
 from statefulinspect import Config, CtState, Direction, Limits, Tracker, Verdict
 from statefulinspect.judge import SWEEP_AT_MOST
 
 BACK = {"source": SERVER, "destination": CLIENT}
-MERSENNE = (1 << 61) - 1  # what Python's hash of an int is the remainder of
 YEAR = 365 * 86_400.0
 SYN, QUERY = tcp(flags="SYN"), udp()
 OPENERS = 50_000  # for the cost of an honest one
@@ -151,17 +151,10 @@ def expectation_flood(size: int) -> str:
 
 
 def collisions(size: int) -> str:
-    """Open flows whose keys, as integers, would all have one hash in Python."""
-    keys = [(11 << 88) + number * MERSENNE for number in range(1, size + 1)]
-    assert len({hash(key) for key in keys}) == 1
-    chosen = [from_key(SYN, key.to_bytes(12, "big")) for key in keys]
-    usual = list(random_openers(size))
-    costs: dict[int, list[float]] = {0: [], 1: []}
-    for _ in range(5):
-        for which, packets in enumerate((usual, chosen)):
-            costs[which].append(spent(Tracker(), packets))
-    ratio = min(costs[1]) / min(costs[0])
-    return f"{size} flows of one integer hash: {ratio:.2f} of random ones"
+    """Open flows whose keys would all have one hash, were they integers or tuples."""
+    ratios = {name: compare(make, size, 5).best for name, make in KEYS.items()}
+    told = ", ".join(f"{ratio:.2f} {name}" for name, ratio in ratios.items())
+    return f"{size} flows that would collide, of random ones: {told}"
 
 
 def _idle(size: int) -> Tracker:

@@ -3,110 +3,136 @@
     pytest benchmarks --benchmark-only            every workload, as pytest-benchmark shows it
     python benchmarks/bench_process.py            ratios, taken side by side in one run
 
-The floor is one struct call and one look-up in a dict. Ratios hold on any machine; nanoseconds only
-on the one that measured them.
+Ratios hold on any machine; nanoseconds only on the one that measured them.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import gc
 import sys
-import time
+from functools import partial
 from pathlib import Path
-from struct import Struct
-from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
+from typing import Iterable, Iterator  # noqa: UP035 - Python 3.9
 
-import dpkt
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from statefulinspect import Config, CtState, Limits, Tracker
+from cases import CASES, LATER, PACE, dearest_sweep, filled, openers, sweep
+from measuring import Comparison, Round, beside, compare, floor, fraction, repeat
+from statefulinspect import Reason, Tracker
+from statefulinspect.judge import SWEEP_AT_MOST
 from workloads import WORKLOADS
 
-UNPACK = Struct("!BxHxxHxBxx12s").unpack_from
-PACE = 1e-5  # seconds between two packets
-UNBOUNDED = Config(limits=Limits(max_connections=None))
+ROUNDS = 5
+HEAD = """\
+| workload | ns each | best | of `dpkt.ip.IP(raw)` | best | times the floor | best |
+|---|---:|---:|---:|---:|---:|---:|"""
 
 
-def track(packets: Iterable[bytes]) -> Tracker:
-    """Send packets through a new tracker."""
-    tracker = Tracker(config=UNBOUNDED)
-    process, now = tracker.process, 0.0
-    for packet in packets:
-        process(packet, now)
-        now += PACE
-    return tracker
+@pytest.mark.parametrize("name", CASES)
+def test_case(benchmark, request, name):  # type: ignore[no-untyped-def]  # pytest-benchmark's fixture
+    """Time a case, and beside each round what it is compared with.
 
-
-def parse(packets: Iterable[bytes]) -> None:
-    """Let dpkt parse the same packets."""
-    ipv4, ipv6 = dpkt.ip.IP, dpkt.ip6.IP6
-    for packet in packets:
-        if packet[0] == 0x45:
-            ipv4(packet)
-        else:
-            ipv6(packet)
-
-
-def floor(packets: Iterable[bytes]) -> Callable[[list[bytes]], None]:
-    """Make what reads the header and looks something up, and no more."""
-    look_up = {UNPACK(packet)[4]: packet for packet in packets}.get
-
-    def least(packets: Iterable[bytes]) -> None:
-        for packet in packets:
-            _, _, _, _, ends = UNPACK(packet)
-            look_up(ends)
-
-    return least
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_process(benchmark, name):  # type: ignore[no-untyped-def]  # pytest-benchmark's fixture
-    """Time a whole workload."""
-    packets = WORKLOADS[name]()
-    benchmark.extra_info["packets"] = len(packets)
-    tracker = benchmark(track, packets)
-    tracker.check()
-
-
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_workloads_are_healthy(name):  # type: ignore[no-untyped-def]
-    """No packet of a workload is INVALID, or the figures would be those of refusals."""
-    tracker = Tracker(config=UNBOUNDED)
-    for number, packet in enumerate(WORKLOADS[name]()):
-        assert tracker.process(packet, number * PACE).ct_state is not CtState.INVALID
-
-
-def seconds(work: Callable[[list[bytes]], object], packets: list[bytes]) -> float:
-    """Time one round."""
-    began = time.perf_counter()
-    work(packets)
-    return time.perf_counter() - began
-
-
-def compare(packets: list[bytes], rounds: int) -> tuple[float, float, float]:
-    """Tell nanoseconds a packet, and the medians of the ratios to dpkt and to the floor."""
+    All packets of W1 to W6 must pass, or the figures would be those of refusals.
+    """
+    case, others, subjects = CASES[name], [], []
+    packets = case.write()
     least = floor(packets)
-    own, dpkts, floors = [], [], []
-    for _ in range(rounds):
-        took = seconds(track, packets)
-        own.append(took)
-        dpkts.append(took / seconds(parse, packets))
-        floors.append(took / seconds(least, packets))
-    middle = statistics.median
-    return middle(own) / len(packets) * 1e9, middle(dpkts), middle(floors)
+
+    def setup():  # type: ignore[no-untyped-def]
+        others.append(beside(packets, least))
+        subjects[:] = [case.prepare(packets)]
+        gc.collect()
+        return (subjects[0], packets), {}
+
+    benchmark.pedantic(case.run, setup=setup, rounds=request.config.option.benchmark_min_rounds)
+    subjects[0].check()
+    assert name not in WORKLOADS or passed(subjects[0]) == len(packets)
+    benchmark.extra_info["packets"] = len(packets)
+    if benchmark.stats:  # None where --benchmark-disable
+        rounds = [Round(own, *other) for own, other in zip(benchmark.stats.stats.data, others)]
+        benchmark.extra_info.update(told(Comparison(len(packets), rounds)))
+
+
+def told(comparison: Comparison) -> dict[str, float]:
+    """Tell a comparison in words and numbers, for JSON."""
+    return {
+        f"{name}_{kind}": value
+        for name in ("nanoseconds", "of_dpkt", "of_floor")
+        for kind, value in getattr(comparison, name)._asdict().items()
+    }
+
+
+def passed(tracker: Tracker) -> int:
+    """Count the packets that connections have let pass."""
+    return sum(each.original_side.packets + each.reply_side.packets for each in tracker)
+
+
+def test_rules_decide_all_of_w7():  # type: ignore[no-untyped-def]
+    """No packet is INVALID, or the figures would be those of refusals."""
+    case = CASES["W7 10,000 rules"]
+    packets = case.write()
+    tracker = case.prepare(packets)
+    for number, packet in enumerate(packets):
+        assert tracker.process(packet, number * PACE).reason is Reason.OK
+
+
+def test_all_of_w8_expires():  # type: ignore[no-untyped-def]
+    """All connections are there before, and gone after, by whichever way."""
+    packets = openers()[:1000]
+    assert len(filled(packets)) == len(packets) == filled(packets).expire(LATER)
+    tracker = filled(packets)
+    sweep(tracker, packets)
+    assert len(tracker._table) == 1, "only the packet that swept has a connection"
+
+
+def test_no_cycles_are_left():  # type: ignore[no-untyped-def]
+    """What expires is freed at once, so that the garbage collector may be off."""
+    case = CASES["W5 internet mix"]
+    packets = case.write()[:20_000]
+    tracker = case.prepare(packets)
+    gc.collect()
+    gc.disable()
+    case.run(tracker, packets)
+    tracker.expire(LATER)
+    found = gc.collect()
+    gc.enable()
+    assert found == 0 or sys.implementation.name == "pypy"  # which does not tell
+
+
+def lines(names: Iterable[str], rounds: int, at_most: int | None = None) -> Iterator[str]:
+    """Write the table of cases, each of at most so many packets."""
+    yield HEAD
+    for name in names:
+        case = CASES[name]
+        packets = case.write()[:at_most]
+        yield row(name, compare(case, packets, rounds))
+
+
+def row(name: str, comparison: Comparison) -> str:
+    """Write a row of the table."""
+    cost, of_dpkt, of_floor = comparison.nanoseconds, comparison.of_dpkt, comparison.of_floor
+    cells = [name, *(f"{each:,.0f}" for each in cost), *map(fraction, of_dpkt)]
+    return f"| {' | '.join(cells)} | {of_floor.median:.1f} | {of_floor.best:.1f} |"
+
+
+def sweep_lines(rounds: int, at_most: int | None = None) -> Iterator[str]:
+    """Tell what the dearest packet costs after time has jumped, in the least disturbed round."""
+    packets = openers()[:at_most]
+    dearest = min(repeat(partial(dearest_sweep, packets), rounds)) * 1e6
+    yield (
+        f"W8: with {len(packets):,} expired, a packet removes at most {SWEEP_AT_MOST}; "
+        f"the dearest call of a round took {dearest:,.0f} us."
+    )
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    print(f"{'workload':<16} {'ns/packet':>9} {'of dpkt.ip.IP(raw)':>19} {'of the floor':>13}")
-    for name, workload in WORKLOADS.items():
-        cost, of_dpkt, of_floor = compare(workload(), rounds)
-        print(f"{name:<16} {cost:>9.0f} {of_dpkt:>19.2f} {of_floor:>13.1f}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    for line in lines(CASES, parser.parse_args().rounds):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,32 @@
 """What rules cost: a new packet among 10 to 10,000 of them, an established one with and without.
 
-    pytest benchmarks/bench_rules.py --benchmark-only
-    python benchmarks/bench_rules.py              the table
-
-The rules are like ClassBench's firewalls: prefixes of all lengths, exact ports and ranges, TCP and
-UDP.
+pytest benchmarks/bench_rules.py --benchmark-only
+python benchmarks/bench_rules.py              the table
 """
 
 from __future__ import annotations
 
-import random
+import argparse
+import statistics
 import sys
-import time
-from ipaddress import ip_address, ip_network
+from functools import partial
 from pathlib import Path
+from typing import Iterable, Iterator  # noqa: UP035 - Python 3.9
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from statefulinspect import Action, Config, Limits, Rule, Ruleset, Tracker, decode
+from cases import PACE, UNBOUNDED
+from measuring import Case, compare, fraction, repeat, seconds
+from rulebase import draw_packets, draw_rules
+from statefulinspect import Action, Config, Rule, Ruleset, Tracker, decode
 from statefulinspect.judge import Judge
 from statefulinspect.rules.engine.path import decide
-from statefulinspect.rules.engine.walk import walk_of
-from workloads import SYN, WORKLOADS, Flow
+from statefulinspect.rules.engine.walk import Walk, walk_of
+from workloads import bulk
 
 SIZES = (10, 100, 1000, 10_000)
-LENGTHS = (8, 16, 20, 24, 24, 28, 32, 32)
-PORTS = (22, 53, 80, 123, 443, 8080)
+ROUNDS = 5
 NEW_BIT = 8
 PACKETS = 2000
 COUNTING = """
@@ -40,92 +40,60 @@ table inet filter {
 """
 
 
-def draw_rules(number: int) -> list[Rule]:
-    """Draw rules; seeded."""
-    dice = random.Random(number)
-    return [_draw_rule(dice) for _ in range(number)]
-
-
-def _draw_rule(dice: random.Random) -> Rule:
-    low = dice.randrange(1024, 60_000)
-    ports = dice.choice([dice.choice(PORTS), (low, low + dice.randrange(1, 5000)), low, (0, 65535)])
-    return Rule(
-        dice.choice([Action.ACCEPT, Action.DROP]),
-        protocol=dice.choice(["tcp", "udp"]),
-        source=_draw_prefix(dice),
-        destination=_draw_prefix(dice),
-        source_port=dice.choice([(0, 65535), (1024, 65535)]),
-        destination_port=ports,
-    )
-
-
-def _draw_prefix(dice: random.Random) -> str:
-    length = dice.choice(LENGTHS)
-    number = dice.getrandbits(32) >> (32 - length) << (32 - length)
-    return f"{ip_address(number)}/{length}"
-
-
-def draw_packets(rules: list[Rule]) -> list[bytes]:
-    """Draw first packets of connections, three in four from and to where some rule looks."""
-    dice = random.Random(7)
-    return [_draw_packet(dice, dice.choice(rules)) for _ in range(PACKETS)]
-
-
-def _draw_packet(dice: random.Random, rule: Rule) -> bytes:
-    flow = Flow(dice.getrandbits(24), server_port=dice.choice(PORTS))
-    if dice.random() < 0.75:
-        ends = [each.right for each in rule.statements if "addr" in str(each)]
-        flow.client, flow.server = (_within(dice, str(each)) for each in ends)
-    return flow.tcp(SYN, 1, 0, is_reply=False)
-
-
-def _within(dice: random.Random, prefix: str) -> bytes:
-    network = ip_network(prefix)
-    number = int(network.network_address) + dice.getrandbits(
-        network.max_prefixlen - network.prefixlen
-    )
-    return number.to_bytes(4, "big")
+HEAD = """\
+| rules | built | a new packet | best | of `dpkt.ip.IP(raw)` | times the floor |
+|---:|---:|---:|---:|---:|---:|"""
 
 
 def compiled(rules: list[Rule]) -> Judge:
-    """Compile rules, and let a packet be judged, for indexes are made when first asked."""
+    """Compile rules, and let packets be judged, for indexes are made when first asked for."""
     judge = Judge(Ruleset(rules, policy=Action.DROP), Config())
-    judge_all(judge, draw_packets(rules)[:50])
+    decide_all(judge, walks(draw_packets(rules, 50)))
     return judge
 
 
-def judge_all(judge: Judge, packets: list[bytes]) -> None:
+def walks(packets: list[bytes]) -> list[Walk]:
+    """Make of packets what rules look at: decoded, and NEW."""
+    made = [walk_of(decode(packet), 0.0) for packet in packets]
+    for walk in made:
+        walk.ct_bits = NEW_BIT
+    return made
+
+
+def decide_all(judge: Judge, walks: list[Walk]) -> None:
     """Ask the rules about packets, and nothing else."""
     path = judge.filter.paths["forward"].tracked[4]
-    for packet in packets:
-        walk = walk_of(decode(packet), 0.0)
-        walk.ct_bits = NEW_BIT
+    for walk in walks:
         decide(path, walk)
 
 
-def decode_all(_: Judge, packets: list[bytes]) -> None:
-    """Do what `judge_all` does beside asking the rules."""
-    for packet in packets:
-        walk_of(decode(packet), 0.0)
+def case_of(rules: list[Rule]) -> Case:
+    """Make the case of the matcher alone."""
+    judge = compiled(rules)
+    return Case(
+        partial(draw_packets, rules, PACKETS), walks, lambda made, _: decide_all(judge, made)
+    )
 
 
-def track(ruleset: Ruleset, packets: list[bytes]) -> Tracker:
+def track(ruleset: Ruleset, packets: list[bytes]) -> None:
     """Send packets through a new tracker."""
-    tracker = Tracker(ruleset, Config(limits=Limits(max_connections=None)))
-    process, now = tracker.process, 0.0
+    process, now = Tracker(ruleset, UNBOUNDED).process, 0.0
     for packet in packets:
         process(packet, now, iif="lan0")
-        now += 1e-5
-    return tracker
+        now += PACE
 
 
 @pytest.mark.parametrize("number", SIZES)
-def test_new_packets(benchmark, number):  # type: ignore[no-untyped-def]  # pytest-benchmark's fixture
+def test_new_packets(benchmark, request, number):  # type: ignore[no-untyped-def]  # pytest-benchmark's
     """Time the rules alone, for first packets."""
-    rules = draw_rules(number)
-    judge, packets = compiled(rules), draw_packets(rules)
+    case = case_of(draw_rules(number))
+    packets = case.write()
     benchmark.extra_info["packets"] = len(packets)
-    benchmark(judge_all, judge, packets)
+    benchmark.pedantic(
+        case.run,
+        setup=lambda: ((walks(packets), packets), {}),
+        rounds=request.config.option.benchmark_min_rounds,
+    )
 
 
 @pytest.mark.parametrize("number", SIZES)
@@ -139,33 +107,46 @@ def test_compiling(benchmark, number):  # type: ignore[no-untyped-def]
 )
 def test_established(benchmark, rules):  # type: ignore[no-untyped-def]
     """Time the download of `workloads` under rules."""
-    benchmark(track, rules, WORKLOADS["W1 bulk"]())
+    benchmark(track, rules, bulk())
 
 
-def best(work: object, *given: object, rounds: int = 5) -> float:
-    """Tell the shortest of a few rounds, in seconds."""
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work(*given)  # type: ignore[operator]
-        took.append(time.perf_counter() - began)
-    return min(took)
+def lines(sizes: Iterable[int], rounds: int) -> Iterator[str]:
+    """Write the table of the matcher alone, by the number of rules."""
+    yield HEAD
+    for size in sizes:
+        rules = draw_rules(size)
+        built = statistics.median(repeat(partial(seconds, compiled, rules), min(rounds, 3)))
+        case = case_of(rules)
+        told = compare(case, case.write(), rounds)
+        cost, of_floor = told.nanoseconds, told.of_floor
+        yield (
+            f"| {size:,} | {built * 1e3:,.0f} ms | {cost.median:,.0f} ns | {cost.best:,.0f} ns "
+            f"| {fraction(told.of_dpkt.median)} | {of_floor.median:.1f} |"
+        )
+
+
+def established_line(rounds: int) -> str:
+    """Tell what rules that look at interfaces and count cost an established packet."""
+    packets = bulk()
+    plain, counting = Ruleset.default(), Ruleset.parse(COUNTING)
+
+    def ratio() -> float:
+        return seconds(track, counting, packets) / seconds(track, plain, packets)
+
+    return (
+        "An established packet under rules with counters and interfaces costs "
+        f"{statistics.median(repeat(ratio, rounds)):.2f} times what it costs by default rules."
+    )
 
 
 def main() -> None:
     """Print the table."""
-    print(f"{'rules':>6} {'compiled':>10} {'a new packet':>13}")
-    for number in SIZES:
-        rules = draw_rules(number)
-        judge, packets = compiled(rules), draw_packets(rules)
-        whole, rest = best(judge_all, judge, packets), best(decode_all, judge, packets)
-        built = best(compiled, rules, rounds=3)
-        print(f"{number:>6} {built:>8.3f} s {(whole - rest) / len(packets) * 1e6:>10.2f} us")
-    packets = WORKLOADS["W1 bulk"]()
-    plain = best(track, Ruleset.default(), packets)
-    counting = best(track, Ruleset.parse(COUNTING), packets)
-    print(f"established: {plain / len(packets) * 1e9:.0f} ns by default rules, ", end="")
-    print(f"{counting / plain:.2f} times that with counters and interfaces")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    rounds = parser.parse_args().rounds
+    for line in lines(SIZES, rounds):
+        print(line, flush=True)
+    print("\n" + established_line(rounds))
 
 
 if __name__ == "__main__":
