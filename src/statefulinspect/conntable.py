@@ -120,8 +120,10 @@ class ConnTable:
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
         originals, replies = self._sides_of(connection)
-        del originals[connection.original_side.key]
-        replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
+        original, reply = connection.original_side, connection.reply_side
+        del originals[original.key]
+        if reply.key in replies:  # it is gone already if both keys are the same
+            del replies[reply.key]
         connection.is_entered = False
         self._count -= 1
         part(connection)

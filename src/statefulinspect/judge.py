@@ -10,7 +10,7 @@ if they accept it.
 from __future__ import annotations
 
 from math import isinf
-from typing import Final
+from typing import Final, Iterable  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -56,8 +56,7 @@ class Judge:
 
     def __init__(self, rules: Ruleset, config: Config) -> None:
         self.lookup = Lookup()
-        self.table = self.lookup.table
-        self._find = self.table.find
+        self.table, self._find = self.lookup.table, self.lookup.table.find
         self.wheel: Wheel[Connection] = Wheel()
         self.machines = make_machines(config)
         self.validation = Validation(config, self.machines)
@@ -211,10 +210,9 @@ class Judge:
             return
         if connection.older is not None:
             self.capacity.assure(connection)
-        machine = connection.machine
-        is_usual = machine is self.machines[connection.protocol] and not self._adapts
+        is_usual = connection.machine is self.machines[connection.protocol] and not self._adapts
         if is_usual:  # the hot path knows the lives of the configuration only
-            machine.arm(connection)
+            connection.machine.arm(connection)
 
     def _relate(self, walk: Walk) -> Verdict:
         """Answer an ICMP error by the packet that it quotes."""
@@ -228,7 +226,8 @@ class Judge:
         self.wheel.cancel(connection)
         if self.journal is not None:
             self.journal.gone(connection, cause, now)
-        self.assistant.leave(connection, now)
+        if connection.rare is not None or self.expectations:  # else nothing hangs on it
+            self.assistant.leave(connection, now)
         self.capacity.leave(connection)
         self.table.remove(connection)
 
@@ -242,5 +241,10 @@ class Judge:
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""
         refuse_endless(now)
-        for connection in self.wheel.due(now, SWEEP_AT_MOST):
-            self.remove(connection, Cause.EXPIRED, now)
+        self.remove_expired(self.wheel.due(now, SWEEP_AT_MOST), now)
+
+    def remove_expired(self, connections: Iterable[Connection], now: float) -> None:
+        """Remove what the wheel has given out, but for those that another's end has ended."""
+        for connection in connections:
+            if connection.is_entered:
+                self.remove(connection, Cause.EXPIRED, now)

@@ -5,6 +5,7 @@ All that a tracker offers beside judging packets.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
@@ -52,17 +53,21 @@ class Tracked:
             side, _ = lookup.quoted_side(decoded, self._now)
         return None if side is None else side.connection
 
-    def expire(self, now: float) -> int:
+    def expire(self, now: float, at_most: int | None = None) -> int:
         """Remove every connection whose deadline is not after `now`; tell how many.
 
-        Fragments that have waited too long are dropped too, and not counted.
+        If `at_most` is given, no more than so many, so that a call takes no longer than its batch;
+        what is left counts as gone all the same. Fragments that have waited too long are dropped
+        too, and not counted. ValueError for a time that never comes, and for a negative number.
         """
+        if at_most is not None and at_most < 0:
+            msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
+            raise ValueError(msg)
         if now > self._now:
             refuse_endless(now)
             self._now = now
-        passed = list(self._wheel.passed(self._now))
-        for connection in passed:
-            self._judge.remove(connection, Cause.EXPIRED, self._now)
+        passed = self._wheel.take(self._now, inf if at_most is None else at_most)
+        self._judge.remove_expired(passed, self._now)
         self._judge.expectations.expire(self._now, len(self._judge.expectations))
         for table in self._defragmenter.tables.values():
             table.expire_all(self._now)

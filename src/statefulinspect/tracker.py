@@ -14,8 +14,9 @@ a window, or says just what the last one said, is none of these, and nothing has
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from struct import error as struct_error
-from typing import Final
+from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
@@ -41,6 +42,7 @@ from statefulinspect.tracked import BEGINNING, Tracked
 from statefulinspect.zones import NO_ZONE, Zone
 
 NOT_PLAIN: Final = -1
+MISSING: Final[Any] = object()
 NOBODY: Final = Side(b"", 0)  # whom a key leads to that is in no table
 
 
@@ -176,6 +178,29 @@ class Tracker(Tracked):
         if decoded.fragment_at:
             return self._defragmenter.process(decoded, now)
         return self._classify(decoded, now)
+
+    def process_many(
+        self, packets: Iterable[PacketLike], now: float | Iterable[float], **context: Any
+    ) -> list[Verdict]:
+        """Judge packets one after the other, all at `now` or each at its own of as many times.
+
+        `context` is what `process` takes besides, for all of them. A packet for which `process`
+        would raise ends the batch there. ValueError, too, if there are not as many times as
+        packets; those that have both are judged first.
+
+        >>> [verdict.reason.name for verdict in Tracker().process_many([b"", b"E"], [0.0, 0.1])]
+        ['NOT_IP', 'IP_HEADER_MALFORMED']
+        """
+        process = self.process
+        if isinstance(now, (int, float)):
+            return [process(packet, now, **context) for packet in packets]
+        verdicts: list[Verdict] = []
+        for packet, at in zip_longest(packets, now, fillvalue=MISSING):
+            if packet is MISSING or at is MISSING:
+                msg = f"{len(verdicts)} packets were judged: expected a time for each packet"
+                raise ValueError(msg)
+            verdicts.append(process(packet, at, **context))
+        return verdicts
 
     def _turn(self, now: float) -> float:
         """Tell what time it is, given what the caller says; remove some of what has expired."""

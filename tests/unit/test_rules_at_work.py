@@ -607,3 +607,13 @@ def test_a_quota_that_is_none_is_refused(quota):
 def test_a_shift_beyond_the_field_is_refused():
     with pytest.raises(RuleError, match="less than 32"):
         tracker_of(forward("meta mark set meta mark << 40"))
+
+
+def test_numgen_counts_packets_that_the_rest_of_its_rule_refuses():
+    tracker = tracker_of(forward("numgen inc mod 2 == 0 udp dport 53 accept"))
+    assert fates(tracker, udp(40000, 54), DNS, DNS) == [DROP, DROP, ACCEPT]
+
+
+def test_setting_nftrace_does_nothing():
+    tracker = tracker_of(forward("meta nftrace set 1 udp dport 53 accept"))
+    assert fates(tracker, DNS, udp(40000, 54)) == [ACCEPT, DROP]

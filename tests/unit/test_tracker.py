@@ -320,3 +320,40 @@ def test_a_zone_is_checked_on_every_way(zone):
         tracker.process(tcp(flags="ACK", seq=1, ack=1), 0, zone=zone)
     with pytest.raises(ValueError, match="expected a whole number from 0 to 65535"):
         tracker.find(tcp(), zone=zone)
+
+
+def asked(number):
+    return udp(1000 + number, 53, b"a question")
+
+
+def test_a_batch_is_judged_as_packet_by_packet():
+    packets = [asked(0), udp(53, 1000, b"an answer", **BACK), asked(1), b""]
+    for now, times in ((1.0, [1.0] * 4), ([1, 2, 40, 41], [1, 2, 40, 41])):
+        many, one = Tracker(), Tracker()
+        verdicts = many.process_many(iter(packets), now, iif="lan")
+        told = [one.process(each, at, iif="lan") for each, at in zip(packets, times)]
+        assert [(v.ct_state, v.reason) for v in verdicts] == [(v.ct_state, v.reason) for v in told]
+        assert [c.to_conntrack(50) for c in many] == [c.to_conntrack(50) for c in one]
+
+
+@pytest.mark.parametrize("times", [[1.0], [1.0, 2.0, 3.0]])
+def test_a_batch_needs_a_time_for_each_packet(times):
+    tracker = Tracker()
+    with pytest.raises(ValueError, match=r"^[12] packets were judged: expected a time for each"):
+        tracker.process_many([asked(0), asked(1)], times)
+    assert len(tracker) == min(len(times), 2)
+
+
+@pytest.mark.parametrize(("at_most", "removed"), [(None, 5), (0, 0), (2, 2), (5, 5), (99, 5)])
+def test_expire_removes_no_more_than_asked_for_and_the_rest_is_gone_all_the_same(at_most, removed):
+    tracker = Tracker()
+    tracker.process_many(map(asked, range(5)), 0.0)
+    assert tracker.expire(100.0, at_most) == removed
+    assert len(tracker) == 0
+    tracker.check()
+    assert tracker.expire(100.0) == 5 - removed
+
+
+def test_expire_refuses_a_negative_number():
+    with pytest.raises(ValueError, match=r"^at_most=-1: expected a whole number from 0 on"):
+        Tracker().expire(1.0, -1)

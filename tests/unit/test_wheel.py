@@ -199,3 +199,25 @@ def test_a_second_that_filled_again_is_not_dropped():
         wheel.cancel(entry)
     wheel.check()
     assert wheel.due(6, 10) == [kept]
+
+
+def test_take_gives_what_has_passed_in_the_order_of_filing_and_leaves_the_rest():
+    early, late, moved, other = Entry(5.5), Entry(5.9), Entry(5.6), Entry(7.0)
+    wheel = wheel_of(other, early, late, moved)
+    moved.expires_at = 9.0
+    assert wheel.take(5.7) == [early]
+    assert wheel.take(7.0) == [late, other]
+    assert [each.filed_at for each in (early, late, other)] == [NOT_FILED] * 3
+    wheel.check()
+    assert wheel.take(9.0) == [moved]
+    assert wheel.count() == 0
+    wheel.check()
+
+
+@pytest.mark.parametrize("at_most", [0, 1, 2, 3, 5])
+def test_take_gives_no_more_than_asked_for(at_most):
+    entries = [Entry(1.0), Entry(1.0), Entry(2.0), Entry(2.0)]
+    wheel = wheel_of(*entries)
+    assert wheel.take(9.0, at_most) == entries[:at_most]
+    assert wheel.count() == max(0, 4 - at_most)
+    wheel.check()

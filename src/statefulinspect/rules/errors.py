@@ -22,12 +22,12 @@ def near(word: str, known: Iterable[str]) -> list[str]:
 
 
 def near_first(word: str, known: Iterable[str]) -> list[str]:
-    """List the known words, those first that a misspelt one may stand for.
+    """List the known words, those first that a misspelt one may stand for; a set's by alphabet.
 
     >>> near_first("dprot", ["sport", "dport"])
     ['dport', 'sport']
     """
-    words = list(known)
+    words = sorted(known) if isinstance(known, frozenset) else list(known)
     return list(dict.fromkeys([*near(word, words), *words]))
 
 

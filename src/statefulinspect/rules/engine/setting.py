@@ -94,6 +94,7 @@ SETTERS: Final[dict[str, Setter]] = {
     "meta mark": _packet_mark,
     "meta priority": _priority,
     "meta pkttype": _pkttype,
+    "meta nftrace": _nothing,
     "ct mark": _connection_mark,
     "ct label": _labels,
     "ct event": _events,
@@ -103,7 +104,7 @@ SETTERS: Final[dict[str, Setter]] = {
 }
 
 
-OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype"})
+OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype", "meta nftrace"})
 
 
 def _bits_setter(where: Place) -> Setter:
