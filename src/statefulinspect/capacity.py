@@ -48,15 +48,6 @@ class Capacity:
             return expires_at
         return now + (expires_at - now) * (end - len(self._table)) / (end - start)
 
-    @property
-    def has_room(self) -> bool:
-        """Tell whether one more connection may come, whoever opens it."""
-        return (
-            len(self._table) < self._most
-            and len(self._unassured) < self._most_unassured
-            and self._sources is None
-        )
-
     def make_room(self, connection: Connection, now: float) -> Reason:
         """Make room for a connection that is to be entered, or say why there is none."""
         reason = OK

@@ -14,6 +14,7 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 from statefulinspect.answers import Way
 from statefulinspect.config import Config
 from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.conntable import part
 from statefulinspect.decoding import GROUP, decode
 from statefulinspect.flowkey import ICMP, ICMPV6, IPV4_KEY_MAX, TCP, UDP
 from statefulinspect.judge import Judge
@@ -46,8 +47,8 @@ def is_ordinary(key: bytes) -> bool:
 class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
-    There are none where checksums are verified, events are told, lives are shortened, rules look
-    before tracking does, or the broadcast addresses of networks are guarded.
+    There are none where checksums are verified, events are told, lives are shortened, sources are
+    counted, rules look before tracking does, or the broadcast addresses of networks are guarded.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -59,6 +60,7 @@ class Shortcut:
             config.verify_checksums
             or config.events
             or config.limits.adaptive_start is not None
+            or config.limits.looks_at_sources
             or config.dos.networks
             or judge.filter.has_raw
         )
@@ -178,7 +180,6 @@ class Shortcut:
             or not is_ordinary(key)
             or key[-2:] in self._helped[protocol]
             or judge.expectations
-            or not judge.capacity.has_room
             or self._table.split_sides
         ):
             return None
@@ -189,6 +190,9 @@ class Shortcut:
             machine.begin_with_syn(side, *syn, now)
         else:
             machine.begin(side, now)
+        if judge.capacity.make_room(connection, now) is not OK:
+            part(connection)
+            return None
         verdict = verdict_of(ACCEPT, NEW, ORIGINAL, OK, connection, rule)
         side.verdict, side.path, side.packets, side.octets = verdict, path, 1, length
         self._table.enter_whole(connection, self._sides[protocol])
