@@ -178,17 +178,3 @@ def test_the_short_way_is_taken():
         ):
             tracker.process(packet, 1.0)
     assert not came
-
-
-def test_what_was_expected_goes_the_full_way():
-    tracker, back = Tracker(), {"source": "10.0.2.2", "destination": "10.0.1.2"}
-    tracker.process(tcp(2000, 80, "SYN", 1), 1.0)  # from now on openings are decided by words
-    for packet in (
-        tcp(2001, 21, "SYN", 1),
-        tcp(21, 2001, "SYN,ACK", 5, 2, **back),
-        tcp(2001, 21, "ACK", 2, 6),
-        tcp(2001, 21, "PSH,ACK", 2, 6, data=b"PORT 10,0,1,2,8,0\r\n"),
-    ):
-        tracker.process(packet, 1.0)
-    data = tracker.process(tcp(20, 2048, "SYN", 1, **back), 1.0)
-    assert data.ct_state.value == "related"
