@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from builders import icmp, icmp_error, spoiled, tcp, udp
 from fullway import FullWay, snapshot
-from statefulinspect import Config, DosPolicy, Limits, Ruleset, TcpPolicy, Timeouts, Tracker
+from statefulinspect import (
+    Config,
+    CtState,
+    DosPolicy,
+    Limits,
+    Ruleset,
+    TcpPolicy,
+    Timeouts,
+    Tracker,
+)
 
 ENDS = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")]
 ENDS6 = [("fd00::1", "fd00::2"), ("fd00::2", "fd00::1")]
@@ -178,3 +187,20 @@ def test_the_short_way_is_taken():
         ):
             tracker.process(packet, 1.0)
     assert not came
+
+
+def test_what_was_announced_goes_the_full_way():
+    """Or it would be NEW, as every other opening that the rules decide by words alone."""
+    tracker, back = Tracker(), {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    tracker.process(tcp(2000, 80, "SYN", 1), 1.0)  # from now on openings go the short way
+    for packet in (
+        tcp(2001, 21, "SYN", 1),
+        tcp(21, 2001, "SYN,ACK", 5, 2, **back),
+        tcp(2001, 21, "ACK", 2, 6),
+        tcp(21, 2001, "PSH,ACK", 6, 2, data=b"220 ready\r\n", **back),
+        tcp(2001, 21, "PSH,ACK", 2, 17, data=b"USER a\r\n"),
+        tcp(2001, 21, "PSH,ACK", 10, 17, data=b"PORT 10,0,1,2,8,0\r\n"),
+    ):
+        tracker.process(packet, 1.0)
+    data = tracker.process(tcp(20, 2048, "SYN", 1, **back), 1.0)
+    assert data.ct_state is CtState.RELATED
