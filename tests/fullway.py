@@ -12,10 +12,7 @@ class FullWay(Tracker):
     """A tracker that takes no abbreviation."""
 
     def process(self, packet, now, **context):
-        if now > self._now:
-            if now >= self._wheel.next_tick_at:
-                self._judge.sweep(now)
-            self._now = now
+        self._now = self._turn(now)
         decoded = decode(packet, **context)
         if decoded.fragment_at:
             return self._defragmenter.process(decoded, self._now)

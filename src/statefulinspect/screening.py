@@ -5,22 +5,22 @@ carries (RFC 1122 3.2.1.3, RFC 6890), smurf (CERT CA-1998-01), the ping of death
 and fragments that hide their transport header (RFC 1858, RFC 7112). Each has its switch in
 `DosPolicy`.
 
-The hot path needs none of this. It takes only whole TCP segments with ACK and without other
-flags that the tracker heeds, of connections that both ends agreed to; each of those began
-on the full way, where its addresses and ports were looked at in both directions.
+The faster ways do without: they take only packets whose addresses are `is_ordinary`, and whose
+flags, lengths and types no check refuses.
 """
 
 from __future__ import annotations
 
 from typing import Callable, Final, NamedTuple
 
-from statefulinspect.decoding import FRAGMENT_OFFSET
+from statefulinspect.decoding import FRAGMENT_OFFSET, GROUP
 from statefulinspect.dos import DosPolicy
 from statefulinspect.extensions import EXTENSIONS, walk_extensions
 from statefulinspect.flowkey import (
     DCCP,
     ICMP,
     ICMPV6,
+    IPV4_KEY_MAX,
     MAPPED_PREFIX,
     PORT_PROTOCOLS,
     SCTP,
@@ -41,6 +41,7 @@ FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 ALL_FLAGS: Final = FIN | SYN | RST | PSH | ACK | URG  # ECN's are free
 ECHO_REQUESTS: Final = {ICMP: 8, ICMPV6: 128}
 GROUPS: Final = {4: range(224, 240), 6: range(255, 256)}  # by their addresses' first octet
+IPV4_GROUPS: Final = GROUPS[4].start  # and beyond it, what is reserved
 NOWHERE: Final = bytes(4)
 EVERYBODY: Final = b"\xff" * 4
 LOOPBACK_IPV6: Final = bytes(15) + b"\1"
@@ -124,6 +125,14 @@ def _has_no_address_yet(packet: Packet) -> bool:
         return False
     is_to_dhcp = packet.protocol == UDP and packet.destination_port == DHCP_SERVER
     return packet.protocol == IGMP or (is_to_dhcp and packet.destination_octets == EVERYBODY)
+
+
+def is_ordinary(key: bytes) -> bool:
+    """Say whether no check looks closer at the addresses of a key, by whatever device they came."""
+    if len(key) <= IPV4_KEY_MAX:
+        return SOURCES[key[0]] is OK and key[4] < IPV4_GROUPS and key[:4] != key[4:8]
+    is_to_one = key[0] != GROUP and key[16] != GROUP
+    return is_to_one and key[:10] != MAPPED_PREFIX[:10] and key[:16] != key[16:32]
 
 
 def check_flags(packet: Packet, _: Broadcasts) -> Reason:

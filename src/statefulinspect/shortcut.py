@@ -9,20 +9,21 @@ holds the short way to what the full way does.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import Way
 from statefulinspect.config import Config
 from statefulinspect.connection import Side, Verdict, verdict_of
 from statefulinspect.conntable import part
-from statefulinspect.decoding import GROUP, decode
-from statefulinspect.flowkey import ICMP, ICMPV6, IPV4_KEY_MAX, TCP, UDP
+from statefulinspect.decoding import decode
+from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_segment import EVENTS, FIN_FLAG, HEEDED_FLAGS, SYN_FLAG, Segment
 from statefulinspect.machines.tcp_table import SYN
 from statefulinspect.rules.engine.walk import walk_of
-from statefulinspect.screening import GROUPS, SOURCES
+from statefulinspect.screening import is_ordinary
 from statefulinspect.seqnum import M32
 from statefulinspect.terms import ACCEPT, NEW, OK, ORIGINAL, Reason
 from statefulinspect.zones import NO_ZONE
@@ -31,17 +32,8 @@ from statefulinspect.zones import NO_ZONE
 Numbers = tuple[int, int, int, int]
 Road = Callable[[bytes, bytes, int, int, Numbers, Way, float], "Verdict | None"]
 
+KEY_SIZES: Final = {ICMP: 12, ICMPV6: 36}  # of the IP version that carries these messages
 ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
-NOWHERE: Final = bytes(10)  # how addresses begin that no IPv6 packet on a wire comes from
-IPV4_GROUPS: Final = GROUPS[4].start  # and beyond it, what is reserved
-
-
-def is_ordinary(key: bytes) -> bool:
-    """Say whether there is nothing about a key's addresses that a screen would look closer at."""
-    if len(key) <= IPV4_KEY_MAX:
-        return SOURCES[key[0]] is OK and key[4] < IPV4_GROUPS and key[:4] != key[4:8]
-    is_to_one = key[0] != GROUP and key[16] != GROUP
-    return is_to_one and key[:10] != NOWHERE and key[:16] != key[16:32]
 
 
 class Shortcut:
@@ -53,7 +45,8 @@ class Shortcut:
 
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._answers, self._table = judge, judge.answers, judge.table
-        roads = {TCP: self._tcp, UDP: self._udp, ICMP: self._icmp, ICMPV6: self._icmpv6}
+        messages = {each: partial(self._message, each) for each in KEY_SIZES}
+        roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
         self._sides = {each: judge.table.sides(0, each) for each in roads}
         self._helped = {each: judge.assistant.helped_ports(each) for each in roads}
         is_closed = (
@@ -103,31 +96,15 @@ class Shortcut:
             return self._open(UDP, key, length, path, now)
         return self._pair(side, packet, length, path, now)
 
-    def _icmp(
-        self, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
-        path: Way, now: float,
-    ) -> Verdict | None:  # fmt: skip
-        """Take an ICMP query or answer through."""
-        if len(key) > IPV4_KEY_MAX:
-            return None
-        return self._message(ICMP, packet, key, length, size, path, now)
-
-    def _icmpv6(
-        self, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
-        path: Way, now: float,
-    ) -> Verdict | None:  # fmt: skip
-        """Take an ICMPv6 query or answer through."""
-        if len(key) <= IPV4_KEY_MAX:
-            return None
-        return self._message(ICMPV6, packet, key, length, size, path, now)
-
     def _message(
-        self, protocol: int, packet: bytes, key: bytes, length: int, size: int,
+        self, protocol: int, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take an ICMP message through; behind the addresses its key has identifier, type, code."""
         kind = KINDS[protocol][key[-4]]
-        if (kind is not OPENING and kind is not ANSWER) or size < 8 or length > len(packet):
+        if (kind is not OPENING and kind is not ANSWER) or len(key) != KEY_SIZES[protocol]:
+            return None
+        if size < 8 or length > len(packet):
             return None
         start = length - size
         key = key[:-4] + packet[start + 4 : start + 6] + key[-4:-2]
@@ -152,7 +129,7 @@ class Shortcut:
         return (
             now < connection.expires_at
             and (connection.rare is None or connection.helper is None)
-            and (side.verdict is not None or is_ordinary(side.key))
+            and is_ordinary(side.key)
             and not self._table.split_sides
         )
 
@@ -195,7 +172,7 @@ class Shortcut:
             return None
         verdict = verdict_of(ACCEPT, NEW, ORIGINAL, OK, connection, rule)
         side.verdict, side.path, side.packets, side.octets = verdict, path, 1, length
-        self._table.enter_whole(connection, self._sides[protocol])
+        self._table.enter(connection)
         judge.capacity.enter(connection, now)
         judge.wheel.file(connection)
         return verdict

@@ -10,6 +10,7 @@ from fullway import FullWay, snapshot
 from statefulinspect import (
     Config,
     CtState,
+    Direction,
     DosPolicy,
     Limits,
     Ruleset,
@@ -204,3 +205,15 @@ def test_what_was_announced_goes_the_full_way():
         tracker.process(packet, 1.0)
     data = tracker.process(tcp(20, 2048, "SYN", 1, **back), 1.0)
     assert data.ct_state is CtState.RELATED
+
+
+def test_a_zone_of_one_direction_shuts_the_short_way():
+    """What comes back in zone 0 belongs to a connection that zone 0 alone does not show."""
+    tracker, back = Tracker(), {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    tracker.process(udp(2000, 53, bytes(20)), 1.0)  # from now on openings go the short way
+    asked = tracker.process(
+        udp(2001, 53, bytes(20)), 1.0, zone=5, zone_direction=Direction.ORIGINAL
+    )
+    answered = tracker.process(udp(53, 2001, bytes(20), **back), 1.0)
+    assert answered.connection is asked.connection
+    assert answered.ct_state is CtState.ESTABLISHED

@@ -303,3 +303,24 @@ def test_a_wrong_header_checksum_comes_first():
     wrong[8] ^= 1
     config = Config(verify_checksums=True)
     assert Tracker(config=config).process(wrong, 0).reason is Reason.IP_HEADER_CHECKSUM
+
+
+@pytest.mark.parametrize(("client", "server"), [("127.0.0.1", "127.0.0.2"), ("::1", "fd00::1")])
+def test_what_was_let_in_from_loopback_lets_in_nothing_from_a_wire(client, server):
+    """The faster ways do not look at addresses, nor at devices: they must not be taken here."""
+    tracker, back = Tracker(), {"source": server, "destination": client}
+    there = {"source": client, "destination": server}
+    for packet in (
+        tcp(flags="SYN", seq=0, **there),
+        tcp(80, 1000, "SYN,ACK", 0, 1, **back),
+        tcp(seq=1, ack=1, **there),
+        tcp(seq=1, ack=1, data=b"a", **there),
+        udp(**there, data=bytes(12)),
+    ):
+        assert tracker.process(packet, 0.0, iif="lo").reason is OK
+    for packet in (
+        tcp(seq=2, ack=1, data=b"forged", **there),
+        tcp(flags="RST,ACK", seq=2, ack=1, **there),
+        udp(**there, data=bytes(12)),
+    ):
+        assert tracker.process(packet, 0.0, iif="wan0").reason is Reason.SOURCE_LOOPBACK
