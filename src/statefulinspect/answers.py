@@ -38,16 +38,21 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
 
 
 Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
-Sort = tuple[int, int, bool, Way]
+Sort = tuple[int, int, tuple[int, bool], Way]
 UNKNOWN: Final = (None, None)
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
 
 def sort_of(side: Side, path: Way) -> Sort:
-    """Name the words of a side's next packet, beside its messages: IP version, ct state, ..."""
+    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
     connection = side.connection
-    what = len(side.key) << 2 | connection.seen_reply << 1 | side.is_reply
-    return connection.protocol, what, connection.master is None, path
+    stage = connection.seen_reply << 1 | side.is_reply
+    return connection.protocol, len(side.key), (stage, connection.master is None), path
+
+
+def sort_of_opening(protocol: int, key: bytes, path: Way) -> Sort:
+    """Name the words of a packet that opens a connection which nobody has announced."""
+    return protocol, len(key), (0, True), path
 
 
 class Answers:
@@ -104,7 +109,7 @@ class Answers:
         self, protocol: int, key: bytes, path: Way
     ) -> tuple[Action, Rule | None] | tuple[None, None]:
         """Tell what becomes of packets that open such connections, if that is foregone."""
-        return self._foregone.get((protocol, len(key) << 2, True, path), UNKNOWN)
+        return self._foregone.get(sort_of_opening(protocol, key, path), UNKNOWN)
 
     def ready(self, side: Side, path: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.

@@ -109,21 +109,11 @@ class ConnTable:
         connection.is_entered = True
         self._count += 1
 
-    def enter_whole(self, connection: Connection, sides: Sides) -> None:
-        """Enter both sides into the dict that they belong to, for their zone is a whole one."""
-        original, reply = connection.original_side, connection.reply_side
-        sides[original.key] = original
-        sides[reply.key] = reply
-        connection.is_entered = True
-        self._count += 1
-
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
         originals, replies = self._sides_of(connection)
-        original, reply = connection.original_side, connection.reply_side
-        del originals[original.key]
-        if reply.key in replies:  # it is gone already if both keys are the same
-            del replies[reply.key]
+        del originals[connection.original_side.key]
+        replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
         connection.is_entered = False
         self._count -= 1
         part(connection)

@@ -19,7 +19,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import part
+from statefulinspect.conntable import join, part
 from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
@@ -135,8 +135,7 @@ class Judge:
         original, reply = Side(key, 0), Side(against, 1)
         machine, is_accounted = self.machines[protocol], self._config.accounting
         connection = Connection(protocol, original, reply, machine, now, zones, is_accounted)
-        original.connection = reply.connection = connection
-        original.other, reply.other = reply, original
+        join(connection)
         return connection
 
     def _advance(self, side: Side, walk: Walk) -> Verdict:

@@ -92,14 +92,11 @@ class TcpMachine:
         self, side: Side, end: int, window: int, options: bytes, now: float
     ) -> Reason:
         """Begin with a SYN: written out, what `advance` comes to if nothing was seen before it."""
-        connection, other = side.connection, side.other
+        connection = side.connection
+        _set_out(connection)
         connection.state, connection.last_event = SYN_SENT, SYN
-        connection.last_is_reply = connection.last_seq = connection.last_ack = 0
-        connection.last_end = connection.last_window = connection.repeats = 0
         side.end = side.max_end = end
-        side.max_window = other.max_end = window or 1
-        side.highest_ack = side.scale = side.flags = 0
-        other.end = other.max_window = other.highest_ack = other.scale = other.flags = 0
+        side.max_window = side.other.max_end = window or 1
         tcp_window.read_syn_options(side, options)
         connection.expires_at = now + self._timers.opening
         return OK
