@@ -10,7 +10,7 @@ if they accept it.
 from __future__ import annotations
 
 from math import isinf
-from typing import Final, Iterable  # noqa: UP035 - Python 3.9
+from typing import Final
 
 import attrs
 
@@ -240,10 +240,5 @@ class Judge:
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""
         refuse_endless(now)
-        self.remove_expired(self.wheel.due(now, SWEEP_AT_MOST), now)
-
-    def remove_expired(self, connections: Iterable[Connection], now: float) -> None:
-        """Remove what the wheel has given out, but for those that another's end has ended."""
-        for connection in connections:
-            if connection.is_entered:
-                self.remove(connection, Cause.EXPIRED, now)
+        for connection in self.wheel.due(now, SWEEP_AT_MOST):
+            self.remove(connection, Cause.EXPIRED, now)

@@ -67,7 +67,8 @@ class Tracked:
             refuse_endless(now)
             self._now = now
         passed = self._wheel.take(self._now, inf if at_most is None else at_most)
-        self._judge.remove_expired(passed, self._now)
+        for connection in passed:
+            self._judge.remove(connection, Cause.EXPIRED, self._now)
         self._judge.expectations.expire(self._now, len(self._judge.expectations))
         for table in self._defragmenter.tables.values():
             table.expire_all(self._now)
