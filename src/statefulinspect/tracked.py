@@ -5,7 +5,6 @@ All that a tracker offers beside judging packets.
 
 from __future__ import annotations
 
-from math import inf
 from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
@@ -56,9 +55,10 @@ class Tracked:
     def expire(self, now: float, at_most: int | None = None) -> int:
         """Remove every connection whose deadline is not after `now`; tell how many.
 
-        If `at_most` is given, no more than so many, so that a call takes no longer than its batch;
-        what is left counts as gone all the same. Fragments that have waited too long are dropped
-        too, and not counted. ValueError for a time that never comes, and for a negative number.
+        If `at_most` is given, no more than so many are looked at, and only those whose second has
+        passed, so that a call takes no longer than its batch; what is left counts as gone all the
+        same. Fragments that have waited too long are dropped too, and not counted. ValueError for a
+        time that never comes, and for a negative number.
         """
         if at_most is not None and at_most < 0:
             msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
@@ -66,7 +66,8 @@ class Tracked:
         if now > self._now:
             refuse_endless(now)
             self._now = now
-        passed = self._wheel.take(self._now, inf if at_most is None else at_most)
+        wheel = self._wheel
+        passed = wheel.take(self._now) if at_most is None else wheel.due(self._now, at_most)
         for connection in passed:
             self._judge.remove(connection, Cause.EXPIRED, self._now)
         self._judge.expectations.expire(self._now, len(self._judge.expectations))

@@ -101,14 +101,12 @@ class Wheel(Generic[Entry]):
                 self._drop(second)
         return taken
 
-    def take(self, now: float, at_most: float = inf) -> list[Entry]:
-        """Take out entries past their deadline, in the order of filing: all of them, or so many."""
+    def take(self, now: float) -> list[Entry]:
+        """Take out every entry past its deadline, in the order of filing."""
         taken: list[Entry] = []
         for second in list(self._buckets.irange(maximum=now)):
             bucket = self._buckets[second]
             passed = [entry for entry in bucket if entry.expires_at <= now]
-            if len(taken) + len(passed) > at_most:
-                passed = passed[: int(at_most) - len(taken)]
             if len(passed) == len(bucket):
                 self._drop(second)
                 for entry in passed:
@@ -117,8 +115,6 @@ class Wheel(Generic[Entry]):
                 for entry in passed:
                     self.cancel(entry)
             taken += passed
-            if len(taken) >= at_most:
-                break
         return taken
 
     def earliest(self) -> float | None:

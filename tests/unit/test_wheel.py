@@ -212,12 +212,3 @@ def test_take_gives_what_has_passed_in_the_order_of_filing_and_leaves_the_rest()
     assert wheel.take(9.0) == [moved]
     assert wheel.count() == 0
     wheel.check()
-
-
-@pytest.mark.parametrize("at_most", [0, 1, 2, 3, 5])
-def test_take_gives_no_more_than_asked_for(at_most):
-    entries = [Entry(1.0), Entry(1.0), Entry(2.0), Entry(2.0)]
-    wheel = wheel_of(*entries)
-    assert wheel.take(9.0, at_most) == entries[:at_most]
-    assert wheel.count() == max(0, 4 - at_most)
-    wheel.check()
