@@ -163,7 +163,8 @@ class Connection(Link):
     instant on the caller's clock. The `last_*` fields are the TCP tracker's memory of the last
     segment that counted, with the meaning that Linux gives them: ignored segments and pure
     acknowledgements write them; connections of other protocols do without. `event_mask` has the
-    bits of `ct event`; `memory` is what a machine of another protocol remembers.
+    bits of `ct event`; `memory` is what a machine of another protocol remembers. `is_screened`
+    tells that some check looks at the addresses of its packets (`screening`).
     """
 
     protocol: int
@@ -194,9 +195,15 @@ class Connection(Link):
     master = Rare[Optional["Connection"]](None)
     helper = Rare[Optional[str]](None)
     helper_memory = Rare[object](None)
+    is_screened = Rare[bool](otherwise=False)
     memory = Rare[object](None)
     last_scale = Rare(0)
     last_flags = Rare(0)
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Say whether nobody but machine and rules looks at its packets; so if `rare` is None."""
+        return self.helper is None and not self.is_screened
 
     @property
     def original(self) -> FlowKey:

@@ -30,6 +30,7 @@ from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
+from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.validation import Validation
 from statefulinspect.wheel import Wheel
@@ -96,6 +97,8 @@ class Judge:
         """Judge a packet that belongs to no known connection, and let it open one."""
         packet, now = walk.packet, walk.now
         connection = self.connection_for(packet.protocol, key, packet.zone, now)
+        if not is_ordinary(key):
+            connection.is_screened = True
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)

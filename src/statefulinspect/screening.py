@@ -41,10 +41,10 @@ FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 ALL_FLAGS: Final = FIN | SYN | RST | PSH | ACK | URG  # ECN's are free
 ECHO_REQUESTS: Final = {ICMP: 8, ICMPV6: 128}
 GROUPS: Final = {4: range(224, 240), 6: range(255, 256)}  # by their addresses' first octet
-IPV4_GROUPS: Final = GROUPS[4].start  # and beyond it, what is reserved
 NOWHERE: Final = bytes(4)
 EVERYBODY: Final = b"\xff" * 4
 LOOPBACK_IPV6: Final = bytes(15) + b"\1"
+NOT_OF_HOSTS: Final = MAPPED_PREFIX[:10]  # and how ::1 begins
 DHCP_SERVER: Final = 67
 
 # What a first fragment must hold for its datagram to be judged: the fixed part of the header.
@@ -128,11 +128,15 @@ def _has_no_address_yet(packet: Packet) -> bool:
 
 
 def is_ordinary(key: bytes) -> bool:
-    """Say whether no check looks closer at the addresses of a key, by whatever device they came."""
+    """Say whether no check looks closer at the addresses of a key, whichever of them is the source.
+
+    By whatever device the packet came.
+    """
     if len(key) <= IPV4_KEY_MAX:
-        return SOURCES[key[0]] is OK and key[4] < IPV4_GROUPS and key[:4] != key[4:8]
+        return SOURCES[key[0]] is SOURCES[key[4]] is OK and key[:4] != key[4:8]
     is_to_one = key[0] != GROUP and key[16] != GROUP
-    return is_to_one and key[:10] != MAPPED_PREFIX[:10] and key[:16] != key[16:32]
+    is_of_hosts = NOT_OF_HOSTS not in (key[:10], key[16:26])
+    return is_to_one and is_of_hosts and key[:16] != key[16:32]
 
 
 def check_flags(packet: Packet, _: Broadcasts) -> Reason:

@@ -14,14 +14,22 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import Way
 from statefulinspect.config import Config
-from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.connection import Connection, Side, Verdict, verdict_of
 from statefulinspect.conntable import part
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
-from statefulinspect.machines.tcp_segment import EVENTS, FIN_FLAG, HEEDED_FLAGS, SYN_FLAG, Segment
-from statefulinspect.machines.tcp_table import SYN
+from statefulinspect.machines.tcp_in_order import answer, follow
+from statefulinspect.machines.tcp_segment import (
+    EVENTS,
+    FIN_FLAG,
+    HEEDED_FLAGS,
+    SYN_FLAG,
+    TIMESTAMPS_ONLY,
+    Segment,
+)
+from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.screening import is_ordinary
 from statefulinspect.seqnum import M32
@@ -48,6 +56,7 @@ class Shortcut:
         messages = {each: partial(self._message, each) for each in KEY_SIZES}
         roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
         self._sides = {each: judge.table.sides(0, each) for each in roads}
+        self._tcp_sides, self._split_sides = self._sides[TCP], judge.table.split_sides
         self._helped = {each: judge.assistant.helped_ports(each) for each in roads}
         is_closed = (
             config.verify_checksums
@@ -69,19 +78,31 @@ class Shortcut:
         event = EVENTS.get(flags)
         if event is None or not 20 <= header <= size or length > len(packet):
             return None
-        options = packet[length - size + 20 : length - size + header] if header > 20 else b""
-        octets = size - header + (flags & FIN_FLAG) + (1 if flags & SYN_FLAG else 0)
-        end = (seq + octets) & M32
-        side = self._sides[TCP].get(key)
+        at = length - size + 20
+        options = packet[at : at + header - 20] if header > 20 else b""
+        end = seq + size - header
+        side = self._tcp_sides.get(key)
         if side is None:
             if event is not SYN:
                 return None
-            return self._open(TCP, key, length, path, now, end, window, options)
-        if not self._may_go_on(side, now):
+            return self._open(TCP, key, length, path, now, end + 1 & M32, window, options)
+        connection = side.connection
+        machine: Any = connection.machine
+        if not self._may_go_on(connection, now):
             return None
-        machine: Any = side.connection.machine
-        segment = Segment(event, flags, seq, ack, end, window, options, ack)
-        reason = machine.advance(side, segment, now)
+        if event is ACK or event is FIN:
+            end += flags & FIN_FLAG
+            is_plain = header == 20 or (header == 32 and options.startswith(TIMESTAMPS_ONLY))
+            is_taken = is_plain and follow(side, event, seq, ack, end, window, machine.timers, now)
+        else:
+            end += flags & SYN_FLAG and 1
+            is_taken = event is SYN_ACK and answer(
+                side, ack, end & M32, window, options, now + machine.timers.answering
+            )
+        reason = OK
+        if not is_taken:
+            segment = Segment(event, flags, seq, ack, end & M32, window, options, ack)
+            reason = machine.advance(side, segment, now)
         return self._go_on(side, packet, length, reason, path, now)
 
     def _udp(
@@ -117,20 +138,19 @@ class Shortcut:
         self, side: Side, packet: bytes, length: int, path: Way, now: float
     ) -> Verdict | None:
         """Take a packet of a request or its answers through."""
-        if not self._may_go_on(side, now):
+        connection = side.connection
+        if not self._may_go_on(connection, now):
             return None
-        machine: Any = side.connection.machine
+        machine: Any = connection.machine
         reason = machine.advance(side, now)
         return self._go_on(side, packet, length, reason, path, now)
 
-    def _may_go_on(self, side: Side, now: float) -> bool:
-        """Say whether the packets of a known side are ordinary."""
-        connection = side.connection
+    def _may_go_on(self, connection: Connection, now: float) -> bool:
+        """Say whether the packets of a known connection are ordinary."""
         return (
             now < connection.expires_at
-            and (connection.rare is None or connection.helper is None)
-            and is_ordinary(side.key)
-            and not self._table.split_sides
+            and (connection.rare is None or connection.is_ordinary)
+            and not self._split_sides
         )
 
     def _go_on(
@@ -157,7 +177,7 @@ class Shortcut:
             or not is_ordinary(key)
             or key[-2:] in self._helped[protocol]
             or judge.expectations
-            or self._table.split_sides
+            or self._split_sides
         ):
             return None
         connection = judge.connection_for(protocol, key, NO_ZONE, now)

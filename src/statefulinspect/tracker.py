@@ -7,9 +7,10 @@ wire, makes no object and asks no rule. Then comes the short way (`shortcut`) of
 otherwise, and for the rest the full way (`judge`). All three give the same answers.
 
 Header prediction (Jacobson 1990): of an ACK without SYN, FIN, RST, URG and SACK, from a side that
-`next_in_order` has found settled, the four bounds come down to a few plain comparisons, and what is
-learned to a few stores; see there what keeps that right. A segment that would wrap numbers, closes
-a window, or says just what the last one said, is none of these, and nothing has been changed.
+`tcp_in_order.arm` has found settled, the four bounds come down to a few plain comparisons, and what
+is learned to a few stores; see there what keeps that right. A segment that would wrap numbers,
+closes a window, or says just what the last one said, is none of these, and nothing has been
+changed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from statefulinspect.flowkey import TCP
 from statefulinspect.judge import refuse_endless
 from statefulinspect.machines.tcp_in_order import ALL_BUT_UNACKNOWLEDGED
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
-from statefulinspect.machines.tcp_timers import established_lives
+from statefulinspect.machines.tcp_table import ESTABLISHED
+from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
 from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rehearsal import Rehearsal
@@ -66,7 +68,8 @@ class Tracker(Tracked):
         refuse_other(config, Config, ConfigError)
         super().__init__(rules, config)
         self._tcp_sides = self._table.sides(0, TCP)
-        self._life, self._life_of_data = established_lives(config)
+        timers = TcpTimers(config)
+        self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_path = self._judge.filter.asks_path
         self._roads = Shortcut(self._judge, config).roads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,11 +105,13 @@ class Pair:
     starts=st.tuples(*[st.sampled_from([0, M32, M32 - 3000, 1 << 31, 12345])] * 2),
     options=st.sampled_from(SYN_OPTIONS),
     linux=st.booleans(),
+    max_retrans=st.sampled_from([3, 3, 0]),
     is_ipv6=st.booleans(),
     picked_up=st.booleans(),
 )
-def test_both_ways_agree(steps, starts, options, linux, is_ipv6, picked_up):
+def test_both_ways_agree(steps, starts, options, linux, max_retrans, is_ipv6, picked_up):
     config = Config.linux(verify_checksums=False) if linux else Config()
+    config = attrs.evolve(config, tcp=attrs.evolve(config.tcp, max_retrans=max_retrans))
     pair = Pair(config, (CLIENT6, SERVER6) if is_ipv6 else (CLIENT, SERVER), starts)
     pair.open(options, picked_up=picked_up and linux)
     for step in steps:

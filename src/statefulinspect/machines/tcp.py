@@ -14,14 +14,13 @@ from statefulinspect.config import Config
 from statefulinspect.connection import (
     CLOSED_FIRST,
     LIBERAL,
-    NEVER,
     SACK_PERMITTED,
     Connection,
     Side,
 )
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
-from statefulinspect.machines.tcp_in_order import next_in_order
+from statefulinspect.machines.tcp_in_order import arm
 from statefulinspect.machines.tcp_memory import (
     CHALLENGED,
     answers_ignored_syn,
@@ -63,7 +62,7 @@ class TcpMachine:
     def __init__(self, config: Config) -> None:
         self._policy = config.tcp
         self._verify = config.verify_checksums
-        self._timers = TcpTimers(config)
+        self.timers = TcpTimers(config)
 
     def validate(self, packet: Packet) -> Reason:
         """Check header and checksum."""
@@ -98,7 +97,7 @@ class TcpMachine:
         side.end = side.max_end = end
         side.max_window = side.other.max_end = window or 1
         tcp_window.read_syn_options(side, options)
-        connection.expires_at = now + self._timers.opening
+        connection.expires_at = now + self.timers.opening
         return OK
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
@@ -108,20 +107,15 @@ class TcpMachine:
     def reset(self, connection: Connection, now: float) -> None:
         """Close the connection, as Linux does when a rule rejects one of its segments so."""
         connection.state = CLOSE
-        connection.expires_at = now + self._timers.by_state[CLOSE]
+        connection.expires_at = now + self.timers.by_state[CLOSE]
 
     def arm(self, connection: Connection) -> None:
         """Tell the hot path which segment comes next in order, on either side.
 
         None does where checksums are verified: that is left to the full way.
         """
-        if self._verify:
-            return
-        if connection.state is not ESTABLISHED or not connection.is_assured:
-            connection.original_side.next_seq = connection.reply_side.next_seq = NEVER
-            return
-        for side in (connection.original_side, connection.reply_side):
-            side.next_seq = next_in_order(side)
+        if not self._verify:
+            arm(connection)
 
     def advance(self, side: Side, segment: Segment, now: float) -> Reason:
         """Take the connection one segment further.
@@ -189,8 +183,8 @@ class TcpMachine:
         )
         if not other_ended:
             connection.last_event, connection.last_is_reply = segment.event, side.is_reply
-        elif connection.expires_at - now >= max(LONG_LIFE, self._timers.unacknowledged):
-            connection.expires_at = now + self._timers.unacknowledged
+        elif connection.expires_at - now >= max(LONG_LIFE, self.timers.unacknowledged):
+            connection.expires_at = now + self.timers.unacknowledged
         return reason
 
     def _accepted(
@@ -203,14 +197,14 @@ class TcpMachine:
         connection.state = becomes
         if becomes is FIN_WAIT and before_it is not FIN_WAIT:
             side.flags |= CLOSED_FIRST
-        lifetime = self._timers.lifetime(side, becomes, is_reset=segment.event is RST)
+        lifetime = self.timers.lifetime(side, becomes, is_reset=segment.event is RST)
         if not connection.seen_reply:
             if segment.event is RST:
                 return Reason.RESET_UNANSWERED
             if segment.event is SYN and before_it is SYN_SENT:
                 return Reason.SYN_CROSSED if side.is_reply else Reason.SYN_REPEATED
             if becomes is ESTABLISHED:
-                lifetime = min(lifetime, self._timers.unacknowledged)
+                lifetime = min(lifetime, self.timers.unacknowledged)
         elif becomes is ESTABLISHED and before_it in (SYN_RECV, ESTABLISHED):
             connection.is_assured = True
         connection.expires_at = now + lifetime

@@ -35,7 +35,11 @@ class TcpTimers:
         self.unacknowledged = config.timeouts.tcp_unacknowledged
         self._repeated = config.timeouts.tcp_max_retrans
         self._max_retrans = config.tcp.max_retrans
-        self.opening = min(self.by_state[SYN_SENT], self._repeated)  # of a SYN, no window is open
+        # No acknowledgement has opened a window yet, when a SYN and when its answer are seen.
+        self.opening = min(self.by_state[SYN_SENT], self._repeated)
+        self.answering = min(self.by_state[SYN_RECV], self._repeated)
+        self.unhindered = tuple(map(self._unhindered, self.by_state))
+        self.waiting = tuple(map(self._waiting, self.by_state))
 
     def lifetime(self, side: Side, state: TcpState, *, is_reset: bool = False) -> float:
         """Tell the seconds that a segment of `side` leaves in the state it led to.
@@ -54,6 +58,15 @@ class TcpTimers:
             return self._repeated
         return full
 
+    def _unhindered(self, full: float) -> float:
+        """Tell what `lifetime` comes to if nothing was repeated, and windows are open."""
+        return full if self._max_retrans else min(full, self._repeated)
+
+    def _waiting(self, full: float) -> float:
+        """Tell the same while data waits to be acknowledged."""
+        unhindered = self._unhindered(full)
+        return min(full, self.unacknowledged) if unhindered == full else unhindered
+
 
 def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
     """Lay the timeouts out by state."""
@@ -70,12 +83,3 @@ def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
         SYN_SENT2: SYN_SENT2_TIMEOUT,
     }
     return tuple(by_state[state] for state in TcpState)
-
-
-def established_lives(config: Config) -> tuple[float, float]:
-    """Tell how long an established connection lives on, and how long while data is unacknowledged.
-
-    Nothing else that cuts it short is for the hot path.
-    """
-    full, unacknowledged = config.timeouts.tcp_established, config.timeouts.tcp_unacknowledged
-    return full, min(full, unacknowledged)
