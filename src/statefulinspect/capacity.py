@@ -50,18 +50,17 @@ class Capacity:
 
     def make_room(self, connection: Connection, now: float) -> Reason:
         """Make room for a connection that is to be entered, or say why there is none."""
-        reason = OK
         if self._sources is not None:
             reason = self._sources.refusal(source_of(connection), now)
-        if reason is OK and len(self._table) >= self._most:
+            if reason is not OK:
+                return reason
+        if self._table.count >= self._most:
             self._sweep(now)
-            if len(self._table) >= self._most and not self._unassured:
-                reason = Reason.TABLE_FULL
-        if reason is not OK:
-            return reason
-        if len(self._unassured) >= self._most_unassured:
+            if self._table.count >= self._most and not self._unassured:
+                return Reason.TABLE_FULL
+        if self._unassured.count >= self._most_unassured:
             self._evict(Cause.HALF_OPEN, now)
-        if len(self._table) >= self._most:
+        if self._table.count >= self._most:
             self._evict(Cause.EARLY_DROP, now)
         return OK
 

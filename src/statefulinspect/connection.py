@@ -174,7 +174,6 @@ class Connection(Link):
     created_at: float
     zones: Zone = NO_ZONE
     is_accounted: bool = False
-    is_entered: bool = False
     is_assured: bool = False
     seen_reply: bool = False
     expires_at: float = inf

@@ -29,15 +29,16 @@ class ConnTable:
     `split_sides` are those whose zone holds for one direction only.
     """
 
-    __slots__ = ("_count", "_whole", "split_sides")
+    __slots__ = ("_plain", "_whole", "count", "split_sides")
 
     def __init__(self) -> None:
         self._whole: dict[tuple[int, int], Sides] = {}
+        self._plain: dict[int, Sides] = {}  # those of no zone once more, by protocol
         self.split_sides: dict[tuple[int, int, int], Sides] = {}
-        self._count = 0
+        self.count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Connection]:
         """Go over the connections: by table in order of creation, then in order of entry."""
@@ -51,12 +52,18 @@ class ConnTable:
 
     def sides(self, number: int, protocol: int) -> Sides:
         """Give the dict of one zone and protocol, made when first asked for."""
-        return self._whole.setdefault((number, protocol), {})
+        sides = self._whole.setdefault((number, protocol), {})
+        if not number:
+            self._plain[protocol] = sides
+        return sides
 
     def _sides_of(self, connection: Connection) -> tuple[Sides, Sides]:
         """Give the dicts in which the two sides of a connection stand."""
         zone, protocol = connection.zones, connection.protocol
-        if zone is NO_ZONE or zone.is_whole:
+        if zone is NO_ZONE:
+            sides = self._plain.get(protocol)
+            return (sides, sides) if sides is not None else (self.sides(0, protocol),) * 2
+        if zone.is_whole:
             sides = self.sides(zone.original, protocol)
             return sides, sides
         return (
@@ -106,22 +113,20 @@ class ConnTable:
         originals, replies = self._sides_of(connection)
         originals[connection.original_side.key] = connection.original_side
         replies[connection.reply_side.key] = connection.reply_side
-        connection.is_entered = True
-        self._count += 1
+        self.count += 1
 
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
         originals, replies = self._sides_of(connection)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
-        connection.is_entered = False
-        self._count -= 1
+        self.count -= 1
         part(connection)
 
     def check(self) -> None:
         """Assert every invariant of the structure."""
         connections = list(self)
-        assert len(connections) == self._count, "a connection is counted twice or not at all"
+        assert len(connections) == self.count, "a connection is counted twice or not at all"
         entries = 0
         for connection in connections:
             originals, replies = self._sides_of(connection)

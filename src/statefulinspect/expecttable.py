@@ -30,11 +30,11 @@ class ExpectationTable:
         self._at_most = at_most
         self._by_place: dict[tuple[int, bytes, int], list[Expectation]] = {}
         self._by_master: dict[Connection, list[Expectation]] = {}
-        self._count = 0
+        self.count = 0
         self.wheel: Wheel[Expectation] = Wheel()
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Expectation]:
         """Go over all, by master in the order of their first announcement."""
@@ -55,7 +55,7 @@ class ExpectationTable:
             elif expected.overlaps(other):
                 return Reason.EXPECTATION_CLASH
         self._make_room(expected)
-        if self._count >= self._at_most:
+        if self.count >= self._at_most:
             return Reason.EXPECTATIONS_FULL
         self._enter(expected, now)
         return OK
@@ -82,7 +82,7 @@ class ExpectationTable:
     def _enter(self, expected: Expectation, now: float) -> None:
         self._by_place.setdefault(expected.place, []).insert(0, expected)
         self._by_master.setdefault(expected.master, []).append(expected)
-        self._count += 1
+        self.count += 1
         self.renew(expected, now + expected.helper.policies[expected.kind].timeout)
 
     def renew(self, expected: Expectation, expires_at: float) -> None:
@@ -144,7 +144,7 @@ class ExpectationTable:
         self.wheel.cancel(expected)
         _leave(self._by_place, expected.place, expected)
         _leave(self._by_master, expected.master, expected)
-        self._count -= 1
+        self.count -= 1
 
     def remove_of(self, master: Connection, kinds: tuple[str, ...] | None = None) -> None:
         """Take out what a connection has announced: all, or some kinds."""
@@ -161,7 +161,7 @@ class ExpectationTable:
         """Assert every invariant of the structure."""
         self.wheel.check()
         placed = list(chain.from_iterable(self._by_place.values()))
-        assert len(placed) == len(list(self)) == self._count == self.wheel.count()
+        assert len(placed) == len(list(self)) == self.count == self.wheel.count()
         assert set(placed) == set(self), "an expectation is in one index only"
         for index in (self._by_place, self._by_master):
             assert all(index.values()), "a place or master of nothing is kept"

@@ -22,7 +22,6 @@ def check(judge: Judge, defragmenter: Defragmenter) -> None:
 
 
 def _check_connection(connection: Connection) -> None:
-    assert connection.is_entered, "in the table, and does not know it"
     assert connection.filed_at <= connection.expires_at, "filed after its deadline"
     assert connection.is_assured <= connection.seen_reply, "assured without a reply"
     for side in (connection.original_side, connection.reply_side):

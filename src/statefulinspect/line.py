@@ -26,14 +26,14 @@ Member = TypeVar("Member", bound=Link)
 class Line(Link, Generic[Member]):
     """Keep members in line; each may be in one line only."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("count",)
 
     def __init__(self) -> None:
         self.older = self.newer = self
-        self._count = 0
+        self.count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Member]:
         """Go from the oldest to the newest."""
@@ -53,7 +53,7 @@ class Line(Link, Generic[Member]):
         last = self.older
         member.older, member.newer = last, self
         last.newer = self.older = member
-        self._count += 1
+        self.count += 1
 
     def leave(self, member: Member) -> None:
         """Take a member out, wherever it stands; nothing happens if it is in no line."""
@@ -61,7 +61,7 @@ class Line(Link, Generic[Member]):
             return
         member.older.newer, member.newer.older = member.newer, member.older
         member.older = member.newer = None
-        self._count -= 1
+        self.count -= 1
 
     def check(self) -> None:
         """Assert every invariant of the structure."""
@@ -70,4 +70,4 @@ class Line(Link, Generic[Member]):
             assert member.older is before, "somebody in line has a wrong neighbour"
             before = member
         assert self.older is before, "the line ends with somebody else"
-        assert sum(1 for _ in self) == self._count, "somebody in line is counted wrongly"
+        assert sum(1 for _ in self) == self.count, "somebody in line is counted wrongly"

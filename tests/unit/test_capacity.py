@@ -121,7 +121,7 @@ def test_a_wrong_count_is_noticed():
     capacity._sources._counts.clear()
     with pytest.raises(AssertionError, match="a source is counted wrongly"):
         tracker.check()
-    capacity._unassured._count = 2
+    capacity._unassured.count = 2
     with pytest.raises(AssertionError, match="somebody in line is counted wrongly"):
         tracker.check()
 

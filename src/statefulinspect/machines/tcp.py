@@ -30,7 +30,12 @@ from statefulinspect.machines.tcp_memory import (
     simultaneous,
 )
 from statefulinspect.machines.tcp_reset import Reset, weigh_reset
-from statefulinspect.machines.tcp_segment import Segment, check_header, read_segment
+from statefulinspect.machines.tcp_segment import (
+    Segment,
+    check_header,
+    read_segment,
+    scale_and_flags,
+)
 from statefulinspect.machines.tcp_table import (
     ACK,
     CLOSE,
@@ -91,12 +96,15 @@ class TcpMachine:
         self, side: Side, end: int, window: int, options: bytes, now: float
     ) -> Reason:
         """Begin with a SYN: written out, what `advance` comes to if nothing was seen before it."""
-        connection = side.connection
-        _set_out(connection)
+        connection, other = side.connection, side.other
         connection.state, connection.last_event = SYN_SENT, SYN
+        connection.last_is_reply = connection.last_seq = connection.last_ack = 0
+        connection.last_end = connection.last_window = connection.repeats = 0
         side.end = side.max_end = end
-        side.max_window = side.other.max_end = window or 1
-        tcp_window.read_syn_options(side, options)
+        side.max_window = other.max_end = window or 1
+        side.scale, side.flags = scale_and_flags(options) if options else (0, 0)
+        side.highest_ack = other.highest_ack = 0
+        other.end = other.max_window = other.scale = other.flags = 0
         connection.expires_at = now + self.timers.opening
         return OK
 

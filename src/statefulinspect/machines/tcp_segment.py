@@ -105,13 +105,22 @@ def walk_options(options: bytes) -> Iterator[tuple[int, bytes]]:
 
 def scale_and_flags(options: bytes) -> tuple[int, int]:
     """Tell the window scale that a SYN offers, and the side flags that its options set."""
-    scale = flags = 0
-    for kind, body in walk_options(options):
-        if kind == SACK_OK and len(body) == 0:
+    scale = flags = at = 0
+    size = len(options)
+    while at < size:  # `walk_options`, written out: every connection comes here twice
+        kind = options[at]
+        if kind == NO_OPERATION:
+            at += 1
+            continue
+        length = options[at + 1] if at + 1 < size else 0
+        if kind == END_OF_OPTIONS or length < 2 or at + length > size:
+            break
+        if kind == SACK_OK and length == 2:
             flags |= SACK_PERMITTED
-        elif kind == WINDOW_SCALE and len(body) == 1:
-            scale = min(body[0], MAX_SCALE)
+        elif kind == WINDOW_SCALE and length == 3:
+            scale = min(options[at + 2], MAX_SCALE)
             flags |= SCALE_OFFERED
+        at += length
     return scale, flags
 
 
