@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Iterable, Mapping, Optional  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side, Verdict, verdict_of
-from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS
+from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.walk import Walk
@@ -25,6 +25,7 @@ from statefulinspect.terms import (
     UNTRACKED,
     Action,
     CtState,
+    Direction,
     Effect,
     Reason,
 )
@@ -38,21 +39,22 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
 
 
 Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
-Sort = tuple[int, int, tuple[int, bool], Way]
-UNKNOWN: Final = (None, None)
+Sort = tuple[int, int, "int | bytes", Way]
+Fate = tuple[Action, CtState, Optional[Direction], Optional[Rule]]
+ANNOUNCED: Final = 4  # a stage's bit: the connection has a master
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
 
 def sort_of(side: Side, path: Way) -> Sort:
-    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
+    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way.
+
+    In the place of that an opening may have its destination port.
+    """
     connection = side.connection
     stage = connection.seen_reply << 1 | side.is_reply
-    return connection.protocol, len(side.key), (stage, connection.master is None), path
-
-
-def sort_of_opening(protocol: int, key: bytes, path: Way) -> Sort:
-    """Name the words of a packet that opens a connection which nobody has announced."""
-    return protocol, len(key), (0, True), path
+    if connection.rare is not None and connection.master is not None:
+        stage |= ANNOUNCED
+    return connection.protocol, len(side.key), stage, path
 
 
 class Answers:
@@ -63,7 +65,7 @@ class Answers:
         self._asks_path = rules.asks_path
         self._asks_any_ports = rules.asks_any_ports
         self._asks_messages = rules.asks_messages
-        self._foregone: dict[Sort, tuple[Action, Rule | None]] = {}
+        self._foregone: dict[Sort, Fate] = {}
 
     def before_tracking(self, walk: Walk) -> Verdict | None:
         """Let the rules look that come before tracking; a verdict if they refuse the packet."""
@@ -93,23 +95,31 @@ class Answers:
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
             side.verdict, side.path, side.tally = verdict, path, walk.tally
-            if walk.by_words and verdict.action is not REJECT:
-                self._remember(side, path, verdict)
+            if (walk.by_words or walk.by_port) and verdict.action is not REJECT:
+                self._remember(side, walk, path, verdict)
         return verdict
 
-    def _remember(self, side: Side, path: Way, verdict: Verdict) -> None:
-        """Remember what becomes of packets whose words are these."""
-        if self._asks_messages and side.connection.protocol in ICMP_PROTOCOLS:
+    def _remember(self, side: Side, walk: Walk, path: Way, verdict: Verdict) -> None:
+        """Remember what becomes of packets whose words are these; or of openings to this port."""
+        protocol = side.connection.protocol
+        sort = sort_of(side, path)
+        if walk.by_words:
+            if self._asks_messages and protocol in ICMP_PROTOCOLS:
+                return
+        elif sort[2] == 0 and protocol in (TCP, UDP):
+            sort = protocol, len(side.key), side.key[-2:], path
+        else:
             return
         if len(self._foregone) >= SORTS_AT_MOST:
             self._foregone.clear()
-        self._foregone[sort_of(side, path)] = (verdict.action, verdict.rule)
+        self._foregone[sort] = verdict.action, verdict.ct_state, verdict.direction, verdict.rule
 
-    def of_openings(
-        self, protocol: int, key: bytes, path: Way
-    ) -> tuple[Action, Rule | None] | tuple[None, None]:
+    def of_openings(self, protocol: int, key: bytes, path: Way) -> Fate | None:
         """Tell what becomes of packets that open such connections, if that is foregone."""
-        return self._foregone.get(sort_of_opening(protocol, key, path), UNKNOWN)
+        size, foregone = len(key), self._foregone
+        return foregone.get((protocol, size, 0, path)) or foregone.get(
+            (protocol, size, key[-2:], path)
+        )
 
     def ready(self, side: Side, path: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.
@@ -120,10 +130,10 @@ class Answers:
         """
         verdict = side.verdict
         if verdict is None or side.path != path:
-            action, rule = self._foregone.get(sort_of(side, path), UNKNOWN)
-            if action is None:
+            fate = self._foregone.get(sort_of(side, path))
+            if fate is None:
                 return None
-            state, direction = side.ct_state, side.direction
+            action, state, direction, rule = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
             side.verdict, side.path, side.tally = verdict, path, None
         elif verdict.action is REJECT:

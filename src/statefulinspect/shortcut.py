@@ -33,7 +33,7 @@ from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.screening import is_ordinary
 from statefulinspect.seqnum import M32
-from statefulinspect.terms import ACCEPT, NEW, OK, ORIGINAL, Reason
+from statefulinspect.terms import ACCEPT, OK, Reason
 from statefulinspect.zones import NO_ZONE
 
 # Of a plain packet: its bytes, key, length, payload's size, the numbers behind the ports, way, now.
@@ -171,14 +171,13 @@ class Shortcut:
     ) -> Verdict | None:
         """Open a connection, if nobody has to look at the packet that does."""
         judge = self._judge
-        action, rule = self._answers.of_openings(protocol, key, path)
-        if (
-            action is not ACCEPT
-            or not is_ordinary(key)
-            or key[-2:] in self._helped[protocol]
-            or judge.expectations
-            or self._split_sides
-        ):
+        fate = self._answers.of_openings(protocol, key, path)
+        if fate is None or not is_ordinary(key) or judge.expectations.count or self._split_sides:
+            return None
+        action, state, direction, rule = fate
+        if action is not ACCEPT:
+            return verdict_of(action, state, direction, OK, None, rule)
+        if key[-2:] in self._helped[protocol]:
             return None
         connection = judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
@@ -190,7 +189,7 @@ class Shortcut:
         if judge.capacity.make_room(connection, now) is not OK:
             part(connection)
             return None
-        verdict = verdict_of(ACCEPT, NEW, ORIGINAL, OK, connection, rule)
+        verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
         side.verdict, side.path, side.packets, side.octets = verdict, path, 1, length
         self._table.enter(connection)
         judge.capacity.enter(connection, now)

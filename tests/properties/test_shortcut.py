@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import icmp, icmp_error, spoiled, tcp, udp
 from fullway import FullWay, snapshot
 from statefulinspect import (
+    Action,
     Config,
     CtState,
     Direction,
@@ -170,9 +172,8 @@ def test_both_ways_agree(steps, ruleset, config):
 
 def test_the_short_way_is_taken():
     """Ordinary packets never come to the full way, or this file would compare it with itself."""
-    tracker, came = Tracker(), []
-    full = tracker._classify
-    tracker._classify = lambda *given: came.append(given) or full(*given)
+    tracker = Tracker()
+    came = count_full(tracker)
     back = {"source": "10.0.2.2", "destination": "10.0.1.2"}
     for port in (2000, 2001):
         came.clear()  # the first of a sort has to go the full way
@@ -188,6 +189,47 @@ def test_the_short_way_is_taken():
         ):
             tracker.process(packet, 1.0)
     assert not came
+
+
+def count_full(tracker):
+    """List what comes to the full way from now on."""
+    came, full = [], tracker._classify
+    tracker._classify = lambda *given: came.append(given) or full(*given)
+    return came
+
+
+@pytest.mark.parametrize("port", [22, 23])
+@pytest.mark.parametrize("make", [tcp, udp])
+def test_rules_decide_once_about_openings_to_a_port(make, port):
+    rules = "ct state established accept\n tcp dport { 22, 80 } accept\n udp dport 22 accept"
+    tracker = Tracker(Ruleset.parse(TABLE.format(policy="drop", rules=rules)))
+    came, last = count_full(tracker), ["SYN"] if make is tcp else [bytes(20)]
+    first = tracker.process(make(2000, port, *last), 1.0)
+    second = tracker.process(make(2001, port, *last), 1.0)
+    assert len(came) == 1
+    assert first.action is second.action is (Action.DROP if port == 23 else Action.ACCEPT)
+    assert first.rule is second.rule
+    assert (second.connection is None) == (port == 23)
+    assert len(tracker) == (0 if port == 23 else 2)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "tcp dport 22 counter accept",
+        "tcp dport 22 ip saddr 10.0.1.2 accept",
+        "tcp sport 2000 tcp dport 22 accept",
+        "tcp dport 22 limit rate 1/second burst 1 packets accept",
+        "tcp dport 22 tcp flags syn accept",
+        "tcp dport 22 ip ttl 64 accept",
+    ],
+)
+def test_rules_that_look_at_more_are_asked_each_time(rule):
+    tracker = Tracker(Ruleset.parse(TABLE.format(policy="drop", rules=rule)))
+    came = count_full(tracker)
+    for port in (2000, 2001, 2002):
+        tracker.process(tcp(port, 22, "SYN"), 1.0)
+    assert len(came) == 3
 
 
 def test_what_was_announced_goes_the_full_way():

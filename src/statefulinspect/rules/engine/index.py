@@ -29,26 +29,28 @@ class Plan:
     """Find the rules of some words that a packet's numbers meet.
 
     `decided` is the entry that takes all packets, if it is the only one; `is_empty` that there is
-    none at all.
+    none at all; `is_by_port` that no number but the destination port tells its rules apart.
     """
 
-    __slots__ = ("_all", "_fields", "decided", "entries", "is_empty")
+    __slots__ = ("_all", "_fields", "decided", "entries", "is_by_port", "is_empty")
 
     def __init__(self, entries: Sequence[Any], like: Plan | None = None, found: int = 0) -> None:
         """Take the rules; or of another plan's rules, which are not cut anew, those found."""
         self.entries = entries
         self._all = (1 << len(entries)) - 1 if like is None else found
-        self._fields: Cuts = self._cut() if like is None else like._fields
+        asked = {field for entry in entries for field in entry.numbers}
+        self._fields: Cuts = self._cut(asked) if like is None else like._fields
+        self.is_by_port = asked <= {"dport"}
         self.is_empty = not self._all
         first = entries[0] if self._all & 1 else None
         takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
         self.decided = first if takes_all else None
 
-    def _cut(self) -> Cuts:
+    def _cut(self, asked: set[str]) -> Cuts:
         return [
             (read, self._pieces(field, octets).at)
             for field, (read, octets) in NUMBERS.items()
-            if any(field in entry.numbers for entry in self.entries)
+            if field in asked
         ]
 
     def _pieces(self, field: str, octets: int) -> Pieces:

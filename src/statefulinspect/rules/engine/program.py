@@ -102,6 +102,7 @@ class Entry:
 
     def run(self, walk: Walk) -> Decision | None:
         """Take the steps that are left; tell how the rule ends, None if it just ends."""
+        walk.by_port = False
         if self.varies:
             walk.varies = True
         for step in self.steps:
@@ -157,6 +158,8 @@ class ChainProgram:
             walk.rule = plan.decided.rule
             return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
         walk.by_words = False
+        if not plan.is_by_port:
+            walk.by_port = False
         found, entries = plan.matching(walk), plan.entries
         while found:
             lowest = found & -found

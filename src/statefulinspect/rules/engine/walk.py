@@ -69,7 +69,8 @@ class Walk:
     seen the packet, `is_fresh` that its connection is not in the table yet, `is_counted` that it
     counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
-    `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far;
+    `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far,
+    and `by_port` at nothing but words and the destination port, and that none has done anything;
     `pkttype` is what rules have set it to; `counted_by` what has counted the packet's connection.
     """
 
@@ -95,6 +96,7 @@ class Walk:
     is_sent_on: bool = False
     varies: bool = False
     by_words: bool = True
+    by_port: bool = True
     rule: Rule | None = None
     tally: list[Tally] | None = None
     refused: Reason | None = None
