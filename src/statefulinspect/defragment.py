@@ -37,7 +37,7 @@ from statefulinspect.extensions import (
 from statefulinspect.flowkey import ICMPV6, TCP, UDP
 from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key
 from statefulinspect.fragments import FragmentTable
-from statefulinspect.judge import SWEEP_AT_MOST, Judge, refuse_endless
+from statefulinspect.judge import SWEEP_AT_MOST, Judge
 from statefulinspect.packet import Packet
 from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Reason
 
@@ -136,7 +136,6 @@ class Defragmenter:
 
     def process(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet with a fragment header, or hold it; an atomic one is a fragment too."""
-        refuse_endless(now)
         is_atomic = packet.reason is not Reason.FRAGMENT
         if self._mode == "track" or (self._mode == "drop" and is_atomic):
             return self._classify(packet, now)

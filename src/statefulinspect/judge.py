@@ -9,7 +9,6 @@ if they accept it.
 
 from __future__ import annotations
 
-from math import isinf
 from typing import Final
 
 import attrs
@@ -40,13 +39,6 @@ RST: Final = 4  # of the TCP flags
 SWEEP_AT_MOST: Final = 64  # entries that one packet's sweep looks at: bounded work
 
 
-def refuse_endless(now: float) -> None:
-    """Raise ValueError for a time that never comes, or is no number."""
-    if isinf(now):  # a NaN as the very first `now` ends here too: as minus infinity
-        msg = f"now={now}: expected a finite number of seconds"
-        raise ValueError(msg)
-
-
 def resets(rule: Rule | None, packet: Packet) -> bool:
     """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
     return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
@@ -72,7 +64,6 @@ class Judge:
 
     def classify(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
-        refuse_endless(now)
         reason = self.validation.check(packet)
         walk = walk_of(packet, now, self._find)
         if self.filter.has_raw and reason.effect is not Effect.DISCARD:
@@ -242,6 +233,5 @@ class Judge:
 
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""
-        refuse_endless(now)
         for connection in self.wheel.due(now, SWEEP_AT_MOST):
             self.remove(connection, Cause.EXPIRED, now)

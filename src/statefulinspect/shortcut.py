@@ -36,7 +36,8 @@ from statefulinspect.seqnum import M32
 from statefulinspect.terms import ACCEPT, OK, Reason
 from statefulinspect.zones import NO_ZONE
 
-# Of a plain packet: its bytes, key, length, payload's size, the numbers behind the ports, way, now.
+# Of a plain packet: its bytes, key, length, where 20 octets of transport header end, the numbers
+# behind the ports, way, now.
 Numbers = tuple[int, int, int, int]
 Road = Callable[[bytes, bytes, int, int, Numbers, Way, float], "Verdict | None"]
 
@@ -69,18 +70,18 @@ class Shortcut:
         self.roads: Mapping[int, Road] = {} if is_closed else roads
 
     def _tcp(
-        self, packet: bytes, key: bytes, length: int, size: int, numbers: Numbers,
+        self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take a TCP segment through."""
         seq, ack, bits, window = numbers
-        flags, header = bits & HEEDED_FLAGS, bits >> 12 << 2
+        flags = bits & HEEDED_FLAGS
         event = EVENTS.get(flags)
-        if event is None or not 20 <= header <= size or length > len(packet):
+        data = at - 20 + (bits >> 12 << 2)
+        if event is None or not at <= data <= length <= len(packet):
             return None
-        at = length - size + 20
-        options = packet[at : at + header - 20] if header > 20 else b""
-        end = seq + size - header
+        options = packet[at:data]
+        end = seq + length - data
         side = self._tcp_sides.get(key)
         if side is None:
             if event is not SYN:
@@ -92,7 +93,7 @@ class Shortcut:
             return None
         if event is ACK or event is FIN:
             end += flags & FIN_FLAG
-            is_plain = header == 20 or (header == 32 and options.startswith(TIMESTAMPS_ONLY))
+            is_plain = data == at or (data == at + 12 and options.startswith(TIMESTAMPS_ONLY))
             is_taken = is_plain and follow(side, event, seq, ack, end, window, machine.timers, now)
         else:
             end += flags & SYN_FLAG and 1
@@ -106,11 +107,11 @@ class Shortcut:
         return self._go_on(side, packet, length, reason, path, now)
 
     def _udp(
-        self, packet: bytes, key: bytes, length: int, size: int, numbers: Numbers,
+        self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take a UDP datagram through."""
-        if not 8 <= numbers[0] >> 16 <= size or length > len(packet):
+        if not 8 <= numbers[0] >> 16 <= length - at + 20 or length > len(packet):
             return None
         side = self._sides[UDP].get(key)
         if side is None:
@@ -118,17 +119,16 @@ class Shortcut:
         return self._pair(side, packet, length, path, now)
 
     def _message(
-        self, protocol: int, packet: bytes, key: bytes, length: int, size: int, _: Numbers,
+        self, protocol: int, packet: bytes, key: bytes, length: int, at: int, _: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take an ICMP message through; behind the addresses its key has identifier, type, code."""
         kind = KINDS[protocol][key[-4]]
         if (kind is not OPENING and kind is not ANSWER) or len(key) != KEY_SIZES[protocol]:
             return None
-        if size < 8 or length > len(packet):
+        if not at - 12 <= length <= len(packet):
             return None
-        start = length - size
-        key = key[:-4] + packet[start + 4 : start + 6] + key[-4:-2]
+        key = key[:-4] + packet[at - 16 : at - 14] + key[-4:-2]
         side = self._sides[protocol].get(key)
         if side is not None:
             return self._pair(side, packet, length, path, now)

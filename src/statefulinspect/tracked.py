@@ -5,6 +5,8 @@ All that a tracker offers beside judging packets.
 
 from __future__ import annotations
 
+from math import isfinite
+from sys import float_info
 from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
@@ -14,13 +16,13 @@ from statefulinspect.defragment import Defragmenter
 from statefulinspect.events import Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.integrity import check
-from statefulinspect.judge import Judge, refuse_endless
+from statefulinspect.judge import Judge
 from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import Direction, Reason
 from statefulinspect.zones import Zone
 
-BEGINNING: Final = float("-inf")  # before every packet
+BEGINNING: Final = -float_info.max  # before every packet
 
 
 class Tracked:
@@ -32,6 +34,19 @@ class Tracked:
         self._table, self._wheel = self._judge.table, self._judge.wheel
         self._defragmenter = Defragmenter(config, self._judge)
         self._now = BEGINNING
+
+    def _later(self, now: float) -> float:
+        """Tell what time it is: an earlier `now` than the last, or a NaN, counts as the last.
+
+        ValueError for a time that never comes, and for what is no time if there was none before.
+        """
+        is_first = self._now == BEGINNING
+        if not (is_first or now > self._now):
+            return self._now
+        if not isfinite(now):
+            msg = f"now={now}: expected a finite number of seconds"
+            raise ValueError(msg)
+        return now
 
     def find(
         self, packet: PacketLike, *, zone: int = 0, zone_direction: Direction | None = None
@@ -63,9 +78,7 @@ class Tracked:
         if at_most is not None and at_most < 0:
             msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
             raise ValueError(msg)
-        if now > self._now:
-            refuse_endless(now)
-            self._now = now
+        self._now = self._later(now)
         wheel = self._wheel
         passed = wheel.take(self._now) if at_most is None else wheel.due(self._now, at_most)
         for connection in passed:

@@ -25,7 +25,6 @@ from statefulinspect.config import Config
 from statefulinspect.connection import UNACKNOWLEDGED, Side, Verdict
 from statefulinspect.decoding import PLAIN_IPV4, PLAIN_IPV6, WHOLE_OF, decode
 from statefulinspect.flowkey import TCP
-from statefulinspect.judge import refuse_endless
 from statefulinspect.machines.tcp_in_order import ALL_BUT_UNACKNOWLEDGED
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED
@@ -40,10 +39,11 @@ from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.seqnum import M32
 from statefulinspect.shortcut import Shortcut
 from statefulinspect.terms import Direction
-from statefulinspect.tracked import BEGINNING, Tracked
+from statefulinspect.tracked import Tracked
 from statefulinspect.zones import NO_ZONE, Zone
 
 NOT_PLAIN: Final = -1
+OPTIONS: Final = 6 << 12  # from here on, the TCP header is longer than its fixed part
 MISSING: Final[Any] = object()
 NOBODY: Final = Side(b"", 0)  # whom a key leads to that is in no table
 
@@ -103,9 +103,12 @@ class Tracker(Tracked):
             first, length, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
                 kind &= WHOLE_OF
-                size = length - 20
+                octets = length - 20 - PLAIN_HEADER[bits]
+                at = 40
             else:
                 size, kind, key, seq, ack, bits, window = PLAIN_IPV6(packet)
+                octets = size - PLAIN_HEADER[bits]
+                at = 60
                 length = size + 40
                 kind |= (first & 0xF0 ^ 0x60) << 8
         except struct_error:  # too short for TCP
@@ -113,17 +116,14 @@ class Tracker(Tracked):
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
             if seq == side.next_seq and length <= len(packet):
-                header = PLAIN_HEADER[bits]
-                octets = size - header
                 connection, receiver = side.connection, side.other
                 scaled = window << side.scale
                 reach = ack + scaled
                 behind = receiver.end - ack
                 end = seq + octets
-                start = length - size
                 if (
                     octets >= 0
-                    and (header == 20 or packet[start + 20 : start + 24] == TIMESTAMPS_ONLY)
+                    and (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
                     and now < connection.expires_at
                     and behind >= 0
                     and end <= side.max_end
@@ -170,9 +170,9 @@ class Tracker(Tracked):
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         road = self._roads.get(kind)
-        if road is not None and zone == 0 and hook in PATHS and now != BEGINNING:
+        if road is not None and zone == 0 and hook in PATHS:
             path = (hook, iif, oif, mark) if self._asks_path else None
-            verdict = road(packet, key, length, size, (seq, ack, bits, window), path, now)
+            verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
             if verdict is not None:
                 return verdict
         given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
@@ -207,8 +207,7 @@ class Tracker(Tracked):
 
     def _turn(self, now: float) -> float:
         """Tell what time it is, given what the caller says; remove some of what has expired."""
-        if not now > self._now:  # a NaN too counts as the last
-            now = self._now
+        now = self._later(now)
         if now >= self._wheel.next_tick_at:
             self._judge.sweep(now)
             self._defragmenter.sweep(now)
@@ -234,9 +233,7 @@ class Tracker(Tracked):
         given = Zone.of(zone, zone_direction)
         decoded = decode(to_bytes(packet), iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
-        now = now if now > self._now else self._now  # a NaN too counts as the last
-        refuse_endless(now)
-        return Rehearsal(self._judge).trace(decoded, now)
+        return Rehearsal(self._judge).trace(decoded, self._later(now))
 
     @property
     def ruleset(self) -> Ruleset:
