@@ -82,7 +82,8 @@ class Capacity:
 
     def leave(self, connection: Connection) -> None:
         """Count a connection no longer, before it is removed."""
-        self._unassured.leave(connection)
+        if connection.older is not None:
+            self._unassured.leave(connection)
         if self._sources is not None:
             self._sources.leave(source_of(connection))
 

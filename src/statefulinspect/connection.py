@@ -76,7 +76,7 @@ class Machine(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class _Draft:
     """Hold what a verdict tells, until it is frozen."""
 
@@ -89,7 +89,7 @@ class _Draft:
     held: tuple[bytes, ...] = ()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, weakref_slot=False)
 class Verdict(_Draft):
     """Answer for one packet; frozen, and handed out again while nothing changes.
 

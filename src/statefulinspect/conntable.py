@@ -151,7 +151,7 @@ def join(connection: Connection) -> None:
 
 def part(connection: Connection) -> None:
     """Cut the links that `join` made: what is left holds no reference cycle."""
-    for side in (connection.original_side, connection.reply_side):
-        side.verdict = None
-        side.next_seq = NEVER
-        del side.connection, side.other
+    original, reply = connection.original_side, connection.reply_side
+    original.verdict = reply.verdict = None
+    original.next_seq = reply.next_seq = NEVER
+    del original.connection, original.other, reply.connection, reply.other

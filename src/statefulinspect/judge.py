@@ -32,7 +32,7 @@ from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.validation import Validation
-from statefulinspect.wheel import Wheel
+from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
 
 RST: Final = 4  # of the TCP flags
@@ -216,10 +216,11 @@ class Judge:
 
     def remove(self, connection: Connection, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
-        self.wheel.cancel(connection)
+        if connection.filed_at != NOT_FILED:
+            self.wheel.cancel(connection)
         if self.journal is not None:
             self.journal.gone(connection, cause, now)
-        if connection.rare is not None or self.expectations:  # else nothing hangs on it
+        if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
             self.assistant.leave(connection, now)
         self.capacity.leave(connection)
         self.table.remove(connection)

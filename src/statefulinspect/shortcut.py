@@ -190,7 +190,9 @@ class Shortcut:
             part(connection)
             return None
         verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        side.verdict, side.path, side.packets, side.octets = verdict, path, 1, length
+        side.packets, side.octets = 1, length
+        if not syn:  # a SYN is seldom repeated: a flood of them takes less room so
+            side.verdict, side.path = verdict, path
         self._table.enter(connection)
         judge.capacity.enter(connection, now)
         judge.wheel.file(connection)
