@@ -13,6 +13,7 @@ LEVELS = [
     {"checks", "crc32c", "extensions", "flowkey", "ipv4_options", "line", "rare", "seqnum"}
     | {"terms", "wheel"}
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
+    | {"machines.tcp_flags"}
     | {"rules.errors"}
     | {"rules.engine.intervals"}
     | {"rules.syntax.stateful"}
@@ -64,7 +65,8 @@ LEVELS = [
     {"capacity", "expectation", "fragments"}
     | {"helpers.amanda", "helpers.ftp", "helpers.irc", "helpers.netbios_ns", "helpers.pptp"}
     | {"helpers.sane", "helpers.sip_reading", "helpers.tftp"}
-    | {"machines.icmp", "machines.tcp_memory", "machines.tcp_reset", "machines.tcp_window"}
+    | {"machines.icmp", "machines.tcp_memory", "machines.tcp_reset"}
+    | {"machines.tcp_timers", "machines.tcp_window"}
     | {"machines.udp"}
     | {"rules.building.additions", "rules.building.jsonform"}
     | {"rules.building.removals", "rules.building.statements"}
@@ -78,7 +80,6 @@ LEVELS = [
     | {"rules.engine.memory", "rules.engine.readers"}
     | {"rules.lint.chains", "rules.lint.flow", "rules.lint.impossible", "rules.lint.shadows"},
     {"helpers", "obedience"}
-    | {"machines.tcp_timers"}
     | {"rules.ruleset"}
     | {"rules.engine.livesets", "rules.engine.setting"}
     | {"rules.lint.lint"},

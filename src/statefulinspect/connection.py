@@ -37,10 +37,6 @@ from statefulinspect.terms import (
 )
 from statefulinspect.zones import NO_ZONE, Zone
 
-# Bits of `Side.flags`, with the values that ctnetlink exports.
-SCALE_OFFERED, SACK_PERMITTED, CLOSED_FIRST = 0x01, 0x02, 0x04
-LIBERAL, UNACKNOWLEDGED, HIGHEST_ACK_KNOWN = 0x08, 0x10, 0x20
-
 NEVER: Final = -1  # no sequence number equals it
 ALL_EVENTS: Final = 0xFFFF  # what `ct event` says unless a rule sets it
 

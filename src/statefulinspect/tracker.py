@@ -22,9 +22,10 @@ from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
-from statefulinspect.connection import UNACKNOWLEDGED, Side, Verdict
+from statefulinspect.connection import Side, Verdict
 from statefulinspect.decoding import PLAIN_IPV4, PLAIN_IPV6, WHOLE_OF, decode
 from statefulinspect.flowkey import TCP
+from statefulinspect.machines.tcp_flags import UNACKNOWLEDGED
 from statefulinspect.machines.tcp_in_order import ALL_BUT_UNACKNOWLEDGED
 from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED

@@ -11,15 +11,10 @@ from typing import Final
 
 from statefulinspect.checksums import transport_is_right
 from statefulinspect.config import Config
-from statefulinspect.connection import (
-    CLOSED_FIRST,
-    LIBERAL,
-    SACK_PERMITTED,
-    Connection,
-    Side,
-)
+from statefulinspect.connection import Connection, Side
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
+from statefulinspect.machines.tcp_flags import CLOSED_FIRST, LIBERAL, SACK_PERMITTED
 from statefulinspect.machines.tcp_in_order import arm
 from statefulinspect.machines.tcp_memory import (
     CHALLENGED,

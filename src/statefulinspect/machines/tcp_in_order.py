@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import (
+from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.machines.tcp_flags import (
     CLOSED_FIRST,
     HIGHEST_ACK_KNOWN,
-    NEVER,
     SACK_PERMITTED,
     SCALE_OFFERED,
     UNACKNOWLEDGED,
-    Connection,
-    Side,
 )
 from statefulinspect.machines.tcp_segment import SACK, highest_sack, scale_and_flags
 from statefulinspect.machines.tcp_table import (

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import LIBERAL, Side
+from statefulinspect.connection import Side
+from statefulinspect.machines.tcp_flags import LIBERAL
 from statefulinspect.machines.tcp_segment import Segment, scale_and_flags
 from statefulinspect.machines.tcp_table import (
     ACK,

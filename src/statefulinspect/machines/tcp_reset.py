@@ -12,7 +12,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from statefulinspect.connection import HIGHEST_ACK_KNOWN, Side
+from statefulinspect.connection import Side
+from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN
 from statefulinspect.machines.tcp_segment import Segment
 from statefulinspect.machines.tcp_table import (
     ACK,

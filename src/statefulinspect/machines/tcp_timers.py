@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from statefulinspect.config import Config, Timeouts
-from statefulinspect.connection import UNACKNOWLEDGED, Side
+from statefulinspect.connection import Side
+from statefulinspect.machines.tcp_flags import UNACKNOWLEDGED
 from statefulinspect.machines.tcp_table import (
     CLOSE,
     CLOSE_WAIT,

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import (
+from statefulinspect.connection import Side
+from statefulinspect.machines.tcp_flags import (
     HIGHEST_ACK_KNOWN,
     LIBERAL,
     SACK_PERMITTED,
     SCALE_OFFERED,
     UNACKNOWLEDGED,
-    Side,
 )
 from statefulinspect.machines.tcp_segment import (
     ACK_FLAG,
