@@ -9,10 +9,11 @@ import pytest
 
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
-from statefulinspect import CtState, Direction, connection
+from statefulinspect import CtState, Direction
 from statefulinspect.connection import NEVER, Connection, Side, Verdict
 from statefulinspect.conntable import join, part
 from statefulinspect.flowkey import FlowKey, reverse
+from statefulinspect.machines import tcp_flags
 from statefulinspect.machines.request_reply import RequestReply
 from statefulinspect.terms import Action
 
@@ -183,7 +184,7 @@ def test_flags_have_the_values_that_ctnetlink_exports():
         "UNACKNOWLEDGED": 0x10,
         "HIGHEST_ACK_KNOWN": 0x20,
     }
-    assert {name: getattr(connection, name) for name in exported} == exported
+    assert {name: getattr(tcp_flags, name) for name in exported} == exported
 
 
 def test_a_connection_begins_with_nothing_seen():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from builders import tcp
-from statefulinspect.connection import SACK_PERMITTED, SCALE_OFFERED
 from statefulinspect.decoding import decode
+from statefulinspect.machines.tcp_flags import SACK_PERMITTED, SCALE_OFFERED
 from statefulinspect.machines.tcp_segment import (
     check_header,
     highest_sack,
