@@ -13,6 +13,7 @@ import attrs
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.constants import quoted
 from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block, kind_of
+from statefulinspect.rules.syntax.statements import Statement
 from statefulinspect.terms import ACCEPT, DROP, Action
 
 HOOKS: Final = ("prerouting", "input", "forward", "output", "postrouting")
@@ -97,6 +98,14 @@ class Table:
         """Go over the rules of all chains."""
         for chain in self.chains:
             yield from chain.rules
+
+    @property
+    def statements(self) -> Iterator[Statement]:
+        """Go over what the rules say; of chains that have the very same rules, once."""
+        for rules in {id(chain.rules): chain.rules for chain in self.chains}.values():
+            for rule in rules:
+                for form in rule.forms:
+                    yield from form
 
     def __str__(self) -> str:
         """Write it as nft does."""

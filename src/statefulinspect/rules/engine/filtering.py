@@ -19,7 +19,7 @@ from statefulinspect.rules.syntax.objects import (
     kind_of,
 )
 from statefulinspect.rules.syntax.stateful import Count, Quota
-from statefulinspect.rules.syntax.statements import Decide, looked_at
+from statefulinspect.rules.syntax.statements import looked_at
 from statefulinspect.rules.tables import Chain, Table
 from statefulinspect.rules.words.selectors import Selector
 
@@ -37,11 +37,8 @@ ANY_PORTS: Final = frozenset({"th sport", "th dport", "dccp sport", "dccp dport"
 
 def _asked_by(table: Table) -> Iterator[Selector]:
     """Go over everything that a table's rules look at."""
-    for rule in table:
-        for form in rule.forms:
-            for statement in form:
-                if not isinstance(statement, (Decide, Count)):
-                    yield from looked_at(statement)
+    for statement in table.statements:
+        yield from looked_at(statement)
 
 
 class Filter:

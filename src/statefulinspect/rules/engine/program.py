@@ -7,6 +7,7 @@ one by one, and tells its recorder how each went.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
@@ -112,11 +113,24 @@ class Entry:
         return None
 
 
+@lru_cache(maxsize=1024)
+def _is_at_the_head(text: str) -> bool:
+    return text.startswith(AT_THE_HEAD)
+
+
+def _may_imply(statement: Statement) -> bool:
+    if isinstance(statement, (Reject, Assign)):
+        return True
+    return any(_is_at_the_head(selector.text) for selector in looked_at(statement))
+
+
 def implied(form: Form) -> list[Match]:
     """Write what nft adds in front of a rule: the IP version of extension headers, and of reject.
 
     What other selectors need is asked where they stand, behind a counter in front of them.
     """
+    if not any(map(_may_imply, form)):
+        return []
     needs: dict[str, int] = {}
     known: set[str] = set()
     for statement in form:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035 -
 from statefulinspect.rules.engine.livesets import Item, LiveSet
 from statefulinspect.rules.engine.readers import SETTLED, reader
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Joined, SetLiteral, SetRef, Value
+from statefulinspect.rules.syntax.constants import Joined, Prefix, SetLiteral, SetRef, Span, Value
 from statefulinspect.rules.syntax.expressions import (
     OPERATIONS,
     Binary,
@@ -127,6 +127,8 @@ def may_change(found: LiveSet) -> bool:
 
 def counts_on(match: Match, sets: Sets) -> bool:
     """Say whether to look at a match is to change something, as numgen does."""
+    if isinstance(match.left, Select) and isinstance(match.right, (Value, Prefix, Span)):
+        return False
     for part in (*parts_of(match.left), *parts_of(match.right)):
         if isinstance(part, Numgen):
             return True

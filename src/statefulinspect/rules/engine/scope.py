@@ -47,7 +47,7 @@ class Scope:
 
 def scope_of(table: Table, provide: Provider) -> Scope:
     """Make the scope of a table's rules."""
-    statements = [each for rule in table for form in rule.forms for each in form]
+    statements = list(table.statements)
     filled = {each.name for each in statements if isinstance(each, UpdateSet)}
     targets = [each.target.text for each in statements if isinstance(each, Assign)]
     changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)

@@ -157,6 +157,8 @@ Expression = Union[Select, Binary, Concat, Given, Lookup, Numgen]
 
 def parts_of(expression: object) -> list[object]:
     """List an expression and everything that it is made of, in the order of its text."""
+    if isinstance(expression, Select):  # as nearly all are
+        return [expression]
     if isinstance(expression, Binary):
         return [expression, *parts_of(expression.left), *parts_of(expression.right)]
     if isinstance(expression, Concat):
@@ -168,6 +170,8 @@ def parts_of(expression: object) -> list[object]:
 
 def selectors_in(expression: object) -> list[Selector]:
     """List everything that an expression looks at."""
+    if isinstance(expression, Select):
+        return [expression.selector]
     return [each.selector for each in parts_of(expression) if isinstance(each, Select)]
 
 

@@ -204,12 +204,13 @@ Statement = Union[
 ]  # fmt: skip
 
 
-def looked_at(statement: object) -> Iterator[Selector]:
-    """Go over everything that a statement looks at."""
+def looked_at(statement: object) -> list[Selector]:
+    """List everything that a statement looks at."""
     if isinstance(statement, Match):
-        yield from selectors_in(statement.left)
-        return
-    for name in ("key", "value", "data"):
-        yield from selectors_in(getattr(statement, name, None))
+        return selectors_in(statement.left)
+    if isinstance(statement, Decide):
+        return []
     if isinstance(statement, UseObject) and isinstance(statement.name, Mapped):
-        yield from selectors_in(statement.name.key)
+        return selectors_in(statement.name.key)
+    parts = [getattr(statement, name, None) for name in ("key", "value", "data")]
+    return [each for part in parts if part is not None for each in selectors_in(part)]
