@@ -6,7 +6,10 @@ the rule decides.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Callable, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
+
+import attrs
 
 from statefulinspect.rules.engine.comparing import test_of
 from statefulinspect.rules.engine.memory import Memory, memory_of
@@ -34,8 +37,9 @@ from statefulinspect.rules.syntax.statements import (
 from statefulinspect.terms import ACCEPT, DROP, REJECT, UNTRACKED, Action
 
 
-class Decision(NamedTuple):
-    """Tell how a rule ends: with a packet's fate, or by going to a chain or back."""
+@attrs.frozen
+class Decision:
+    """Tell how a rule ends: with a packet's fate, `action`, or by going to a chain or back."""
 
     kind: str
     action: Action | None = None
@@ -100,9 +104,13 @@ def _comparison(match: Match, scope: Scope) -> tuple[Callable[[Walk, Any], bool]
     return lambda walk, value: found.admits(value, walk) is not None, may_change(found)
 
 
-def _decide(verdict: Decide, _: Scope) -> Deed:
-    decision = decision_of(verdict)
+@lru_cache(maxsize=1024)
+def _to_decide(decision: Decision) -> Deed:
     return Deed(lambda _: decision)
+
+
+def _decide(verdict: Decide, _: Scope) -> Deed:
+    return _to_decide(decision_of(verdict))
 
 
 def _reject(_: Reject, __: Scope) -> Deed:

@@ -7,12 +7,11 @@ ports. A match that is neither, or whose set may change, has to be tried in its 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Callable, Final, Mapping, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.comparing import Test, pairs_of, test_of
 from statefulinspect.rules.engine.intervals import Pair
 from statefulinspect.rules.engine.readers_meta import ETHER_TYPES
-from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import SetRef
 from statefulinspect.rules.syntax.expressions import Select
 from statefulinspect.rules.syntax.statements import Match
@@ -44,21 +43,12 @@ class Conditions(NamedTuple):
         return any(word.field == "ct state" for word in self.words)
 
 
-def _address(first: int, size: int, family: int) -> Callable[[Walk], bytes | None]:
-    def read(walk: Walk) -> bytes | None:
-        return walk.wire[first : first + size] if walk.packet.family == family else None
+class Address(NamedTuple):
+    """Say where in the packets of an IP version an address stands."""
 
-    return read
-
-
-def _port(at: int) -> Callable[[Walk], bytes | None]:
-    def read(walk: Walk) -> bytes | None:
-        start = walk.l4
-        if start is None or start + at + 2 > walk.packet.stop:
-            return None
-        return walk.wire[start + at : start + at + 2]
-
-    return read
+    family: int
+    where: slice
+    octets: int
 
 
 class Source(NamedTuple):
@@ -90,16 +80,16 @@ WORD_OF: Final = {
         for what in ("type", "code")
     },
 }
-NUMBERS: Final[Mapping[str, tuple[Callable[[Walk], Any], int]]] = {
-    "ip saddr": (_address(12, 4, 4), 4),
-    "ip daddr": (_address(16, 4, 4), 4),
-    "ip6 saddr": (_address(8, 16, 6), 16),
-    "ip6 daddr": (_address(24, 16, 6), 16),
-    "sport": (_port(0), 2),
-    "dport": (_port(2), 2),
+ADDRESSES: Final = {
+    "ip saddr": Address(4, slice(12, 16), 4),
+    "ip daddr": Address(4, slice(16, 20), 4),
+    "ip6 saddr": Address(6, slice(8, 24), 16),
+    "ip6 daddr": Address(6, slice(24, 40), 16),
 }
+PORTS: Final = {"sport": 0, "dport": 2}  # behind the beginning of the transport header
+OCTETS: Final = {name: each.octets for name, each in ADDRESSES.items()} | dict.fromkeys(PORTS, 2)
 NUMBER_OF: Final = {
-    **{text: text for text in NUMBERS},
+    **{text: text for text in OCTETS},
     **{
         f"{header} {port}": port
         for header in ("tcp", "udp", "udplite", "sctp", "dccp", "th")

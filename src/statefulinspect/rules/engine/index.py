@@ -8,11 +8,12 @@ its words are first met, and shared by all words that lead to the same rules.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from operator import attrgetter
-from typing import Any, Callable, Final, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.conditions import NUMBERS, WORDS
-from statefulinspect.rules.engine.intervals import Pieces
+from statefulinspect.rules.engine.conditions import ADDRESSES, OCTETS, PORTS, WORDS
+from statefulinspect.rules.engine.intervals import Pair, Pieces
 from statefulinspect.rules.engine.walk import Walk
 
 KEYS_AT_MOST: Final = 1 << 12  # combinations of words that are remembered: then it begins anew
@@ -21,78 +22,120 @@ PLANS: Final = 8  # how many times the rules of a chain its plans may hold toget
 SPARE_ROOM: Final = 256
 FINAL: Final = frozenset({"accept", "drop", "reject"})  # decisions that end a packet's way
 
+PLAIN_HEADER: Final = {4: 20, 6: 40}  # octets, without options or extension headers
 
-Cuts = list[tuple[Callable[[Walk], Any], Callable[[Any], int]]]  # how a number is read and used
+Field = tuple[slice, list[Any], list[int]]  # where it stands; its edges, and the sets between them
+
+
+class View(NamedTuple):
+    """Hold what there is to look up of the packets of an IP version.
+
+    `found` are the rules that they can meet; `plain` are addresses and ports behind a header of
+    `size` octets.
+    """
+
+    found: int
+    addresses: list[Field]
+    size: int
+    plain: list[Field]
 
 
 class Plan:
     """Find the rules of some words that a packet's numbers meet.
 
-    `decided` is the entry that takes all packets, if it is the only one; `is_empty` that there is
-    none at all; `is_by_port` that no number but the destination port tells its rules apart.
+    `entries` are the rules, the last first, and a set of them has a bit for each: so the first of a
+    set is its highest bit. `decided` is the first entry, if it takes all packets;
+    `is_empty` that there is none at all; `is_by_port` that no number but the destination port tells
+    its rules apart.
     """
 
-    __slots__ = ("_all", "_fields", "decided", "entries", "is_by_port", "is_empty")
+    __slots__ = ("_all", "_ports", "_views", "decided", "entries", "is_by_port", "is_empty",
+                 "pieces")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any], like: Plan | None = None, found: int = 0) -> None:
         """Take the rules; or of another plan's rules, which are not cut anew, those found."""
         self.entries = entries
         self._all = (1 << len(entries)) - 1 if like is None else found
-        asked = {field for entry in entries for field in entry.numbers}
-        self._fields: Cuts = self._cut(asked) if like is None else like._fields
-        self.is_by_port = asked <= {"dport"}
+        self.pieces: dict[str, Pieces] = self._cut() if like is None else like.pieces
+        self._ports = [(at, self.pieces[name]) for name, at in PORTS.items() if name in self.pieces]
+        self._views = {family: self._view(family) for family in (4, 6)}
+        self.is_by_port = self.pieces.keys() <= {"dport"}
         self.is_empty = not self._all
-        first = entries[0] if self._all & 1 else None
+        first = None if self.is_empty else entries[self._all.bit_length() - 1]
         takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
         self.decided = first if takes_all else None
 
-    def _cut(self, asked: set[str]) -> Cuts:
-        return [
-            (read, self._pieces(field, octets).at)
-            for field, (read, octets) in NUMBERS.items()
-            if field in asked
-        ]
+    def _cut(self) -> dict[str, Pieces]:
+        """Cut each number that a rule asks for into pieces."""
+        askers: dict[str, list[tuple[int, Sequence[Pair]]]] = {}
+        for at, entry in enumerate(self.entries):
+            for field, pairs in entry.numbers.items():
+                askers.setdefault(field, []).append((at, pairs))
+        return {
+            field: Pieces(asked, self._all ^ sum(1 << at for at, _ in asked), OCTETS[field])
+            for field, asked in askers.items()
+        }
 
-    def _pieces(self, field: str, octets: int) -> Pieces:
-        asked = [
-            (at, entry.numbers[field])
-            for at, entry in enumerate(self.entries)
-            if field in entry.numbers
+    def _view(self, family: int) -> View:
+        """Lay out what there is to look up of the packets of an IP version."""
+        found, size = self._all, PLAIN_HEADER[family]
+        addresses: list[Field] = []
+        for field, pieces in self.pieces.items():
+            address = ADDRESSES.get(field)
+            if address is not None and address.family == family:
+                addresses.append((address.where, pieces.edges, pieces.sets))
+            elif address is not None:
+                found &= pieces.unasked
+        ports = [
+            (slice(size + at, size + at + 2), pieces.edges, pieces.sets)
+            for at, pieces in self._ports
         ]
-        unasked = self._all ^ sum(1 << at for at, _ in asked)
-        return Pieces(asked, unasked, octets)
+        return View(found, addresses, size, addresses + ports)
 
     def matching(self, walk: Walk) -> int:
         """Give the set of entries, a bit each, whose numbers are the packet's."""
+        packet, wire, start = walk.packet, walk.wire, walk.l4
+        found, fields, size, plain = self._views[packet.family]
+        if start == size and size + 4 <= packet.stop:
+            fields = plain
+        else:
+            found &= self._at_ports(wire, start, packet.stop)
+        for where, edges, sets in fields:
+            found &= sets[bisect_right(edges, wire[where])]
+        return found
+
+    def _at_ports(self, wire: bytes, start: int | None, stop: int) -> int:
+        """Give the set of entries that ports do not rule out, wherever these stand."""
         found = self._all
-        for read, at in self._fields:
-            found &= at(read(walk))
+        for at, pieces in self._ports:
+            first = None if start is None or start + at + 2 > stop else start + at
+            found &= pieces.at(None if first is None else wire[first : first + 2])
         return found
 
 
 class Index:
-    """Find the plan for a packet's words.
+    """Find the plan for a packet's words: `plans[key_of(walk)]`, or `plan(walk)` if none is there.
 
     Plans of their own are small and quick, but whoever sends packets of many protocols could have
     many made. So all together they hold a few times the rules there are; further words share the
     plan of all rules, of which each keeps a mask.
     """
 
-    __slots__ = ("_by_key", "_by_rules", "_by_word", "_conditions", "_entries", "_fields", "_key",
-                 "_room", "_whole")  # fmt: skip
+    __slots__ = ("_by_rules", "_by_word", "_conditions", "_entries", "_fields", "_room", "_whole",
+                 "key_of", "plans")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any]) -> None:
-        self._entries = entries
+        self._entries = entries[::-1]
         asked = {word.field for entry in entries for word in entry.words} or {"ct state"}
         self._fields = [field for field in WORDS if field in asked]
-        self._key = attrgetter(*(WORDS[field].attribute for field in self._fields))
+        self.key_of = attrgetter(*(WORDS[field].attribute for field in self._fields))
         self._room = PLANS * len(entries) + SPARE_ROOM
         self._whole: Plan | None = None
-        self._by_key: dict[Any, Plan] = {}
+        self.plans: dict[Any, Plan] = {}
         self._by_rules: dict[int, Plan] = {}
         self._by_word: dict[tuple[str, Any], int] = {}
         grouped: dict[Any, list[Any]] = {}
-        for number, entry in enumerate(entries):
+        for number, entry in enumerate(self._entries):
             for word in entry.words:
                 grouped.setdefault((word.field, word.key), [word, 0])[1] |= 1 << number
         self._conditions: dict[str, list[Any]] = {field: [] for field in self._fields}
@@ -100,13 +143,11 @@ class Index:
             self._conditions[field].append(askers)
 
     def plan(self, walk: Walk) -> Plan:
-        """Give the plan of a packet's words."""
-        key = self._key(walk)
-        plan = self._by_key.get(key)
-        if plan is None:
-            if len(self._by_key) >= KEYS_AT_MOST:
-                self._by_key.clear()
-            plan = self._by_key[key] = self._make(key)
+        """Make the plan of a packet's words."""
+        if len(self.plans) >= KEYS_AT_MOST:
+            self.plans.clear()
+        key = self.key_of(walk)
+        plan = self.plans[key] = self._make(key)
         return plan
 
     def _make(self, key: Any) -> Plan:
@@ -145,13 +186,13 @@ class Index:
         return Plan(self._entries, self._whole, found)
 
     def _kept(self, found: int) -> list[Any]:
-        """List the entries of a set, up to the first that takes every packet."""
+        """List the entries of a set, the last first; none behind one that takes every packet."""
         kept = []
         while found:
-            lowest = found & -found
-            entry = self._entries[lowest.bit_length() - 1]
+            at = found.bit_length() - 1
+            entry = self._entries[at]
             kept.append(entry)
             if entry.takes_all:
                 break
-            found ^= lowest
-        return kept
+            found ^= 1 << at
+        return kept[::-1]

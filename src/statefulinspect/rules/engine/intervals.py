@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 class Pieces:
     """Map a value to the set of conditions that hold for it."""
 
-    __slots__ = ("_edges", "_sets", "unasked")
+    __slots__ = ("edges", "sets", "unasked")
 
     def __init__(
         self, accepted: Iterable[tuple[int, Iterable[Pair]]], unasked: int, octets: int = 0
@@ -24,7 +24,7 @@ class Pieces:
         """Take, by number of the condition, the intervals (first, last) in which it holds.
 
         `unasked` is the set of conditions that hold everywhere. Edges are bytes of length `octets`,
-        or numbers if that is 0.
+        or numbers if that is 0; `sets[n]` holds from `edges[n - 1]` up to before `edges[n]`.
         """
         self.unasked = unasked
         cuts: dict[int, int] = {}
@@ -34,20 +34,20 @@ class Pieces:
                 cuts[first] = cuts.get(first, 0) ^ bit
                 cuts[last + 1] = cuts.get(last + 1, 0) ^ bit
         edges = sorted(cuts)
-        self._sets = [unasked]
+        self.sets = [unasked]
         held = unasked
         for edge in edges:
             held ^= cuts[edge]
-            self._sets.append(held)
+            self.sets.append(held)
         if octets and edges and edges[-1] >> octets * 8:
             edges.pop()  # behind the last value there is
-        self._edges: list[Any] = (
+        self.edges: list[Any] = (
             [edge.to_bytes(octets, "big") for edge in edges] if octets else edges
         )
 
     def at(self, value: Any) -> int:
         """Give the conditions that hold for a value; None is a packet without it."""
-        return self.unasked if value is None else self._sets[bisect_right(self._edges, value)]
+        return self.unasked if value is None else self.sets[bisect_right(self.edges, value)]
 
 
 def disjoint(pairs: Iterable[Pair]) -> list[Pair]:

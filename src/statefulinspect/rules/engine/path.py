@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Iterable, Mapping, NamedTuple, NoReturn  # noqa: UP035 - Python 3.9
 
+import attrs
+
 from statefulinspect.rules.engine.program import ChainProgram
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import send_on
@@ -24,7 +26,8 @@ TRACKING: Final = frozenset({"prerouting", "output"})  # hooks at which packets 
 Programs = Mapping[tuple[str, str, str], ChainProgram]  # by family, table and chain
 
 
-class Base(NamedTuple):
+@attrs.frozen(eq=False)
+class Base:
     """Hold a base chain's program, and which interfaces it sees on this path.
 
     `is_sent_on` tells that Linux has taken a hop off the packet before the chain sees it,
@@ -88,7 +91,7 @@ def _compared(bases: list[Base]) -> Bases:
     """Note which chains see other interfaces than the one before."""
     views = [(True, True), *((base.sees_iif, base.sees_oif) for base in bases)]
     return tuple(
-        base._replace(sees_other=view != before)
+        attrs.evolve(base, sees_other=view != before)
         for base, before, view in zip(bases, views, views[1:])
     )
 
@@ -100,7 +103,9 @@ def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
     return sorted(found, key=lambda each: each[1].priority)
 
 
-def decide(bases: Bases, walk: Walk) -> Action:
+def decide(  # noqa: C901 - each new packet's way: flat is fast
+    bases: Bases, walk: Walk
+) -> Action:
     """Let base chains decide one after the other; the first that refuses the packet ends it."""
     for base in bases:
         if base.sees_other:
@@ -108,15 +113,16 @@ def decide(bases: Bases, walk: Walk) -> Action:
             walk.oif = walk.packet.oif if base.sees_oif else ""
         if base.is_sent_on and not walk.is_sent_on:
             send_on(walk)
-        if walk.recorder is not None:
-            walk.recorder.chain(base, walk)
+        recorder = walk.recorder
+        if recorder is not None:
+            recorder.chain(base, walk)
         decision = base.program.run(walk)
-        if walk.recorder is not None:
-            walk.recorder.verdict(base, decision)
-        if decision is not None and decision.action is not ACCEPT:
-            assert decision.action is not None, "what ends a chain is a packet's fate"
-            return decision.action
-        if decision is None and base.chain.policy is not ACCEPT:
-            walk.rule = None
-            return base.chain.policy
+        if recorder is not None:
+            recorder.verdict(base, decision)
+        if decision is None:
+            if base.chain.policy is not ACCEPT:
+                walk.rule = None
+                return base.chain.policy
+        elif decision.action is not ACCEPT:
+            return decision.action  # type: ignore[return-value]  # what ends a chain has one
     return ACCEPT

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
-from statefulinspect.rules.engine.conditions import NUMBERS, Conditions, Word, conditions_of
+from statefulinspect.rules.engine.conditions import OCTETS, Conditions, Word, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
 from statefulinspect.rules.engine.reading import counts_on
@@ -58,7 +58,8 @@ class Entry:
 
     def __init__(self, rule: Rule, form: Form, scope: Scope) -> None:
         self.rule, self._scope = rule, scope
-        self._form = form = (*implied(form), *form)
+        more = implied(form)
+        self._form = form = (*more, *form) if more else form
         self._deeds: list[Deed | None] = []
         self.words: list[Word] = []
         self.numbers: dict[str, Sequence[Pair]] = {}
@@ -78,10 +79,9 @@ class Entry:
                 self._ask_number(found)
         left = [deed for deed in self._deeds if deed is not None]
         self.varies = any(deed.varies for deed in left)
-        last = form[-1] if form else None
-        decides = isinstance(last, Decide) and len(left) == 1
-        self.decided = decision_of(last) if decides and isinstance(last, Decide) else None
-        self.steps: list[Step] = [deed.step for deed in left]
+        last = form[-1] if form and len(left) == 1 else None
+        self.decided = decision_of(last) if isinstance(last, Decide) else None
+        self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
 
@@ -95,7 +95,7 @@ class Entry:
         """Ask for a number; where the same field is asked for twice, both have to hold."""
         field, pairs = asked.field, asked.pairs
         if field in self.numbers:
-            bits = NUMBERS[field][1] * 8
+            bits = OCTETS[field] * 8
             left_out = [*complement(self.numbers[field], bits), *complement(pairs, bits)]
             pairs = complement(left_out, bits)
         if field:
@@ -119,6 +119,8 @@ def _is_at_the_head(text: str) -> bool:
 
 
 def _may_imply(statement: Statement) -> bool:
+    if isinstance(statement, Match) and isinstance(statement.left, Select):  # as nearly all are
+        return _is_at_the_head(statement.left.selector.text)
     if isinstance(statement, (Reject, Assign)):
         return True
     return any(_is_at_the_head(selector.text) for selector in looked_at(statement))
@@ -165,7 +167,8 @@ class ChainProgram:
         """Let the rules decide; None if none of them does."""
         if walk.recorder is not None:
             return self._trace(walk, walk.recorder)
-        plan = self._index.plan(walk)
+        index = self._index
+        plan = index.plans.get(index.key_of(walk)) or index.plan(walk)
         if plan.is_empty:
             return None
         if plan.decided is not None:
@@ -176,14 +179,14 @@ class ChainProgram:
             walk.by_port = False
         found, entries = plan.matching(walk), plan.entries
         while found:
-            lowest = found & -found
-            entry = entries[lowest.bit_length() - 1]
+            at = found.bit_length() - 1
+            entry = entries[at]
             outcome: Decision | None = entry.decided or entry.run(walk)
             if outcome is not None:
-                kind = outcome.kind
-                if kind in FINAL:
+                if outcome.action is not None:
                     walk.rule = entry.rule
                     return outcome
+                kind = outcome.kind
                 if kind == "return":
                     return None
                 if kind == "goto":
@@ -192,7 +195,7 @@ class ChainProgram:
                     decided = self._chains[outcome.chain].run(walk)
                     if decided is not None:
                         return decided
-            found ^= lowest
+            found ^= 1 << at
         return None
 
     def _trace(self, walk: Walk, recorder: Any) -> Decision | None:
@@ -201,7 +204,7 @@ class ChainProgram:
             outcome: Decision | None = recorder.rule(entry, walk)
             if outcome is None or outcome.kind == "continue":
                 continue
-            if outcome.kind in FINAL:
+            if outcome.action is not None:
                 walk.rule = entry.rule
                 return outcome
             if outcome.kind == "return":
