@@ -55,14 +55,14 @@ LEVELS = [
     | {"rules.language.commands", "rules.language.objects"}
     | {"rules.lint.matches"},
     {"connection"} | {"rules.building.expressions"} | {"rules.language.reading"} | {"rules.tables"},
-    {"conntable", "events", "sources"}
+    {"events", "sources", "unreplied"}
     | {"helpers.gre_keys", "helpers.model"}
     | {"machines.request_reply", "machines.sctp", "machines.tcp_segment"}
     | {"rules.building.actions", "rules.building.chains", "rules.building.declarations"}
     | {"rules.building.matches", "rules.building.updates"}
     | {"rules.engine.walk"}
     | {"rules.lint.finding", "rules.lint.reach"},
-    {"capacity", "expectation", "fragments"}
+    {"conntable", "expectation", "fragments"}
     | {"helpers.amanda", "helpers.ftp", "helpers.irc", "helpers.netbios_ns", "helpers.pptp"}
     | {"helpers.sane", "helpers.sip_reading", "helpers.tftp"}
     | {"machines.icmp", "machines.tcp_memory", "machines.tcp_reset"}
@@ -73,7 +73,7 @@ LEVELS = [
     | {"rules.engine.census", "rules.engine.readers_ct", "rules.engine.readers_meta"}
     | {"rules.engine.wire"}
     | {"rules.lint.cases"},
-    {"expecttable", "lookup", "sharding"}
+    {"capacity", "expecttable", "lookup", "sharding"}
     | {"helpers.sip"}
     | {"machines.tcp_in_order"}
     | {"rules.building.builder"}
@@ -93,7 +93,8 @@ LEVELS = [
     {"rules.engine.filtering", "rules.engine.trace"},
     {"answers"},
     {"judge"},
-    {"defragment", "rehearsal", "shortcut"},
+    {"defragment", "openings", "rehearsal"},
+    {"shortcut"},
     {"integrity"},
     {"tracked"},
     {"tracker"},

@@ -16,7 +16,7 @@ the new one, where here only what they accept may cost another its place.
 from __future__ import annotations
 
 from math import inf
-from typing import Callable
+from typing import Callable, Union
 
 from statefulinspect.connection import Connection
 from statefulinspect.conntable import ConnTable
@@ -25,8 +25,9 @@ from statefulinspect.limits import Limits
 from statefulinspect.line import Line
 from statefulinspect.sources import Sources, source_of
 from statefulinspect.terms import OK, Reason
+from statefulinspect.unreplied import Unreplied
 
-Removal = Callable[[Connection, Cause, float], None]
+Removal = Callable[[Union[Connection, Unreplied], Cause, float], None]
 Sweep = Callable[[float], None]
 
 
@@ -38,7 +39,7 @@ class Capacity:
         self._remove, self._sweep = remove, sweep
         self._most = inf if limits.max_connections is None else limits.max_connections
         self._most_unassured = inf if limits.max_half_open is None else limits.max_half_open
-        self._unassured: Line[Connection] = Line()
+        self._unassured: Line[Connection | Unreplied] = Line()
         self._sources = Sources(limits) if limits.looks_at_sources else None
 
     def shortened(self, expires_at: float, now: float) -> float:
@@ -48,9 +49,12 @@ class Capacity:
             return expires_at
         return now + (expires_at - now) * (end - len(self._table)) / (end - start)
 
-    def make_room(self, connection: Connection, now: float) -> Reason:
-        """Make room for a connection that is to be entered, or say why there is none."""
-        if self._sources is not None:
+    def make_room(self, connection: Connection | None, now: float) -> Reason:
+        """Make room for a connection that is to be entered, or say why there is none.
+
+        It may be unmade yet where nobody counts the connections of a source.
+        """
+        if self._sources is not None and connection is not None:
             reason = self._sources.refusal(source_of(connection), now)
             if reason is not OK:
                 return reason
@@ -76,22 +80,26 @@ class Capacity:
         if self._sources is not None:
             self._sources.enter(source_of(connection), now)
 
+    def replace(self, unreplied: Unreplied, connection: Connection) -> None:
+        """Let a connection stand where the unreplied stood that it is."""
+        self._unassured.replace(unreplied, connection)
+
     def assure(self, connection: Connection) -> None:
         """Take note that a connection is assured, if that is new."""
         self._unassured.leave(connection)
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Connection | Unreplied) -> None:
         """Count a connection no longer, before it is removed."""
         if connection.older is not None:
             self._unassured.leave(connection)
-        if self._sources is not None:
+        if self._sources is not None and isinstance(connection, Connection):
             self._sources.leave(source_of(connection))
 
     def check(self) -> None:
         """Assert that everything is counted as it is."""
-        connections = list(self._table)
+        connections = list(self._table.holders())
         self._unassured.check()
         unassured = {each for each in connections if not each.is_assured}
         assert unassured == set(self._unassured), "the unassured are not those in line"
         if self._sources is not None:
-            self._sources.check(connections)
+            self._sources.check(list(self._table))

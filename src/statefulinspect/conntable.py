@@ -1,6 +1,8 @@
 """Which side a flow key leads to: the table of connections.
 
-One dict per zone and protocol, from key bytes to `Side`; both sides of a connection are entered.
+One dict per zone and protocol, from key bytes to `Side`; both sides of a connection are entered. Of
+one that only a SYN has opened there may be an `Unreplied` instead, under the key of the SYN; then
+the key against it is not entered, and looked up by reversing it.
 The dicts are made once and kept, so the hot path may hold on to one. When both keys of a
 connection are the same bytes (a host talking to itself from one port), the reply side is the one
 found, as in Linux.
@@ -11,12 +13,14 @@ own, by direction too, for there the same key in the same zone may name sides of
 
 from __future__ import annotations
 
-from typing import Iterator  # noqa: UP035 - Python 3.9
+from typing import Any, Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.flowkey import TCP, reverse
+from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
 
-Sides = dict[bytes, Side]
+Sides = dict[bytes, Any]  # Side or Unreplied
 
 
 def _age(side: Side) -> float:
@@ -29,22 +33,31 @@ class ConnTable:
     `split_sides` are those whose zone holds for one direction only.
     """
 
-    __slots__ = ("_plain", "_whole", "count", "split_sides")
+    __slots__ = ("_plain", "_unreplied", "_whole", "count", "split_sides")
 
     def __init__(self) -> None:
         self._whole: dict[tuple[int, int], Sides] = {}
         self._plain: dict[int, Sides] = {}  # those of no zone once more, by protocol
         self.split_sides: dict[tuple[int, int, int], Sides] = {}
-        self.count = 0
+        self.count = self._unreplied = 0
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Connection]:
         """Go over the connections: by table in order of creation, then in order of entry."""
+        if self._unreplied:
+            for unreplied in [each for each in self.holders() if isinstance(each, Unreplied)]:
+                unreplied.connection  # noqa: B018 - unfolds it
+        return self.holders()  # type: ignore[return-value]  # by now all are connections
+
+    def holders(self) -> Iterator[Connection | Unreplied]:
+        """Go over what is kept of each connection, in the same order."""
         for sides in self._whole.values():
             for key, side in sides.items():
-                if key == side.connection.original_side.key:
+                if side.__class__ is Unreplied:
+                    yield side
+                elif key == side.connection.original_side.key:
                     yield side.connection
         for (is_reply, _, _), sides in self.split_sides.items():
             if not is_reply:
@@ -77,21 +90,39 @@ class ConnTable:
         If there are two, Linux finds the newer in the same zone, else that of the original zone.
         """
         if not self.split_sides and (zone is NO_ZONE or zone.is_whole):
-            sides = self._whole.get((zone.original, protocol))
-            return None if sides is None else sides.get(key)
+            return self._side(zone.original, protocol, key)
         found = list(self._directed(zone, protocol, key))
         if zone.is_whole:
             found.sort(key=_age)
         return found[0] if found else None
 
+    def _side(self, number: int, protocol: int, key: bytes) -> Side | None:
+        """Find the side that a key leads to in one whole zone; what is unreplied is unfolded."""
+        sides = self._whole.get((number, protocol))
+        if sides is None:
+            return None
+        found = sides.get(key)
+        if found.__class__ is Side or number or protocol != TCP:
+            return found
+        return self.unfolded(key, found)
+
+    def unfolded(self, key: bytes, found: Unreplied | None) -> Side | None:
+        """Give the side of a TCP key, given what is found in its place: of what is unreplied.
+
+        That is unfolded. If nothing is found there, a key against it may be.
+        """
+        if found is not None:
+            return found.connection.original_side
+        if not self._unreplied:
+            return None
+        opened: Any = self._plain[TCP].get(reverse(TCP, key) or b"")
+        return opened.unfold(key).reply_side if isinstance(opened, Unreplied) else None
+
     def _directed(self, zone: Zone, protocol: int, key: bytes) -> Iterator[Side]:
         """Go over the sides that a key leads to, the direction of each being looked at."""
         for is_reply, number in enumerate(zone):
-            for sides in (
-                self._whole.get((number, protocol)),
-                self.split_sides.get((is_reply, number, protocol)),
-            ):
-                side = None if sides is None else sides.get(key)
+            split = self.split_sides.get((is_reply, number, protocol), {})
+            for side in (self._side(number, protocol, key), split.get(key)):
                 if side is not None and side.is_reply == is_reply:
                     yield side
 
@@ -115,8 +146,26 @@ class ConnTable:
         replies[connection.reply_side.key] = connection.reply_side
         self.count += 1
 
-    def remove(self, connection: Connection) -> None:
+    def enter_unreplied(self, unreplied: Unreplied) -> None:
+        """Enter what a SYN has opened; no key of either direction may be in the table."""
+        self._plain[TCP][unreplied.key] = unreplied
+        self.count += 1
+        self._unreplied += 1
+
+    def unfold(self, unreplied: Unreplied, connection: Connection) -> None:
+        """Put the connection in the place of what was kept of it."""
+        sides = self._plain[TCP]
+        sides[unreplied.key] = connection.original_side
+        sides[connection.reply_side.key] = connection.reply_side
+        self._unreplied -= 1
+
+    def remove(self, connection: Connection | Unreplied) -> None:
         """Take both sides out and cut their links."""
+        if isinstance(connection, Unreplied):
+            del self._plain[TCP][connection.key]
+            self.count -= 1
+            self._unreplied -= 1
+            return
         originals, replies = self._sides_of(connection)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
@@ -125,10 +174,16 @@ class ConnTable:
 
     def check(self) -> None:
         """Assert every invariant of the structure."""
-        connections = list(self)
-        assert len(connections) == self.count, "a connection is counted twice or not at all"
+        holders = list(self.holders())
+        assert len(holders) == self.count, "a connection is counted twice or not at all"
         entries = 0
-        for connection in connections:
+        for connection in holders:
+            if isinstance(connection, Unreplied):
+                assert self._plain[TCP][connection.key] is connection, "the key leads elsewhere"
+                assert reverse(TCP, connection.key) not in self._plain[TCP], "what replies is known"
+                assert connection.is_tracked, "it is unfolded, or removed"
+                entries += 1
+                continue
             originals, replies = self._sides_of(connection)
             original, reply = connection.original_side, connection.reply_side
             is_single = originals is replies and original.key == reply.key
@@ -138,6 +193,8 @@ class ConnTable:
             assert reply.other is original, "the sides are not each other's"
             assert original.connection is reply.connection is connection
             entries += 2 - is_single
+        unreplied = sum(isinstance(each, Unreplied) for each in holders)
+        assert unreplied == self._unreplied, "what is unreplied is counted wrongly"
         tables = [*self._whole.values(), *self.split_sides.values()]
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"
 

@@ -55,11 +55,7 @@ ICMP_ANSWERS: Final = {
 
 IPV4_KEY_MAX: Final = 12  # two addresses and four bytes; any longer key is IPv6
 # The parts of a key by its length: two addresses, and twice two bytes of the protocol's own.
-PARTS: Final = {
-    2 * size + 2 * own: struct.Struct(f"{size}s{size}s" + "2s" * own)
-    for size in (4, 16)
-    for own in (0, 2)
-}
+PARTS: Final = {2 * size + 4: struct.Struct(f"{size}s{size}s2s2s") for size in (4, 16)}
 MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2
 
 
@@ -73,15 +69,17 @@ def reverse(protocol: int, wire: bytes) -> bytes | None:
 
     Reversing twice gives the key back.
     """
-    parts = PARTS[len(wire)]
-    source, destination, *own = parts.unpack(wire)
+    parts = PARTS.get(len(wire))
+    if parts is None:  # addresses only
+        return wire[len(wire) // 2 :] + wire[: len(wire) // 2]
+    source, destination, first, second = parts.unpack(wire)
     if protocol not in ICMP_PROTOCOLS:
-        return parts.pack(destination, source, *own[::-1])
-    identifier, (type_, code) = own
+        return parts.pack(destination, source, second, first)
+    type_, code = second
     answer = ICMP_ANSWERS[protocol].get(type_)
     if answer is None:
         return None
-    return parts.pack(destination, source, identifier, bytes((answer, code)))
+    return parts.pack(destination, source, first, bytes((answer, code)))
 
 
 def address_of(octets: bytes) -> Address:

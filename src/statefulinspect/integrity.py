@@ -16,13 +16,14 @@ def check(judge: Judge, defragmenter: Defragmenter) -> None:
     for table in defragmenter.tables.values():
         table.check()
     judge.wheel.check()
-    for connection in judge.table:
-        _check_connection(connection)
+    for connection in judge.table.holders():
+        assert connection.filed_at <= connection.expires_at, "filed after its deadline"
+        if isinstance(connection, Connection):
+            _check_connection(connection)
     assert judge.wheel.count() == len(judge.table), "the wheel holds others than the table"
 
 
 def _check_connection(connection: Connection) -> None:
-    assert connection.filed_at <= connection.expires_at, "filed after its deadline"
     assert connection.is_assured <= connection.seen_reply, "assured without a reply"
     for side in (connection.original_side, connection.reply_side):
         assert side.next_seq == NEVER or not side.next_seq - side.end, (

@@ -31,6 +31,7 @@ from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
+from statefulinspect.unreplied import Unreplied
 from statefulinspect.validation import Validation
 from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
@@ -50,7 +51,7 @@ class Judge:
     def __init__(self, rules: Ruleset, config: Config) -> None:
         self.lookup = Lookup()
         self.table, self._find = self.lookup.table, self.lookup.table.find
-        self.wheel: Wheel[Connection] = Wheel()
+        self.wheel: Wheel[Connection | Unreplied] = Wheel()
         self.machines = make_machines(config)
         self.validation = Validation(config, self.machines)
         self.assistant = Assistant(config, self.lookup.keys, self._sever)
@@ -122,9 +123,11 @@ class Judge:
         reason = Reason.REPLY_TAKEN if is_taken else self.capacity.make_room(connection, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
-    def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:
-        """Make the connection that a packet of this key would open."""
-        against = reverse(protocol, key)
+    def connection_for(
+        self, protocol: int, key: bytes, zones: Zone, now: float, against: bytes | None = None
+    ) -> Connection:
+        """Make the connection that a packet of this key would open; `against` is the answer's."""
+        against = against or reverse(protocol, key)
         assert against is not None, "a validated ICMP type has an answer"
         original, reply = Side(key, 0), Side(against, 1)
         machine, is_accounted = self.machines[protocol], self._config.accounting
@@ -214,14 +217,17 @@ class Judge:
             return self.answers.without_connection(walk, reason)
         return self.answers.about(side, walk, reason)
 
-    def remove(self, connection: Connection, cause: Cause, now: float) -> None:
+    def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
         """Take a connection out of the table and the wheel."""
+        if isinstance(connection, Unreplied) and not connection.is_tracked:
+            connection = connection.connection  # it was unfolded since
         if connection.filed_at != NOT_FILED:
             self.wheel.cancel(connection)
-        if self.journal is not None:
-            self.journal.gone(connection, cause, now)
-        if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
-            self.assistant.leave(connection, now)
+        if isinstance(connection, Connection):
+            if self.journal is not None:
+                self.journal.gone(connection, cause, now)
+            if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
+                self.assistant.leave(connection, now)
         self.capacity.leave(connection)
         self.table.remove(connection)
 

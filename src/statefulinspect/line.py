@@ -55,6 +55,12 @@ class Line(Link, Generic[Member]):
         last.newer = self.older = member
         self.count += 1
 
+    def replace(self, member: Member, another: Member) -> None:
+        """Put another in the place of a member."""
+        another.older, another.newer = member.older, member.newer
+        member.older.newer = member.newer.older = another
+        member.older = member.newer = None
+
     def leave(self, member: Member) -> None:
         """Take a member out, wherever it stands; nothing happens if it is in no line."""
         if member.older is None:

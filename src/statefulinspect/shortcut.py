@@ -14,8 +14,7 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import Way
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Side, Verdict, verdict_of
-from statefulinspect.conntable import part
+from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
@@ -30,11 +29,10 @@ from statefulinspect.machines.tcp_segment import (
     Segment,
 )
 from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
+from statefulinspect.openings import Openings
 from statefulinspect.rules.engine.walk import walk_of
-from statefulinspect.screening import is_ordinary
 from statefulinspect.seqnum import M32
-from statefulinspect.terms import ACCEPT, OK, Reason
-from statefulinspect.zones import NO_ZONE
+from statefulinspect.terms import OK, Reason
 
 # Of a plain packet: its bytes, key, length, where 20 octets of transport header end, the numbers
 # behind the ports, way, now.
@@ -58,7 +56,7 @@ class Shortcut:
         roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
         self._sides = {each: judge.table.sides(0, each) for each in roads}
         self._tcp_sides, self._split_sides = self._sides[TCP], judge.table.split_sides
-        self._helped = {each: judge.assistant.helped_ports(each) for each in roads}
+        self._openings = Openings(judge, config)
         is_closed = (
             config.verify_checksums
             or config.events
@@ -83,10 +81,12 @@ class Shortcut:
         options = packet[at:data]
         end = seq + length - data
         side = self._tcp_sides.get(key)
+        if side.__class__ is not Side:  # unknown, or only its SYN is
+            side = self._table.unfolded(key, side)
         if side is None:
             if event is not SYN:
                 return None
-            return self._open(TCP, key, length, path, now, end + 1 & M32, window, options)
+            return self._openings.by_syn(key, length, path, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
         if not self._may_go_on(connection, now):
@@ -115,7 +115,7 @@ class Shortcut:
             return None
         side = self._sides[UDP].get(key)
         if side is None:
-            return self._open(UDP, key, length, path, now)
+            return self._openings.of_pair(UDP, key, length, path, now)
         return self._pair(side, packet, length, path, now)
 
     def _message(
@@ -132,7 +132,9 @@ class Shortcut:
         side = self._sides[protocol].get(key)
         if side is not None:
             return self._pair(side, packet, length, path, now)
-        return self._open(protocol, key, length, path, now) if kind is OPENING else None
+        if kind is not OPENING:
+            return None
+        return self._openings.of_pair(protocol, key, length, path, now)
 
     def _pair(
         self, side: Side, packet: bytes, length: int, path: Way, now: float
@@ -165,35 +167,3 @@ class Shortcut:
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
         return self._judge.conclude(side, walk_of(decoded, now, self._table.find), reason)
-
-    def _open(
-        self, protocol: int, key: bytes, length: int, path: Way, now: float, *syn: Any
-    ) -> Verdict | None:
-        """Open a connection, if nobody has to look at the packet that does."""
-        judge = self._judge
-        fate = self._answers.of_openings(protocol, key, path)
-        if fate is None or not is_ordinary(key) or judge.expectations.count or self._split_sides:
-            return None
-        action, state, direction, rule = fate
-        if action is not ACCEPT:
-            return verdict_of(action, state, direction, OK, None, rule)
-        if key[-2:] in self._helped[protocol]:
-            return None
-        connection = judge.connection_for(protocol, key, NO_ZONE, now)
-        side = connection.original_side
-        machine: Any = connection.machine
-        if syn:
-            machine.begin_with_syn(side, *syn, now)
-        else:
-            machine.begin(side, now)
-        if judge.capacity.make_room(connection, now) is not OK:
-            part(connection)
-            return None
-        verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        side.packets, side.octets = 1, length
-        if not syn:  # a SYN is seldom repeated: a flood of them takes less room so
-            side.verdict, side.path = verdict, path
-        self._table.enter(connection)
-        judge.capacity.enter(connection, now)
-        judge.wheel.file(connection)
-        return verdict

@@ -117,7 +117,7 @@ class Tracked:
 
     def flush(self) -> None:
         """Remove every connection, and drop what fragments are held."""
-        for connection in list(self._table):
+        for connection in list(self._table.holders()):
             self._judge.remove(connection, Cause.DELETED, self._now)
         for table in self._defragmenter.tables.values():
             table.flush(self._now)

@@ -116,15 +116,14 @@ class Tracker(Tracked):
             kind = NOT_PLAIN
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
-            if seq == side.next_seq and length <= len(packet):
+            if seq == side.next_seq and octets >= 0 and length <= len(packet):
                 connection, receiver = side.connection, side.other
                 scaled = window << side.scale
                 reach = ack + scaled
                 behind = receiver.end - ack
                 end = seq + octets
                 if (
-                    octets >= 0
-                    and (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
+                    (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
                     and now < connection.expires_at
                     and behind >= 0
                     and end <= side.max_end
@@ -169,7 +168,7 @@ class Tracker(Tracked):
                         count(side.tally, length)
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
-                    return side.verdict  # type: ignore[return-value]  # armed sides have one
+                    return side.verdict  # type: ignore[no-any-return]  # armed sides have one
         road = self._roads.get(kind)
         if road is not None and zone == 0 and hook in PATHS:
             path = (hook, iif, oif, mark) if self._asks_path else None

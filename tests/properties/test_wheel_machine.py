@@ -78,6 +78,22 @@ class WheelMachine(RuleBasedStateMachine):
         self.wheel.cancel(entry)
         self.gone.append(entry)
 
+    @precondition(is_live)
+    @rule(number=picks)
+    def replace(self, number):
+        entry = self.pick(number)
+        another = Entry(self.deadlines.pop(entry))
+        self.deadlines[another] = another.expires_at
+        self.wheel.replace(entry, another)
+        self.gone.append(entry)
+
+    @precondition(lambda self: self.gone)
+    @rule()
+    def replace_what_is_gone(self):
+        another = Entry(self.now)
+        self.wheel.replace(self.gone[-1], another)
+        assert another.filed_at == NOT_FILED
+
     @precondition(lambda self: self.gone)
     @rule()
     def cancel_what_is_gone(self):

@@ -43,6 +43,14 @@ class LineMachine(RuleBasedStateMachine):
         self.line.leave(member)
         assert member.older is member.newer is None
 
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def replace(self, data):
+        at = data.draw(st.integers(0, len(self.members) - 1))
+        member, self.members[at] = self.members[at], Link()
+        self.line.replace(member, self.members[at])
+        assert member.older is member.newer is None
+
     @invariant()
     def the_same_in_the_same_order(self):
         self.line.check()

@@ -15,7 +15,7 @@ from statefulinspect.connection import Connection, Side
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
 from statefulinspect.machines.tcp_flags import CLOSED_FIRST, LIBERAL, SACK_PERMITTED
-from statefulinspect.machines.tcp_in_order import arm
+from statefulinspect.machines.tcp_in_order import arm, ask
 from statefulinspect.machines.tcp_memory import (
     CHALLENGED,
     answers_ignored_syn,
@@ -90,17 +90,9 @@ class TcpMachine:
     def begin_with_syn(
         self, side: Side, end: int, window: int, options: bytes, now: float
     ) -> Reason:
-        """Begin with a SYN: written out, what `advance` comes to if nothing was seen before it."""
-        connection, other = side.connection, side.other
-        connection.state, connection.last_event = SYN_SENT, SYN
-        connection.last_is_reply = connection.last_seq = connection.last_ack = 0
-        connection.last_end = connection.last_window = connection.repeats = 0
-        side.end = side.max_end = end
-        side.max_window = other.max_end = window or 1
-        side.scale, side.flags = scale_and_flags(options) if options else (0, 0)
-        side.highest_ack = other.highest_ack = 0
-        other.end = other.max_window = other.scale = other.flags = 0
-        connection.expires_at = now + self.timers.opening
+        """Begin with a SYN."""
+        ask(side, end, window, *scale_and_flags(options))
+        side.connection.expires_at = now + self.timers.opening
         return OK
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:

@@ -2,9 +2,10 @@
 
 Nearly every connection is opened by a SYN and its answer, talks in order, and is closed by two
 FINs. For such segments the bounds (`tcp_window`), what is learned, and the timers come down to a
-few comparisons and stores. `answer` and `follow` take them so, if they are: else they say no, and
-have changed nothing. What follows next in order of a settled connection is for the hot path, which
-`Tracker.process` has written out once more. Property tests hold all of it to the full way.
+few comparisons and stores. `ask` takes the SYN; `answer` and `follow` take the others, if they are
+such: else they say no, and have changed nothing. What follows next in order of a settled connection
+is for the hot path, which `Tracker.process` has written out once more. Property tests hold all of
+it to the full way.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from statefulinspect.machines.tcp_table import (
     ACK,
     ESTABLISHED,
     FIN_WAIT,
+    SYN,
     SYN_ACK,
     SYN_RECV,
     SYN_SENT,
@@ -37,6 +39,19 @@ from statefulinspect.seqnum import HALF, M32
 
 ALL_BUT_UNACKNOWLEDGED: Final = ~UNACKNOWLEDGED
 QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap
+
+
+def ask(side: Side, end: int, window: int, scale: int, flags: int) -> None:
+    """Take the SYN that opens a connection: nothing was seen before it."""
+    connection, other = side.connection, side.other
+    connection.state, connection.last_event = SYN_SENT, SYN
+    connection.last_is_reply = connection.last_seq = connection.last_ack = 0
+    connection.last_end = connection.last_window = connection.repeats = 0
+    side.end = side.max_end = end
+    side.max_window = other.max_end = window or 1
+    side.scale, side.flags = scale, flags
+    side.highest_ack = other.highest_ack = 0
+    other.end = other.max_window = other.scale = other.flags = 0
 
 
 def answer(  # noqa: PLR0913, PLR0917 - the numbers of a segment

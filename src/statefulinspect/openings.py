@@ -1,0 +1,109 @@
+"""Connections that open the short way: nobody has to look at the packets that open them.
+
+What a SYN opens is not made before somebody asks for it; see `unreplied`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from statefulinspect.answers import Fate, Way
+from statefulinspect.config import Config
+from statefulinspect.connection import Connection, Verdict, verdict_of
+from statefulinspect.conntable import part
+from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
+from statefulinspect.judge import Judge
+from statefulinspect.machines.tcp_in_order import ask
+from statefulinspect.machines.tcp_segment import scale_and_flags
+from statefulinspect.machines.tcp_timers import TcpTimers
+from statefulinspect.screening import is_ordinary
+from statefulinspect.terms import ACCEPT, OK
+from statefulinspect.unreplied import OpeningVerdict, Unreplied
+from statefulinspect.zones import NO_ZONE
+
+
+class Openings:
+    """Open connections whose fate the rules have told before; None is left to the full way."""
+
+    def __init__(self, judge: Judge, config: Config) -> None:
+        self._judge, self._of_openings = judge, judge.answers.of_openings
+        self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
+        self._life = TcpTimers(config).opening
+        self._helped = {
+            each: judge.assistant.helped_ports(each) for each in (TCP, UDP, ICMP, ICMPV6)
+        }
+
+    def by_syn(  # noqa: PLR0913, PLR0917 - the numbers of a segment
+        self, key: bytes, octets: int, path: Way, end: int, window: int, options: bytes, now: float
+    ) -> Verdict | None:
+        """Open a TCP connection."""
+        fate = self._fate(TCP, key, path)
+        if fate is None:
+            return None
+        action, state, direction, rule = fate
+        if action is not ACCEPT:
+            return verdict_of(action, state, direction, OK, None, rule)
+        if self._capacity.make_room(None, now) is not OK:
+            return None
+        scale, flags = scale_and_flags(options) if options else (0, 0)
+        expires_at = now + self._life
+        opened: Any = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
+        self._table.enter_unreplied(opened)
+        self._capacity.enter(opened, now)
+        self._wheel.file(opened)
+        return verdict_of(ACCEPT, state, direction, OK, opened, rule, OpeningVerdict)
+
+    def unfold(self, unreplied: Unreplied, against: bytes) -> Connection:
+        """Make the connection that a SYN has opened, and put it in the place of what was kept."""
+        connection = self._judge.connection_for(
+            TCP, unreplied.key, NO_ZONE, unreplied.created_at, against
+        )
+        side = connection.original_side
+        ask(side, unreplied.end, unreplied.window, unreplied.scale, unreplied.flags)
+        connection.expires_at = unreplied.expires_at
+        side.packets, side.octets = 1, unreplied.octets
+        if not unreplied.is_tracked:
+            part(connection)
+            return connection
+        self._wheel.replace(unreplied, connection)
+        self._capacity.replace(unreplied, connection)
+        self._table.unfold(unreplied, connection)
+        return connection
+
+    def of_pair(
+        self, protocol: int, key: bytes, octets: int, path: Way, now: float
+    ) -> Verdict | None:
+        """Open a connection of requests and their answers."""
+        fate = self._fate(protocol, key, path)
+        if fate is None:
+            return None
+        action, state, direction, rule = fate
+        if action is not ACCEPT:
+            return verdict_of(action, state, direction, OK, None, rule)
+        connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
+        if self._capacity.make_room(connection, now) is not OK:
+            part(connection)
+            return None
+        side = connection.original_side
+        machine: Any = connection.machine
+        machine.begin(side, now)
+        verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
+        side.verdict, side.path, side.packets, side.octets = verdict, path, 1, octets
+        self._table.enter(connection)
+        self._capacity.enter(connection, now)
+        self._wheel.file(connection)
+        return verdict
+
+    def _fate(self, protocol: int, key: bytes, path: Way) -> Fate | None:
+        """Tell what the rules would say to an opening, if nobody else has to look at it."""
+        judge = self._judge
+        fate = self._of_openings(protocol, key, path)
+        if (
+            fate is None
+            or not is_ordinary(key)
+            or judge.expectations.count
+            or self._table.split_sides
+            or key[-2:] in self._helped[protocol]
+        ):
+            return None
+        return fate
