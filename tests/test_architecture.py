@@ -90,7 +90,7 @@ LEVELS = [
     {"provision", "validation"} | {"rules.engine.actions", "rules.engine.index"},
     {"rules.engine.program"},
     {"rules.engine.path"},
-    {"rules.engine.filtering", "rules.engine.trace"},
+    {"rules.engine.filtering", "rules.engine.foretelling", "rules.engine.trace"},
     {"answers"},
     {"judge"},
     {"defragment", "openings", "rehearsal"},

@@ -11,6 +11,15 @@ from typing import Final, Iterable, Mapping, Optional  # noqa: UP035 - Python 3.
 from statefulinspect.connection import Side, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
 from statefulinspect.rules.engine.filtering import Filter
+from statefulinspect.rules.engine.foretelling import (
+    ANNOUNCED,
+    ANSWER,
+    ANSWERED,
+    Foretelling,
+    Sort,
+    Way,
+    state_of,
+)
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Rule
@@ -20,8 +29,10 @@ from statefulinspect.terms import (
     DROP,
     INVALID,
     OK,
+    ORIGINAL,
     REJECT,
     RELATED,
+    REPLY,
     UNTRACKED,
     Action,
     CtState,
@@ -38,20 +49,16 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
         tally.octets += octets
 
 
-Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
-Sort = tuple[int, int, "int | bytes", Way]
-Fate = tuple[Action, CtState, Optional[Direction], Optional[Rule]]
-ANNOUNCED: Final = 4  # a stage's bit: the connection has a master
+# What a verdict tells, and the counters that count the packet.
+Fate = tuple[Action, CtState, Direction, Optional[Rule], Optional[list[Tally]]]
+WITH_PORTS: Final = (TCP, UDP)  # of the protocols that go the short way
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
 
 def sort_of(side: Side, path: Way) -> Sort:
-    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way.
-
-    In the place of that an opening may have its destination port.
-    """
+    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
     connection = side.connection
-    stage = connection.seen_reply << 1 | side.is_reply
+    stage = ANSWERED | side.is_reply if connection.seen_reply else side.is_reply
     if connection.rare is not None and connection.master is not None:
         stage |= ANNOUNCED
     return connection.protocol, len(side.key), stage, path
@@ -66,6 +73,7 @@ class Answers:
         self._asks_any_ports = rules.asks_any_ports
         self._asks_messages = rules.asks_messages
         self._foregone: dict[Sort, Fate] = {}
+        self._foretelling = Foretelling(rules.paths)
 
     def before_tracking(self, walk: Walk) -> Verdict | None:
         """Let the rules look that come before tracking; a verdict if they refuse the packet."""
@@ -95,50 +103,55 @@ class Answers:
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
             side.verdict, side.path, side.tally = verdict, path, walk.tally
-            if (walk.by_words or walk.by_port) and verdict.action is not REJECT:
-                self._remember(side, walk, path, verdict)
+            if walk.by_words and verdict.action is not REJECT:
+                fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None
+                self._remember(sort_of(side, path), fate)
         return verdict
 
-    def _remember(self, side: Side, walk: Walk, path: Way, verdict: Verdict) -> None:
-        """Remember what becomes of packets whose words are these; or of openings to this port."""
-        protocol = side.connection.protocol
-        sort = sort_of(side, path)
-        if walk.by_words:
-            if self._asks_messages and protocol in ICMP_PROTOCOLS:
-                return
-        elif sort[2] == 0 and protocol in (TCP, UDP):
-            sort = protocol, len(side.key), side.key[-2:], path
-        else:
+    def _remember(self, sort: Sort, fate: Fate) -> None:
+        """Remember what becomes of packets whose words are these."""
+        if self._asks_messages and sort[0] in ICMP_PROTOCOLS:
             return
         if len(self._foregone) >= SORTS_AT_MOST:
             self._foregone.clear()
-        self._foregone[sort] = verdict.action, verdict.ct_state, verdict.direction, verdict.rule
+        self._foregone[sort] = fate
 
-    def of_openings(self, protocol: int, key: bytes, path: Way) -> Fate | None:
-        """Tell what becomes of packets that open such connections, if that is foregone."""
-        size, foregone = len(key), self._foregone
-        return foregone.get((protocol, size, 0, path)) or foregone.get(
-            (protocol, size, key[-2:], path)
-        )
+    def of_opening(self, protocol: int, key: bytes, path: Way) -> Fate | None:
+        """Tell what becomes of the packet that opens such a connection, if that can be told."""
+        sort = protocol, len(key), 0, path
+        return self._foregone.get(sort) or self._foretell(sort, key)
+
+    def _foretell(self, sort: Sort, key: bytes) -> Fate | None:
+        """Ask the rules about a packet that nobody has decoded; None if they have to see it."""
+        foretold = self._foretelling.ask(sort, key) if sort[0] in WITH_PORTS else None
+        if foretold is None:
+            return None
+        action, walk = foretold
+        stage = sort[2]
+        direction = REPLY if stage & ANSWER else ORIGINAL
+        fate = action, state_of(stage), direction, walk.rule, walk.tally
+        if walk.by_words:
+            self._remember(sort, fate)
+        return fate
 
     def ready(self, side: Side, path: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.
 
-        They need not if the side's verdict holds, or if their conclusion about such packets is
-        foregone: it depends on words alone, and is known. A reject, which may end the connection,
-        is not for here.
+        They need not if the side's verdict holds, or if it can be told what they conclude about
+        such packets. A reject, which may end the connection, is not for here.
         """
         verdict = side.verdict
         if verdict is None or side.path != path:
-            fate = self._foregone.get(sort_of(side, path))
+            sort = sort_of(side, path)
+            fate = self._foregone.get(sort) or self._foretell(sort, side.key)
             if fate is None:
                 return None
-            action, state, direction, rule = fate
+            action, state, direction, rule, tally = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            side.verdict, side.path, side.tally = verdict, path, None
+            side.verdict, side.path, side.tally = verdict, path, tally
         elif verdict.action is REJECT:
             return None
-        elif side.tally is not None:
+        if side.tally is not None:
             count(side.tally, octets)
         return verdict
 

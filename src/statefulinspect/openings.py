@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from statefulinspect.answers import Fate, Way
+from statefulinspect.answers import Fate, count
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Verdict, verdict_of
 from statefulinspect.conntable import part
@@ -16,6 +16,7 @@ from statefulinspect.judge import Judge
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_timers import TcpTimers
+from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, OK
 from statefulinspect.unreplied import OpeningVerdict, Unreplied
@@ -23,10 +24,10 @@ from statefulinspect.zones import NO_ZONE
 
 
 class Openings:
-    """Open connections whose fate the rules have told before; None is left to the full way."""
+    """Open connections whose fate is foregone; None is left to the full way."""
 
     def __init__(self, judge: Judge, config: Config) -> None:
-        self._judge, self._of_openings = judge, judge.answers.of_openings
+        self._judge, self._of_opening = judge, judge.answers.of_opening
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._life = TcpTimers(config).opening
         self._helped = {
@@ -40,11 +41,13 @@ class Openings:
         fate = self._fate(TCP, key, path)
         if fate is None:
             return None
-        action, state, direction, rule = fate
+        action, state, direction, rule, tally = fate
+        if action is ACCEPT and self._capacity.make_room(None, now) is not OK:
+            return None
+        if tally is not None:
+            count(tally, octets)
         if action is not ACCEPT:
             return verdict_of(action, state, direction, OK, None, rule)
-        if self._capacity.make_room(None, now) is not OK:
-            return None
         scale, flags = scale_and_flags(options) if options else (0, 0)
         expires_at = now + self._life
         opened: Any = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
@@ -77,18 +80,20 @@ class Openings:
         fate = self._fate(protocol, key, path)
         if fate is None:
             return None
-        action, state, direction, rule = fate
+        action, state, direction, rule, tally = fate
+        if action is ACCEPT and self._capacity.make_room(None, now) is not OK:
+            return None
+        if tally is not None:
+            count(tally, octets)
         if action is not ACCEPT:
             return verdict_of(action, state, direction, OK, None, rule)
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
-        if self._capacity.make_room(connection, now) is not OK:
-            part(connection)
-            return None
         side = connection.original_side
         machine: Any = connection.machine
         machine.begin(side, now)
         verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        side.verdict, side.path, side.packets, side.octets = verdict, path, 1, octets
+        side.verdict, side.path, side.tally = verdict, path, tally
+        side.packets, side.octets = 1, octets
         self._table.enter(connection)
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
@@ -97,7 +102,7 @@ class Openings:
     def _fate(self, protocol: int, key: bytes, path: Way) -> Fate | None:
         """Tell what the rules would say to an opening, if nobody else has to look at it."""
         judge = self._judge
-        fate = self._of_openings(protocol, key, path)
+        fate = self._of_opening(protocol, key, path)
         if (
             fate is None
             or not is_ordinary(key)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.answers import Way
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.decoding import decode
@@ -30,6 +29,7 @@ from statefulinspect.machines.tcp_segment import (
 )
 from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
 from statefulinspect.openings import Openings
+from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.seqnum import M32
 from statefulinspect.terms import OK, Reason

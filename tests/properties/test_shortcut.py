@@ -39,6 +39,9 @@ TYPES = [(8, 0), (0, 0), (13, 0), (14, 0), (8, 1), (3, 1), (128, 0), (129, 0), (
 
 TABLE = """
 table inet filter {{
+  chain more {{
+    ct direction reply drop; th dport 1000 return; ip6 saddr fd00::2 reject; ct state new accept
+  }}
   chain forward {{
     type filter hook forward priority filter; policy {policy};
     {rules}
@@ -57,6 +60,14 @@ RULES = [
     "ct state new limit rate 2/second burst 2 packets accept\n ct state established accept",
     "meta nfproto ipv6 drop\n ct state new accept\n ct state established accept",
     "ct state new accept\n ct state { established, related } counter accept",
+    """ip saddr 10.0.0.1 accept
+    ip daddr != 10.0.0.1 tcp sport 1000 counter accept
+    ip6 saddr fd00::1 udp dport 53-80 accept
+    ip6 daddr { fd00::1, fd00::3-fd00::9 } tcp dport 80 drop
+    ct state established accept""",
+    """ip saddr 10.0.0.0/30 tcp dport 80 goto more
+    udp sport { 53, 80 } jump more
+    ct state established accept""",
 ]
 RULESETS = [
     (Ruleset.default, ()),
@@ -209,25 +220,57 @@ def count_full(tracker):
 
 @pytest.mark.parametrize("port", [22, 23])
 @pytest.mark.parametrize("make", [tcp, udp])
-def test_rules_decide_once_about_openings_to_a_port(make, port):
-    rules = "ct state established accept\n tcp dport { 22, 80 } accept\n udp dport 22 accept"
-    tracker = Tracker(Ruleset.parse(TABLE.format(policy="drop", rules=rules)))
-    came, last = count_full(tracker), ["SYN"] if make is tcp else [bytes(20)]
-    first = tracker.process(make(2000, port, *last), 1.0)
-    second = tracker.process(make(2001, port, *last), 1.0)
-    assert len(came) == 1
-    assert first.action is second.action is (Action.DROP if port == 23 else Action.ACCEPT)
-    assert first.rule is second.rule
-    assert (second.connection is None) == (port == 23)
-    assert len(tracker) == (0 if port == 23 else 2)
+@pytest.mark.parametrize("version", [4, 6])
+def test_rules_of_addresses_and_ports_need_no_packet(make, port, version):
+    rules = """ct state established accept
+        ip saddr 10.0.1.0/24 ip daddr != 10.0.2.9 tcp dport { 22, 80 } tcp sport >= 1024 accept
+        ip6 daddr fd00:2::2 meta l4proto tcp tcp dport 22 jump more
+        udp dport 22 goto more"""
+    text = TABLE.format(policy="drop", rules=rules)
+    ends = {} if version == 4 else {"source": "fd00:1::2", "destination": "fd00:2::2"}
+    trackers = [kind(Ruleset.parse(text)) for kind in (Tracker, FullWay)]
+    came, last = count_full(trackers[0]), ["SYN"] if make is tcp else [bytes(20)]
+    for sport in (2000, 2001, 2001):
+        packet = make(sport, port, *last, **ends)
+        verdict, expected = [tracker.process(packet, 1.0) for tracker in trackers]
+        assert told(verdict) == told(expected)
+        assert verdict.action is (Action.DROP if port == 23 else Action.ACCEPT)
+        assert (verdict.connection is None) == (port == 23)
+    assert not came
+    assert len(trackers[0]) == (0 if port == 23 else 2)
+
+
+def test_counters_need_no_packet():
+    rules = """ct state established counter accept
+        ct direction original counter
+        ip saddr 10.0.1.2 tcp dport 80 counter name seen counter accept"""
+    text = TABLE.format(policy="drop", rules=rules).replace(
+        "  chain f", "  counter seen {}\n  chain f"
+    )
+    back = {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    trackers = [kind(Ruleset.parse(text)) for kind in (Tracker, FullWay)]
+    came = count_full(trackers[0])
+    for packet in (
+        tcp(2000, 80, "SYN", 1),
+        tcp(80, 2000, "SYN,ACK", 5, 2, **back),
+        tcp(2000, 80, "ACK", 2, 6),
+        tcp(2000, 80, "ACK", 2, 6, data=bytes(100)),
+        tcp(80, 2000, "FIN,ACK", 6, 102, **back),
+        tcp(2001, 81, "SYN", 1),
+        udp(2001, 81, bytes(20)),
+    ):
+        for tracker in trackers:
+            tracker.process(packet, 1.0)
+    assert str(trackers[0].ruleset) == str(trackers[1].ruleset)
+    assert "packets 4 bytes" in str(trackers[0].ruleset)
+    assert not came
 
 
 @pytest.mark.parametrize(
     "rule",
     [
-        "tcp dport 22 counter accept",
-        "tcp dport 22 ip saddr 10.0.1.2 accept",
-        "tcp sport 2000 tcp dport 22 accept",
+        "counter tcp dport 22 accept",
+        "meta mark 0 accept",
         "tcp dport 22 limit rate 1/second burst 1 packets accept",
         "tcp dport 22 tcp flags syn accept",
         "tcp dport 22 ip ttl 64 accept",

@@ -34,7 +34,7 @@ from statefulinspect.rules.syntax.statements import (
     UpdateSet,
     UseObject,
 )
-from statefulinspect.terms import ACCEPT, DROP, REJECT, UNTRACKED, Action
+from statefulinspect.terms import ACCEPT, DROP, HOLD, REJECT, UNTRACKED, Action
 
 
 @attrs.frozen
@@ -51,6 +51,7 @@ DROPPED: Final = Decision("drop", DROP)
 REJECTED: Final = Decision("reject", REJECT)
 NEXT: Final = Decision("continue")
 RETURN: Final = Decision("return")
+UNSURE: Final = Decision("unsure", HOLD)  # the packet has to be seen: there is none yet
 DECISIONS: Final = {each.kind: each for each in (ACCEPTED, DROPPED, NEXT, RETURN)}
 UNTRACKED_BIT: Final = UNTRACKED.bit
 

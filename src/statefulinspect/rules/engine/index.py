@@ -45,11 +45,10 @@ class Plan:
 
     `entries` are the rules, the last first, and a set of them has a bit for each: so the first of a
     set is its highest bit. `decided` is the first entry, if it takes all packets;
-    `is_empty` that there is none at all; `is_by_port` that no number but the destination port tells
-    its rules apart.
+    `is_empty` that there is none at all.
     """
 
-    __slots__ = ("_all", "_ports", "_views", "decided", "entries", "is_by_port", "is_empty",
+    __slots__ = ("_all", "_ports", "_views", "decided", "entries", "is_empty",
                  "pieces")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any], like: Plan | None = None, found: int = 0) -> None:
@@ -59,7 +58,6 @@ class Plan:
         self.pieces: dict[str, Pieces] = self._cut() if like is None else like.pieces
         self._ports = [(at, self.pieces[name]) for name, at in PORTS.items() if name in self.pieces]
         self._views = {family: self._view(family) for family in (4, 6)}
-        self.is_by_port = self.pieces.keys() <= {"dport"}
         self.is_empty = not self._all
         first = None if self.is_empty else entries[self._all.bit_length() - 1]
         takes_all = first is not None and first.takes_all and first.decided.kind in FINAL

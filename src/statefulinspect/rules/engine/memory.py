@@ -39,11 +39,12 @@ class CounterMemory:
         return cls(count.packets, count.octets)
 
     def passes(self, walk: Walk) -> bool:
-        """Count the packet; every packet passes."""
+        """Count the packet, which passes; note only that it would count, if there is none yet."""
         if walk.recorder is not None:
             walk.recorder.touch(self)
-        self.packets += 1
-        self.octets += walk.packet.length
+        if not walk.is_foretold:
+            self.packets += 1
+            self.octets += walk.packet.length
         if walk.tally is None:
             walk.tally = [self]
         else:

@@ -10,10 +10,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.actions import Decision, Deed, Step, action_of, decision_of
+from statefulinspect.rules.engine.actions import (
+    UNSURE,
+    Decision,
+    Deed,
+    Step,
+    action_of,
+    decision_of,
+)
 from statefulinspect.rules.engine.conditions import OCTETS, Conditions, Word, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
+from statefulinspect.rules.engine.memory import CounterMemory
 from statefulinspect.rules.engine.reading import counts_on
 from statefulinspect.rules.engine.scope import Scope
 from statefulinspect.rules.engine.walk import Walk
@@ -49,12 +57,13 @@ TELLS: Final = {
 class Entry:
     """Hold one form of a rule: what is looked up of it, and the steps that are left.
 
-    `decided` is what a rule without steps decides. What is looked up has a step only when a trace
-    asks for it: making all of them would take most of the time in which ten thousand rules compile.
+    `decided` is what a rule without steps decides; `only_counts` tells that at most it counts
+    before. What is looked up has a step only when a trace asks for it: making all of them would
+    take most of the time in which ten thousand rules compile.
     """
 
-    __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "rule", "steps", "takes_all",
-                 "varies", "words")  # fmt: skip
+    __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "only_counts", "rule", "steps",
+                 "takes_all", "varies", "words")  # fmt: skip
 
     def __init__(self, rule: Rule, form: Form, scope: Scope) -> None:
         self.rule, self._scope = rule, scope
@@ -82,6 +91,10 @@ class Entry:
         last = form[-1] if form and len(left) == 1 else None
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
+        self.only_counts = self.decided is not None or all(
+            deed is None or isinstance(each, Decide) or isinstance(deed.memory, CounterMemory)
+            for each, deed in zip(form, self._deeds)
+        )
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
 
@@ -103,7 +116,8 @@ class Entry:
 
     def run(self, walk: Walk) -> Decision | None:
         """Take the steps that are left; tell how the rule ends, None if it just ends."""
-        walk.by_port = False
+        if walk.is_foretold and not self.only_counts:
+            return UNSURE
         if self.varies:
             walk.varies = True
         for step in self.steps:
@@ -175,8 +189,6 @@ class ChainProgram:
             walk.rule = plan.decided.rule
             return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
         walk.by_words = False
-        if not plan.is_by_port:
-            walk.by_port = False
         found, entries = plan.matching(walk), plan.entries
         while found:
             at = found.bit_length() - 1

@@ -70,7 +70,7 @@ class Walk:
     counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
     `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far,
-    and `by_port` at nothing but words and the destination port, and that none has done anything;
+    and that none has done anything; `is_foretold` that there is no packet yet, but a flow key;
     `pkttype` is what rules have set it to; `counted_by` what has counted the packet's connection.
     """
 
@@ -96,7 +96,7 @@ class Walk:
     is_sent_on: bool = False
     varies: bool = False
     by_words: bool = True
-    by_port: bool = True
+    is_foretold: bool = False
     rule: Rule | None = None
     tally: list[Tally] | None = None
     refused: Reason | None = None

@@ -1,0 +1,71 @@
+"""What rules would say to a packet of which no more is known than its flow key, ct state and way.
+
+Most rules look at addresses, ports and words alone, and only count and decide. Then that is enough:
+the key is looked at as a packet of a header and ports would be. A rule that does or reads more
+leaves it open.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Mapping, Optional  # noqa: UP035 - Python 3.9
+
+from statefulinspect.connection import Side
+from statefulinspect.packet import Packet
+from statefulinspect.rules.engine.path import Path, decide
+from statefulinspect.rules.engine.walk import Walk, walk_of
+from statefulinspect.terms import ESTABLISHED, HOLD, NEW, REJECT, RELATED, Action, CtState
+
+Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
+Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
+
+# Bits of a stage, which leads to the ct state: the packet answers; the connection was answered, or
+# has a master.
+ANSWER, ANSWERED, ANNOUNCED = 1, 2, 4
+
+FAMILIES: Final = {12: 4, 36: 6}  # by the size of a key with ports
+BEFORE_ADDRESSES: Final = {12: bytes(12), 36: bytes(8)}  # of a header
+WALKS_AT_MOST: Final = 1 << 10  # ways that are remembered: then it begins anew
+
+
+def state_of(stage: int) -> CtState:
+    """Tell the ct state of packets of a stage."""
+    if stage & (ANSWER | ANSWERED):
+        return ESTABLISHED
+    return RELATED if stage & ANNOUNCED else NEW
+
+
+class Foretelling:
+    """Ask the rules about packets that are none yet."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+        self._walks: dict[Sort, Walk] = {}
+
+    def ask(self, sort: Sort, key: bytes) -> tuple[Action, Walk] | None:
+        """Tell what they decide, and the walk that led there; None if they have to see the packet.
+
+        A reject, which sends something, is not foretold either. The walk is good until the next. It
+        is for the caller to have its counters count.
+        """
+        walk = self._walks.get(sort) or self._begin(sort)
+        walk.wire, walk.rule = BEFORE_ADDRESSES[len(key)] + key, None
+        walk.by_words, walk.tally = True, None
+        packet = walk.packet
+        action = decide(self._paths[packet.hook].tracked[packet.family], walk)
+        return None if action is HOLD or action is REJECT else (action, walk)
+
+    def _begin(self, sort: Sort) -> Walk:
+        """Begin the walks of packets of a sort: one for all, as nothing but the key differs."""
+        protocol, size, stage, way = sort
+        head = BEFORE_ADDRESSES[size][:6] + bytes([protocol])  # where IPv6 has it
+        packet = Packet(head, FAMILIES[size], protocol)
+        packet.hook, packet.iif, packet.oif, packet.mark = way or ("forward", "", "", 0)
+        packet.stop = len(BEFORE_ADDRESSES[size]) + size
+        packet.l4 = packet.stop - 4
+        walk = walk_of(packet, 0.0)
+        walk.side, walk.ct_bits = Side(b"", stage & ANSWER), state_of(stage).bit
+        walk.is_foretold = walk.is_tracked = walk.is_sent_on = True
+        if len(self._walks) >= WALKS_AT_MOST:
+            self._walks.clear()
+        self._walks[sort] = walk
+        return walk
