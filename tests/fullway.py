@@ -6,14 +6,16 @@ import attrs
 
 from statefulinspect import Tracker
 from statefulinspect.decoding import decode
+from statefulinspect.zones import Zone
 
 
 class FullWay(Tracker):
     """A tracker that takes no abbreviation."""
 
-    def process(self, packet, now, **context):
+    def process(self, packet, now, zone=0, zone_direction=None, hook="forward", **context):
         self._now = self._turn(now)
-        decoded = decode(packet, **context)
+        decoded = decode(packet, **context, zone=Zone.of(zone, zone_direction))
+        decoded.hook = hook
         if decoded.fragment_at:
             return self._defragmenter.process(decoded, self._now)
         return self._classify(decoded, self._now)

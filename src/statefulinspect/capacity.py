@@ -49,15 +49,16 @@ class Capacity:
             return expires_at
         return now + (expires_at - now) * (end - len(self._table)) / (end - start)
 
-    def make_room(self, connection: Connection | None, now: float) -> Reason:
-        """Make room for a connection that is to be entered, or say why there is none.
-
-        It may be unmade yet where nobody counts the connections of a source.
-        """
-        if self._sources is not None and connection is not None:
+    def admit(self, connection: Connection, now: float) -> Reason:
+        """Make room for a connection that is to be entered, or say why it may not."""
+        if self._sources is not None:
             reason = self._sources.refusal(source_of(connection), now)
             if reason is not OK:
                 return reason
+        return self.make_room(now)
+
+    def make_room(self, now: float) -> Reason:
+        """Make room for one more, whoever its source is, or say why there is none."""
         if self._table.count >= self._most:
             self._sweep(now)
             if self._table.count >= self._most and not self._unassured:
@@ -74,10 +75,10 @@ class Capacity:
         assert oldest is not None, "only a crowd of the unassured is thinned out"
         self._remove(oldest, Cause.EXPIRED if oldest.expires_at <= now else cause, now)
 
-    def enter(self, connection: Connection, now: float) -> None:
-        """Count a connection that has been entered."""
+    def enter(self, connection: Connection | Unreplied, now: float) -> None:
+        """Count a connection that has been entered, or what is kept of it."""
         self._unassured.enter(connection)
-        if self._sources is not None:
+        if self._sources is not None and isinstance(connection, Connection):
             self._sources.enter(source_of(connection), now)
 
     def replace(self, unreplied: Unreplied, connection: Connection) -> None:
@@ -89,7 +90,7 @@ class Capacity:
         self._unassured.leave(connection)
 
     def leave(self, connection: Connection | Unreplied) -> None:
-        """Count a connection no longer, before it is removed."""
+        """Count a connection no longer, or what is kept of it, before it is removed."""
         if connection.older is not None:
             self._unassured.leave(connection)
         if self._sources is not None and isinstance(connection, Connection):

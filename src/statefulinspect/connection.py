@@ -2,9 +2,9 @@
 
 Life of a connection: a packet whose key is in no table makes a `Connection` with two `Side`s; the
 protocol's machine opens it; the rules look; if they accept, both keys enter the table and the wheel
-gets its deadline. Each later packet finds its `Side`, the machine steps, and the side's ready-made
-verdict is handed out. In the end both keys leave the table, and the links between the three objects
-are cut, so that no reference cycle is left for the garbage collector.
+gets its deadline (what a plain SYN opens is made later: `unreplied`). Each later packet finds its
+`Side`, the machine steps, and the side's ready-made verdict is handed out. In the end both keys
+leave the table, and the links of the three are cut, so that no cycle is left for the collector.
 Both directions are one class, and all protocols: two would slow the hot path.
 """
 

@@ -13,14 +13,14 @@ own, by direction too, for there the same key in the same zone may name sides of
 
 from __future__ import annotations
 
-from typing import Any, Iterator  # noqa: UP035 - Python 3.9
+from typing import Iterator, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import NEVER, Connection, Side
-from statefulinspect.flowkey import TCP, reverse
+from statefulinspect.flowkey import TCP, against
 from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
 
-Sides = dict[bytes, Any]  # Side or Unreplied
+Sides = dict[bytes, Union[Side, Unreplied]]
 
 
 def _age(side: Side) -> float:
@@ -102,20 +102,20 @@ class ConnTable:
         if sides is None:
             return None
         found = sides.get(key)
-        if found.__class__ is Side or number or protocol != TCP:
+        if isinstance(found, Side):
             return found
-        return self.unfolded(key, found)
+        return None if number or protocol != TCP else self.unreplied_side(key, found)
 
-    def unfolded(self, key: bytes, found: Unreplied | None) -> Side | None:
-        """Give the side of a TCP key, given what is found in its place: of what is unreplied.
+    def unreplied_side(self, key: bytes, found: Unreplied | None) -> Side | None:
+        """Give the side of a TCP key in no zone that leads to what is unreplied, and unfold that.
 
-        That is unfolded. If nothing is found there, a key against it may be.
+        `found` is what stands under the key; if it is None, the key against it may lead there.
         """
         if found is not None:
             return found.connection.original_side
         if not self._unreplied:
             return None
-        opened: Any = self._plain[TCP].get(reverse(TCP, key) or b"")
+        opened = self._plain[TCP].get(against(key))
         return opened.unfold(key).reply_side if isinstance(opened, Unreplied) else None
 
     def _directed(self, zone: Zone, protocol: int, key: bytes) -> Iterator[Side]:
@@ -123,7 +123,7 @@ class ConnTable:
         for is_reply, number in enumerate(zone):
             split = self.split_sides.get((is_reply, number, protocol), {})
             for side in (self._side(number, protocol, key), split.get(key)):
-                if side is not None and side.is_reply == is_reply:
+                if isinstance(side, Side) and side.is_reply == is_reply:
                     yield side
 
     def is_taken(self, connection: Connection) -> bool:
@@ -152,7 +152,7 @@ class ConnTable:
         self.count += 1
         self._unreplied += 1
 
-    def unfold(self, unreplied: Unreplied, connection: Connection) -> None:
+    def replace(self, unreplied: Unreplied, connection: Connection) -> None:
         """Put the connection in the place of what was kept of it."""
         sides = self._plain[TCP]
         sides[unreplied.key] = connection.original_side
@@ -163,14 +163,24 @@ class ConnTable:
         """Take both sides out and cut their links."""
         if isinstance(connection, Unreplied):
             del self._plain[TCP][connection.key]
+            connection.retire()
             self.count -= 1
             self._unreplied -= 1
             return
         originals, replies = self._sides_of(connection)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
+        if originals is not replies:
+            self._drop_empty(connection)
         self.count -= 1
         part(connection)
+
+    def _drop_empty(self, connection: Connection) -> None:
+        """Drop dicts of one direction that are empty: each of them shuts the faster ways."""
+        for is_reply, number in enumerate(connection.zones):
+            name = is_reply, number, connection.protocol
+            if not self.split_sides[name]:
+                del self.split_sides[name]
 
     def check(self) -> None:
         """Assert every invariant of the structure."""
@@ -180,7 +190,7 @@ class ConnTable:
         for connection in holders:
             if isinstance(connection, Unreplied):
                 assert self._plain[TCP][connection.key] is connection, "the key leads elsewhere"
-                assert reverse(TCP, connection.key) not in self._plain[TCP], "what replies is known"
+                assert against(connection.key) not in self._plain[TCP], "what replies is known"
                 assert connection.is_tracked, "it is unfolded, or removed"
                 entries += 1
                 continue

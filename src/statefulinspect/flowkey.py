@@ -64,6 +64,13 @@ def address_size(wire: bytes) -> int:
     return 4 if len(wire) <= IPV4_KEY_MAX else 16
 
 
+def against(wire: bytes) -> bytes:
+    """Name the other direction of a key with ports."""
+    parts = PARTS[len(wire)]
+    source, destination, first, second = parts.unpack(wire)
+    return parts.pack(destination, source, second, first)
+
+
 def reverse(protocol: int, wire: bytes) -> bytes | None:
     """Name the other direction; None for an ICMP type that has no answer.
 
@@ -72,10 +79,9 @@ def reverse(protocol: int, wire: bytes) -> bytes | None:
     parts = PARTS.get(len(wire))
     if parts is None:  # addresses only
         return wire[len(wire) // 2 :] + wire[: len(wire) // 2]
-    source, destination, first, second = parts.unpack(wire)
     if protocol not in ICMP_PROTOCOLS:
-        return parts.pack(destination, source, second, first)
-    type_, code = second
+        return against(wire)
+    source, destination, first, (type_, code) = parts.unpack(wire)
     answer = ICMP_ANSWERS[protocol].get(type_)
     if answer is None:
         return None

@@ -29,7 +29,6 @@ from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
-from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.unreplied import Unreplied
 from statefulinspect.validation import Validation
@@ -89,7 +88,7 @@ class Judge:
         """Judge a packet that belongs to no known connection, and let it open one."""
         packet, now = walk.packet, walk.now
         connection = self.connection_for(packet.protocol, key, packet.zone, now)
-        if not is_ordinary(key):
+        if not self.validation.screen.spares(key):
             connection.is_screened = True
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
@@ -120,14 +119,12 @@ class Judge:
     def _make_room(self, connection: Connection, verdict: Verdict, now: float) -> Verdict:
         """Drop a new connection for which there is no room, or none of its name."""
         is_taken = self.table.is_taken(connection)
-        reason = Reason.REPLY_TAKEN if is_taken else self.capacity.make_room(connection, now)
+        reason = Reason.REPLY_TAKEN if is_taken else self.capacity.admit(connection, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
-    def connection_for(
-        self, protocol: int, key: bytes, zones: Zone, now: float, against: bytes | None = None
-    ) -> Connection:
-        """Make the connection that a packet of this key would open; `against` is the answer's."""
-        against = against or reverse(protocol, key)
+    def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:
+        """Make the connection that a packet of this key would open."""
+        against = reverse(protocol, key)
         assert against is not None, "a validated ICMP type has an answer"
         original, reply = Side(key, 0), Side(against, 1)
         machine, is_accounted = self.machines[protocol], self._config.accounting
@@ -218,7 +215,7 @@ class Judge:
         return self.answers.about(side, walk, reason)
 
     def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
-        """Take a connection out of the table and the wheel."""
+        """Take a connection, or what is kept of it, out of the table and the wheel."""
         if isinstance(connection, Unreplied) and not connection.is_tracked:
             connection = connection.connection  # it was unfolded since
         if connection.filed_at != NOT_FILED:

@@ -9,8 +9,8 @@ from typing import Any
 
 from statefulinspect.answers import Fate, count
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Verdict, verdict_of
-from statefulinspect.conntable import part
+from statefulinspect.connection import Connection, Machine, Side, Verdict, verdict_of
+from statefulinspect.conntable import join, part
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.tcp_in_order import ask
@@ -18,9 +18,35 @@ from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.screening import is_ordinary
-from statefulinspect.terms import ACCEPT, OK
-from statefulinspect.unreplied import OpeningVerdict, Unreplied
+from statefulinspect.terms import ACCEPT, DROP, OK
+from statefulinspect.unreplied import Unreplied, opening_verdict
 from statefulinspect.zones import NO_ZONE
+
+
+class Detached:
+    """Make connections that are tracked no more."""
+
+    def __init__(self, machine: Machine, *, is_accounted: bool) -> None:
+        self._machine, self._is_accounted = machine, is_accounted
+        self.detached = self
+
+    def make(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
+        """Make the connection that a SYN has opened."""
+        original, reply = Side(unreplied.key, 0), Side(reply_key, 1)
+        connection = Connection(
+            TCP, original, reply, self._machine, unreplied.created_at, NO_ZONE, self._is_accounted
+        )
+        join(connection)
+        ask(original, unreplied.end, unreplied.window, unreplied.scale, unreplied.flags)
+        connection.expires_at = unreplied.expires_at
+        original.packets, original.octets = 1, unreplied.octets
+        return connection
+
+    def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
+        """Make the connection; nothing tracks it."""
+        connection = self.make(unreplied, reply_key)
+        part(connection)
+        return connection
 
 
 class Openings:
@@ -30,6 +56,7 @@ class Openings:
         self._judge, self._of_opening = judge, judge.answers.of_opening
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._life = TcpTimers(config).opening
+        self.detached = Detached(judge.machines[TCP], is_accounted=config.accounting)
         self._helped = {
             each: judge.assistant.helped_ports(each) for each in (TCP, UDP, ICMP, ICMPV6)
         }
@@ -42,35 +69,28 @@ class Openings:
         if fate is None:
             return None
         action, state, direction, rule, tally = fate
-        if action is ACCEPT and self._capacity.make_room(None, now) is not OK:
-            return None
         if tally is not None:
             count(tally, octets)
-        if action is not ACCEPT:
-            return verdict_of(action, state, direction, OK, None, rule)
+        reason = self._capacity.make_room(now) if action is ACCEPT else OK
+        if action is not ACCEPT or reason is not OK:
+            return verdict_of(DROP, state, direction, reason, None, rule)
         scale, flags = scale_and_flags(options) if options else (0, 0)
         expires_at = now + self._life
-        opened: Any = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
+        opened = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)
         self._wheel.file(opened)
-        return verdict_of(ACCEPT, state, direction, OK, opened, rule, OpeningVerdict)
+        return opening_verdict(state, direction, opened, rule)
 
-    def unfold(self, unreplied: Unreplied, against: bytes) -> Connection:
-        """Make the connection that a SYN has opened, and put it in the place of what was kept."""
-        connection = self._judge.connection_for(
-            TCP, unreplied.key, NO_ZONE, unreplied.created_at, against
-        )
-        side = connection.original_side
-        ask(side, unreplied.end, unreplied.window, unreplied.scale, unreplied.flags)
-        connection.expires_at = unreplied.expires_at
-        side.packets, side.octets = 1, unreplied.octets
-        if not unreplied.is_tracked:
-            part(connection)
-            return connection
+    def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
+        """Make the connection that a SYN has opened, and put it in the place of what was kept.
+
+        In the wheel it is the newest of its second, as what is filed there has no other order.
+        """
+        connection = self.detached.make(unreplied, reply_key)
         self._wheel.replace(unreplied, connection)
         self._capacity.replace(unreplied, connection)
-        self._table.unfold(unreplied, connection)
+        self._table.replace(unreplied, connection)
         return connection
 
     def of_pair(
@@ -81,12 +101,11 @@ class Openings:
         if fate is None:
             return None
         action, state, direction, rule, tally = fate
-        if action is ACCEPT and self._capacity.make_room(None, now) is not OK:
-            return None
         if tally is not None:
             count(tally, octets)
-        if action is not ACCEPT:
-            return verdict_of(action, state, direction, OK, None, rule)
+        reason = self._capacity.make_room(now) if action is ACCEPT else OK
+        if action is not ACCEPT or reason is not OK:
+            return verdict_of(DROP, state, direction, reason, None, rule)
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
         machine: Any = connection.machine

@@ -128,9 +128,10 @@ def _has_no_address_yet(packet: Packet) -> bool:
 
 
 def is_ordinary(key: bytes) -> bool:
-    """Say whether no check looks closer at the addresses of a key, whichever of them is the source.
+    """Say whether no check looks closer at the addresses of a key, whichever is the source.
 
-    By whatever device the packet came.
+    Whatever the device is that the packet came by, and unless they are broadcast addresses of
+    networks that were named.
     """
     if len(key) <= IPV4_KEY_MAX:
         return SOURCES[key[0]] is SOURCES[key[4]] is OK and key[:4] != key[4:8]
@@ -220,6 +221,11 @@ class Screen:
         self._fragment_checks = tuple(row.check for row in of_fragments)
         self._loopback = policy.loopback
         self._broadcasts = frozenset(each.broadcast_address.packed for each in policy.networks)
+
+    def spares(self, key: bytes) -> bool:
+        """Say whether no check looks closer at the addresses of a key, whichever is the source."""
+        named = self._broadcasts
+        return is_ordinary(key) and (not named or named.isdisjoint((key[:4], key[4:8])))
 
     def check(self, packet: Packet) -> Reason:
         """Say which attack a packet is, or else what its own reason is; changes nothing.

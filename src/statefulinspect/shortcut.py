@@ -54,8 +54,9 @@ class Shortcut:
         self._judge, self._answers, self._table = judge, judge.answers, judge.table
         messages = {each: partial(self._message, each) for each in KEY_SIZES}
         roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
-        self._sides = {each: judge.table.sides(0, each) for each in roads}
-        self._tcp_sides, self._split_sides = self._sides[TCP], judge.table.split_sides
+        sides: Any = {each: judge.table.sides(0, each) for each in roads if each != TCP}
+        self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
+        self._tcp_sides, self._split_sides = judge.table.sides(0, TCP), judge.table.split_sides
         self._openings = Openings(judge, config)
         is_closed = (
             config.verify_checksums
@@ -81,8 +82,8 @@ class Shortcut:
         options = packet[at:data]
         end = seq + length - data
         side = self._tcp_sides.get(key)
-        if side.__class__ is not Side:  # unknown, or only its SYN is
-            side = self._table.unfolded(key, side)
+        if not isinstance(side, Side):  # unknown, or only its SYN is
+            side = self._table.unreplied_side(key, side)
         if side is None:
             if event is not SYN:
                 return None

@@ -68,7 +68,9 @@ class Tracker(Tracked):
         refuse_other(rules, Ruleset, RuleError)
         refuse_other(config, Config, ConfigError)
         super().__init__(rules, config)
-        self._tcp_sides = self._table.sides(0, TCP)
+        tcp_sides: Any = self._table.sides(0, TCP)
+        self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
+        self._split_sides = self._table.split_sides
         timers = TcpTimers(config)
         self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_path = self._judge.filter.asks_path
@@ -139,6 +141,7 @@ class Tracker(Tracked):
                         or side.is_reply != connection.last_is_reply
                     )
                     and (not self._asks_path or side.path == (hook, iif, oif, mark))
+                    and not self._split_sides
                 ):
                     if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
                         side.max_window = scaled
@@ -168,7 +171,7 @@ class Tracker(Tracked):
                         count(side.tally, length)
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
-                    return side.verdict  # type: ignore[no-any-return]  # armed sides have one
+                    return side.verdict  # type: ignore[return-value]  # armed sides have one
         road = self._roads.get(kind)
         if road is not None and zone == 0 and hook in PATHS:
             path = (hook, iif, oif, mark) if self._asks_path else None

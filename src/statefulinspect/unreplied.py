@@ -1,9 +1,9 @@
 """What is kept of a connection of which only the SYN was seen: all that a flood of them leaves.
 
 One object with one entry in the table, in the place of a `Connection` and two `Side`s. It stands in
-line and is filed as they are, and expires like them. Who finds it otherwise (its answer, its SYN
-again, a listing, `Verdict.connection`) unfolds it into the connection that it stands for; so nobody
-else needs to know of it.
+line and is filed as they are, and expires like them. Who asks for the connection (its answer, its
+SYN again, a listing, `Verdict.connection`) has it unfolded: made, and put in its place. Those that
+keep connections know of it, so that those who judge packets need not.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
-from statefulinspect.connection import NEVER, Connection, Verdict
-from statefulinspect.flowkey import TCP, reverse
+from statefulinspect.connection import NEVER, Connection, Verdict, verdict_of
+from statefulinspect.flowkey import against
 from statefulinspect.line import Link
+from statefulinspect.rules.rule import Rule
+from statefulinspect.terms import ACCEPT, OK, CtState, Direction
 
 
-class Opener(Protocol):
-    """Say who unfolds what is unreplied."""
+class Maker(Protocol):
+    """Say who makes the connection."""
 
-    def unfold(self, unreplied: Unreplied, against: bytes) -> Connection:
-        """Put the connection in its place; make it only, if it is tracked no more."""
+    @property
+    def detached(self) -> Maker:
+        """Name who does when it is tracked no more."""
+        ...
+
+    def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
+        """Make the connection, and if it is tracked put it in the place of what was kept."""
         ...
 
 
@@ -34,7 +41,7 @@ class Unreplied(Link):
     is_assured: ClassVar[bool] = False
 
     key: bytes
-    opener: Opener
+    maker: Maker | None
     created_at: float
     expires_at: float
     octets: int
@@ -43,7 +50,7 @@ class Unreplied(Link):
     scale: int
     flags: int
     filed_at: float = inf
-    _unfolded: Connection | None = None
+    _unfolded: Connection | None = attrs.field(default=None, init=False)
 
     @property
     def is_tracked(self) -> bool:
@@ -53,14 +60,19 @@ class Unreplied(Link):
     @property
     def connection(self) -> Connection:
         """Give the connection that it stands for, unfolded when first asked for."""
-        if self._unfolded is None:
-            self.unfold(reverse(TCP, self.key) or b"")
-        return self._unfolded  # type: ignore[return-value]  # by now there is one
+        return self._unfolded or self.unfold(against(self.key))
 
-    def unfold(self, against: bytes) -> Connection:
+    def unfold(self, reply_key: bytes) -> Connection:
         """Unfold it, which is not yet, given the key of its answer."""
-        self._unfolded = connection = self.opener.unfold(self, against)
+        assert self.maker is not None, "it is unfolded once"
+        self._unfolded = connection = self.maker.unfold(self, reply_key)
+        self.maker = None
         return connection
+
+    def retire(self) -> None:
+        """Let go of the tracker, which holds it no more: a verdict may be kept for longer."""
+        if self.maker is not None:
+            self.maker = self.maker.detached
 
 
 HELD: Final[Any] = Verdict.connection  # the slot
@@ -70,13 +82,25 @@ class OpeningVerdict(Verdict):
     """Answer a SYN; its connection is unfolded when first asked for."""
 
     __slots__ = ()
+    __qualname__ = "Verdict"  # as it is shown: nobody needs to tell it from another
 
     @property
     def connection(self) -> Connection | None:
         """Give the connection that the SYN has opened."""
-        held = HELD.__get__(self)
-        return held.connection if held.__class__ is Unreplied else held
+        held: Connection | Unreplied | None = HELD.__get__(self)
+        if isinstance(held, Unreplied):
+            held = held.connection
+            HELD.__set__(self, held)
+        return held
 
     @connection.setter
     def connection(self, held: Connection | None) -> None:
         HELD.__set__(self, held)  # `attrs.evolve` writes so; whoever writes else is refused
+
+
+def opening_verdict(
+    ct_state: CtState, direction: Direction, opened: Unreplied, rule: Rule | None
+) -> Verdict:
+    """Make the verdict of a SYN that is let pass."""
+    held: Any = opened
+    return verdict_of(ACCEPT, ct_state, direction, OK, held, rule, OpeningVerdict)

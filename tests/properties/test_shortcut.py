@@ -15,6 +15,7 @@ from statefulinspect import (
     Direction,
     DosPolicy,
     Limits,
+    Rule,
     Ruleset,
     TcpPolicy,
     Timeouts,
@@ -69,13 +70,37 @@ RULES = [
     udp sport { 53, 80 } jump more
     ct state established accept""",
 ]
+
+
+def everywhere(text):
+    """The same rules at every hook, which programs share."""
+    made = Ruleset.parse(TABLE.format(policy="drop", rules=text))
+    [chain] = [chain for chain in made.tables[0].chains if chain.hook]
+    return Ruleset([Rule.of(rule.statements) for rule in chain.rules], policy=Action.DROP)
+
+
 RULESETS = [
     (Ruleset.default, ()),
+    *(
+        (everywhere, (f"{text} counter accept",))
+        for text in ("meta iifgroup 0", "meta oifgroup 0", "ip ttl 64", "meta mark 7", "iif lan")
+    ),
     *(
         (Ruleset.parse, (TABLE.format(policy=p, rules=r),))
         for r in RULES
         for p in ("drop", "accept")
     ),
+]
+CONTEXTS = [
+    {"iif": "lan", "oif": "wan"},
+    {"iif": "lan", "oif": "wan"},
+    {"iif": "lo"},
+    {"mark": 7},
+    {"hook": "input"},
+    {"hook": "output"},
+    {"zone": 5},
+    {"zone": 5, "zone_direction": Direction.ORIGINAL},
+    {"zone": 5, "zone_direction": Direction.REPLY},
 ]
 CONFIGS = [
     Config(),
@@ -87,6 +112,9 @@ CONFIGS = [
     Config(timeouts=Timeouts(tcp_syn_sent=500, tcp_max_retrans=1, udp=1, udp_stream=2)),
     Config(dos=DosPolicy(networks=["10.0.0.0/24"])),
 ]
+
+
+BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
 
 
 @st.composite
@@ -128,7 +156,7 @@ STEPS = st.lists(
         packets(),
         st.booleans(),  # whether the answer to it follows
         st.sampled_from([0.0, 0.01, 0.01, 1.0, 3.0, 31.0, 500.0]),
-        st.sampled_from([{}, {}, {}, {"iif": "lan"}, {"iif": "lo"}, {"mark": 7}]),
+        st.sampled_from([{}] * 8 + CONTEXTS),
         st.booleans(),  # whether somebody looks at connections, which unfolds what is unreplied
     ),
     min_size=5,
@@ -194,18 +222,17 @@ def test_the_short_way_is_taken():
     """Ordinary packets never come to the full way, or this file would compare it with itself."""
     tracker = Tracker()
     came = count_full(tracker)
-    back = {"source": "10.0.2.2", "destination": "10.0.1.2"}
     for port in (2000, 2001):
         came.clear()  # the first of a sort has to go the full way
         for packet in (
             tcp(port, 80, "SYN", 1),
-            tcp(80, port, "SYN,ACK", 5, 2, **back),
+            tcp(80, port, "SYN,ACK", 5, 2, **BACK),
             tcp(port, 80, "ACK", 2, 6),
             tcp(port, 80, "FIN,ACK", 2, 6),
             udp(port, 53, bytes(20)),
-            udp(53, port, bytes(20), **back),
+            udp(53, port, bytes(20), **BACK),
             icmp(8, id_=port, data=bytes(20)),
-            icmp(0, id_=port, data=bytes(20), **back),
+            icmp(0, id_=port, data=bytes(20), **BACK),
         ):
             tracker.process(packet, 1.0)
     assert not came
@@ -247,15 +274,14 @@ def test_counters_need_no_packet():
     text = TABLE.format(policy="drop", rules=rules).replace(
         "  chain f", "  counter seen {}\n  chain f"
     )
-    back = {"source": "10.0.2.2", "destination": "10.0.1.2"}
     trackers = [kind(Ruleset.parse(text)) for kind in (Tracker, FullWay)]
     came = count_full(trackers[0])
     for packet in (
         tcp(2000, 80, "SYN", 1),
-        tcp(80, 2000, "SYN,ACK", 5, 2, **back),
+        tcp(80, 2000, "SYN,ACK", 5, 2, **BACK),
         tcp(2000, 80, "ACK", 2, 6),
         tcp(2000, 80, "ACK", 2, 6, data=bytes(100)),
-        tcp(80, 2000, "FIN,ACK", 6, 102, **back),
+        tcp(80, 2000, "FIN,ACK", 6, 102, **BACK),
         tcp(2001, 81, "SYN", 1),
         udp(2001, 81, bytes(20)),
     ):
@@ -286,28 +312,93 @@ def test_rules_that_look_at_more_are_asked_each_time(rule):
 
 def test_what_was_announced_goes_the_full_way():
     """Or it would be NEW, as every other opening that the rules decide by words alone."""
-    tracker, back = Tracker(), {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    tracker = Tracker()
     tracker.process(tcp(2000, 80, "SYN", 1), 1.0)  # from now on openings go the short way
     for packet in (
         tcp(2001, 21, "SYN", 1),
-        tcp(21, 2001, "SYN,ACK", 5, 2, **back),
+        tcp(21, 2001, "SYN,ACK", 5, 2, **BACK),
         tcp(2001, 21, "ACK", 2, 6),
-        tcp(21, 2001, "PSH,ACK", 6, 2, data=b"220 ready\r\n", **back),
+        tcp(21, 2001, "PSH,ACK", 6, 2, data=b"220 ready\r\n", **BACK),
         tcp(2001, 21, "PSH,ACK", 2, 17, data=b"USER a\r\n"),
         tcp(2001, 21, "PSH,ACK", 10, 17, data=b"PORT 10,0,1,2,8,0\r\n"),
     ):
         tracker.process(packet, 1.0)
-    data = tracker.process(tcp(20, 2048, "SYN", 1, **back), 1.0)
+    data = tracker.process(tcp(20, 2048, "SYN", 1, **BACK), 1.0)
     assert data.ct_state is CtState.RELATED
+
+
+@pytest.mark.parametrize("make", [tcp, udp])
+def test_a_full_table_is_swept_once_for_a_packet(make):
+    """Or the 64 more that the full way sweeps would let in what the first 64 did not."""
+    config = Config(limits=Limits(max_connections=200))
+    trackers = [Tracker(config=config), FullWay(config=config)]
+    for number in range(200):
+        port, now = 2000 + number, 1.0
+        for packet in (
+            tcp(port, 80, "SYN", 1),
+            tcp(80, port, "SYN,ACK", 5, 2, **BACK),
+            tcp(port, 80, "ACK", 2, 6),
+            tcp(port, 80, "FIN,ACK", 2, 6),
+            tcp(80, port, "FIN,ACK", 6, 3, **BACK),
+            tcp(port, 80, "ACK", 3, 7),
+        ):
+            for tracker in trackers:
+                tracker.process(packet, now)
+    for tracker in trackers:
+        for port in range(2010, 2200):  # these live longer, but are filed where they were
+            tracker.process(tcp(port, 80, "ACK", 3, 7), 20.0)
+    last = ["SYN"] if make is tcp else [bytes(20)]
+    for port in (7000, 7001, 7002):
+        answers = [told(tracker.process(make(port, 80, *last), 122.5)) for tracker in trackers]
+        assert answers[0] == answers[1]
+        assert len(trackers[0]) == len(trackers[1])
+
+
+def test_the_hot_path_sees_a_newer_connection_of_a_zone_of_one_direction():
+    packets = [
+        (tcp(80, 2000, "SYN", 1, **BACK), {}),
+        (tcp(2000, 80, "SYN,ACK", 5, 2), {}),
+        (tcp(80, 2000, "ACK", 2, 6, **BACK), {}),
+        (tcp(80, 2000, "PSH,ACK", 2, 6, data=b"x", **BACK), {}),
+        (tcp(2000, 80, "ACK", 6, 3), {}),
+        (tcp(2000, 80, "SYN", 100), {"zone": 5, "zone_direction": Direction.REPLY}),
+        (tcp(2000, 80, "PSH,ACK", 6, 3, data=b"y"), {}),
+    ]
+    trackers = [Tracker(), FullWay()]
+    for number, (packet, context) in enumerate(packets):
+        answers = [told(tracker.process(packet, number, **context)) for tracker in trackers]
+        assert answers[0] == answers[1]
+    for tracker in trackers:
+        for connection in list(tracker):
+            if connection.zone:
+                tracker.delete(connection)
+    assert not trackers[0]._judge.table.split_sides
+    data = tcp(2000, 80, "PSH,ACK", 6, 3, data=b"y")
+    assert trackers[0].process(data, 9).ct_state is CtState.ESTABLISHED
+
+
+def test_the_hot_path_leaves_broadcast_addresses_of_named_networks():
+    there = {"source": "10.0.0.255", "destination": "10.0.0.1"}
+    back = {"source": "10.0.0.1", "destination": "10.0.0.255"}
+    packets = [
+        (tcp(80, 2000, "SYN", 1, **there), "lo"),
+        (tcp(2000, 80, "SYN,ACK", 5, 2, **back), "lo"),
+        (tcp(80, 2000, "ACK", 2, 6, **there), "lo"),
+        (tcp(80, 2000, "PSH,ACK", 2, 6, data=b"x", **there), "lo"),
+        (tcp(80, 2000, "PSH,ACK", 3, 6, data=b"x", **there), "eth0"),
+    ]
+    tracker = Tracker(config=Config(dos=DosPolicy(networks=["10.0.0.0/24"])))
+    reasons = [tracker.process(packet, 1.0, iif=iif).reason.name for packet, iif in packets]
+    assert reasons == ["OK", "OK", "OK", "OK", "SOURCE_BROADCAST"]
 
 
 def test_a_zone_of_one_direction_shuts_the_short_way():
     """What comes back in zone 0 belongs to a connection that zone 0 alone does not show."""
-    tracker, back = Tracker(), {"source": "10.0.2.2", "destination": "10.0.1.2"}
+    tracker = Tracker()
     tracker.process(udp(2000, 53, bytes(20)), 1.0)  # from now on openings go the short way
     asked = tracker.process(
         udp(2001, 53, bytes(20)), 1.0, zone=5, zone_direction=Direction.ORIGINAL
     )
-    answered = tracker.process(udp(53, 2001, bytes(20), **back), 1.0)
+    answered = tracker.process(udp(53, 2001, bytes(20), **BACK), 1.0)
     assert answered.connection is asked.connection
     assert answered.ct_state is CtState.ESTABLISHED

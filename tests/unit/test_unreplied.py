@@ -80,6 +80,18 @@ def test_what_is_unfolded_leaves_no_cycle_for_the_collector(is_removed):
         gc.enable()
 
 
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy counts no references")
+def test_a_verdict_that_is_kept_does_not_keep_the_tracker():
+    tracker, verdicts = flooded(1000, 1001, 1002)
+    assert verdicts[1].connection is not None
+    judge = weakref.ref(tracker._judge)
+    tracker.flush()
+    del tracker
+    gc.collect()
+    assert judge() is None
+    assert verdicts[2].connection.original.source_port == 1002
+
+
 def test_the_answer_unfolds_what_it_answers():
     tracker, verdicts = flooded(1000, 1001, 1002)
     answered = tracker.process(answer(1001), 2.0)
@@ -117,6 +129,7 @@ def test_a_verdict_is_as_every_other():
     _, (first, second) = flooded(1000, 1001)
     assert isinstance(second, Verdict)
     first = attrs.evolve(first, connection=first.connection)
+    assert repr(second).startswith("Verdict(")
     assert repr(second).endswith(repr(first).partition("(")[2].replace("1000", "1001"))
     changed = attrs.evolve(second, action=Action.DROP)
     assert (changed.action, changed.connection) == (Action.DROP, second.connection)

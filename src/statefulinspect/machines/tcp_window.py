@@ -48,13 +48,8 @@ def learn_syn(sender: Side, segment: Segment) -> None:
     """Begin a side's window with its SYN: nothing is allowed yet beyond the SYN itself."""
     sender.end = sender.max_end = segment.end
     sender.max_window = segment.window or 1  # a SYN's window is never scaled (RFC 7323 2.2)
-    read_syn_options(sender, segment.options)
-
-
-def read_syn_options(sender: Side, options: bytes) -> None:
-    """Take scale and SACK from option bytes; without any, nothing is touched."""
-    if options:
-        sender.scale, flags = scale_and_flags(options)
+    if segment.options:
+        sender.scale, flags = scale_and_flags(segment.options)
         sender.flags = sender.flags & LIBERAL | flags
 
 

@@ -25,7 +25,7 @@ from statefulinspect.rules.words.selectors import Selector
 
 ASKED_OF_CALLER: Final = frozenset(
     {"meta iif", "meta oif", "meta iifname", "meta oifname", "meta iiftype", "meta oiftype"}
-    | {"meta mark"}
+    | {"meta iifgroup", "meta oifgroup", "meta mark"}
 )
 
 
@@ -77,7 +77,7 @@ class Filter:
         """Say whether the paths lead through different rules."""
         shapes = {
             tuple(
-                (version, base.program, base.chain.policy)
+                (version, base.program, base.chain.policy, base.is_sent_on)
                 for bases in path
                 for version, chain in bases.items()
                 for base in chain

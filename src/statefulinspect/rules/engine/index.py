@@ -21,8 +21,7 @@ WORDS_AT_MOST: Final = 1 << 12  # values of words whose rules are remembered, li
 PLANS: Final = 8  # how many times the rules of a chain its plans may hold together
 SPARE_ROOM: Final = 256
 FINAL: Final = frozenset({"accept", "drop", "reject"})  # decisions that end a packet's way
-
-PLAIN_HEADER: Final = {4: 20, 6: 40}  # octets, without options or extension headers
+HEADER_SIZES: Final = {4: 20, 6: 40}  # octets, without options or extension headers
 
 Field = tuple[slice, list[Any], list[int]]  # where it stands; its edges, and the sets between them
 
@@ -76,7 +75,7 @@ class Plan:
 
     def _view(self, family: int) -> View:
         """Lay out what there is to look up of the packets of an IP version."""
-        found, size = self._all, PLAIN_HEADER[family]
+        found, size = self._all, HEADER_SIZES[family]
         addresses: list[Field] = []
         for field, pieces in self.pieces.items():
             address = ADDRESSES.get(field)
