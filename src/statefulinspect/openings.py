@@ -1,11 +1,12 @@
 """Connections that open the short way: nobody has to look at the packets that open them.
 
-What a SYN opens is not made before somebody asks for it; see `unreplied`.
+What SYNs open that are answered soon is made at once, for it is needed soon. In a flood, which
+nobody answers, it is not made before somebody asks for it; see `unreplied`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from statefulinspect.answers import Fate, count
 from statefulinspect.config import Config
@@ -21,6 +22,8 @@ from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK
 from statefulinspect.unreplied import Unreplied, opening_verdict
 from statefulinspect.zones import NO_ZONE
+
+FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
 
 
 class Detached:
@@ -50,11 +53,15 @@ class Detached:
 
 
 class Openings:
-    """Open connections whose fate is foregone; None is left to the full way."""
+    """Open connections whose fate is foregone; None is left to the full way.
+
+    `unanswered` counts the SYNs since one was answered.
+    """
 
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._of_opening = judge, judge.answers.of_opening
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
+        self.unanswered = 0
         self._life = TcpTimers(config).opening
         self.detached = Detached(judge.machines[TCP], is_accounted=config.accounting)
         self._helped = {
@@ -76,6 +83,14 @@ class Openings:
             return verdict_of(DROP, state, direction, reason, None, rule)
         scale, flags = scale_and_flags(options) if options else (0, 0)
         expires_at = now + self._life
+        self.unanswered += 1
+        if self.unanswered <= FEW:
+            connection = self._judge.connection_for(TCP, key, NO_ZONE, now)
+            side = connection.original_side
+            ask(side, end, window, scale, flags)
+            connection.expires_at, side.packets, side.octets = expires_at, 1, octets
+            self._enter(connection, now)
+            return verdict_of(ACCEPT, state, direction, OK, connection, rule)
         opened = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)
@@ -113,10 +128,13 @@ class Openings:
         verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
         side.verdict, side.path, side.tally = verdict, path, tally
         side.packets, side.octets = 1, octets
+        self._enter(connection, now)
+        return verdict
+
+    def _enter(self, connection: Connection, now: float) -> None:
         self._table.enter(connection)
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
-        return verdict
 
     def _fate(self, protocol: int, key: bytes, path: Way) -> Fate | None:
         """Tell what the rules would say to an opening, if nobody else has to look at it."""

@@ -68,7 +68,7 @@ class Shortcut:
         )
         self.roads: Mapping[int, Road] = {} if is_closed else roads
 
-    def _tcp(
+    def _tcp(  # noqa: C901 - a call costs a twentieth
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
@@ -101,6 +101,8 @@ class Shortcut:
             is_taken = event is SYN_ACK and answer(
                 side, ack, end & M32, window, options, now + machine.timers.answering
             )
+            if is_taken:
+                self._openings.unanswered = 0
         reason = OK
         if not is_taken:
             segment = Segment(event, flags, seq, ack, end & M32, window, options, ack)

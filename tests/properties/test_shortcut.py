@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from statefulinspect import (
     TcpPolicy,
     Timeouts,
     Tracker,
+    openings,
 )
 
 ENDS = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")]
@@ -195,8 +198,18 @@ def answer_to(packet):
 
 
 @settings(max_examples=settings().max_examples * 4)
-@given(steps=STEPS, ruleset=st.sampled_from(RULESETS), config=st.sampled_from(CONFIGS))
-def test_both_ways_agree(steps, ruleset, config):
+@given(
+    steps=STEPS,
+    ruleset=st.sampled_from(RULESETS),
+    config=st.sampled_from(CONFIGS),
+    few=st.sampled_from([0, 0, 1, openings.FEW]),
+)
+def test_both_ways_agree(steps, ruleset, config, few):
+    with mock.patch.object(openings, "FEW", few):
+        compare_ways(steps, ruleset, config)
+
+
+def compare_ways(steps, ruleset, config):
     make, arguments = ruleset
     trackers = [kind(make(*arguments), config) for kind in (Tracker, FullWay)]
     now, verdicts = 0.0, []

@@ -22,6 +22,7 @@ from statefulinspect import (
     Reason,
     Tracker,
     decode,
+    openings,
 )
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.unreplied import Unreplied
@@ -29,6 +30,12 @@ from statefulinspect.zones import NO_ZONE
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
 OPTIONS = bytes.fromhex("020405b40103030704020101")
+
+
+@pytest.fixture(autouse=True)
+def flood_at_once(monkeypatch):
+    """What SYNs open is not made, from the first of them on."""
+    monkeypatch.setattr(openings, "FEW", 0)
 
 
 def syn(port, **more):
@@ -90,6 +97,17 @@ def test_a_verdict_that_is_kept_does_not_keep_the_tracker():
     gc.collect()
     assert judge() is None
     assert verdicts[2].connection.original.source_port == 1002
+
+
+def test_what_is_answered_soon_is_made_at_once(monkeypatch):
+    monkeypatch.setattr(openings, "FEW", 2)
+    tracker, _ = flooded(1000, 1001, 1002, 1003)
+    assert kept(tracker) == [Connection] * 2 + [Unreplied] * 2
+    tracker.process(answer(1003), 2.0)
+    for port in (1004, 1005, 1006):
+        tracker.process(syn(port), 2.0)
+    assert kept(tracker)[3:] == [Connection] * 3 + [Unreplied]
+    tracker.check()
 
 
 def test_the_answer_unfolds_what_it_answers():
