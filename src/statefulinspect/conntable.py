@@ -13,6 +13,7 @@ own, by direction too, for there the same key in the same zone may name sides of
 
 from __future__ import annotations
 
+from math import inf
 from typing import Iterator, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import NEVER, Connection, Side
@@ -84,14 +85,18 @@ class ConnTable:
             self.split_sides.setdefault((1, zone.reply, protocol), {}),
         )
 
-    def find(self, zone: Zone, protocol: int, key: bytes) -> Side | None:
+    def find(self, zone: Zone, protocol: int, key: bytes, now: float = -inf) -> Side | None:
         """Find the side that a key leads to: one whose zone in its direction is the packet's.
 
         If there are two, Linux finds the newer in the same zone, else that of the original zone.
+        Connections whose deadline is not after `now` are passed over.
         """
         if not self.split_sides and (zone is NO_ZONE or zone.is_whole):
-            return self._side(zone.original, protocol, key)
-        found = list(self._directed(zone, protocol, key))
+            side = self._side(zone.original, protocol, key)
+            return side if side is not None and side.connection.expires_at > now else None
+        found = [
+            side for side in self._directed(zone, protocol, key) if side.connection.expires_at > now
+        ]
         if zone.is_whole:
             found.sort(key=_age)
         return found[0] if found else None
@@ -126,13 +131,15 @@ class ConnTable:
                 if isinstance(side, Side) and side.is_reply == is_reply:
                     yield side
 
-    def is_taken(self, connection: Connection) -> bool:
-        """Say whether another connection has the reply side's key: zones of one direction only."""
-        if connection.zones.is_whole and not self.split_sides:
-            return False
-        zone, key = connection.zones, connection.reply_side.key
-        where = zone if zone.is_whole else Zone(-1, zone.reply)  # no original side stands at -1
-        return self.find(where, connection.protocol, key) is not None
+    def rival_zone(self, connection: Connection) -> Zone | None:
+        """Name the zone in which another connection may have a new one's reply key.
+
+        None if none may: where all zones hold for both directions, who has it has both keys.
+        """
+        zone = connection.zones
+        if zone.is_whole:
+            return zone if self.split_sides else None
+        return Zone(-1, zone.reply)  # no original side stands at -1
 
     def holds(self, connection: Connection) -> bool:
         """Say whether a connection is in the table."""
@@ -216,9 +223,14 @@ def join(connection: Connection) -> None:
     original.other, reply.other = reply, original
 
 
+def disarm(connection: Connection) -> None:
+    """Keep the hot path from taking the next segment, whichever side sends it."""
+    connection.original_side.next_seq = connection.reply_side.next_seq = NEVER
+
+
 def part(connection: Connection) -> None:
     """Cut the links that `join` made: what is left holds no reference cycle."""
     original, reply = connection.original_side, connection.reply_side
     original.verdict = reply.verdict = None
-    original.next_seq = reply.next_seq = NEVER
+    disarm(connection)
     del original.connection, original.other, reply.connection, reply.other

@@ -173,13 +173,15 @@ class Journal:
 
     def advanced(
         self, connection: Connection, before: Marks, now: float, *, has_passed: bool
-    ) -> None:
-        """Write down what a packet changed; keep it untold if the packet was dropped."""
+    ) -> bool:
+        """Write down what a packet changed, if it passed; say whether nothing is left untold."""
         causes = self._untold.pop(connection, ()) + before.changes(Marks.of(connection))
         if causes and not has_passed:
             self._untold[connection] = causes
-        elif causes:
+            return False
+        if causes:
             self._write(EventKind.UPDATE, connection, tuple(dict.fromkeys(causes)), now, now)
+        return True
 
     def gone(self, connection: Connection, cause: Cause, now: float) -> None:
         """Write down that a connection has ended."""

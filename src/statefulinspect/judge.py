@@ -18,7 +18,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import join, part
+from statefulinspect.conntable import disarm, join, part
 from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
@@ -76,13 +76,18 @@ class Judge:
         if reason is not OK or packet.key is None:
             return self.answers.without_connection(walk, reason)
         key = self.lookup.keys.complete(packet) or packet.key
-        side = self.table.find(packet.zone, packet.protocol, key)
-        if side is not None and side.connection.expires_at <= now:
-            self.remove(side.connection, Cause.EXPIRED, now)
-            side = None
+        side = self._find_live(packet.zone, packet.protocol, key, now)
         if side is None:
             return self._admit(walk, key)
         return self._advance(side, walk)
+
+    def _find_live(self, zone: Zone, protocol: int, key: bytes, now: float) -> Side | None:
+        """Find the side that a key leads to; remove what is past its deadline on the way."""
+        side = self.table.find(zone, protocol, key)
+        while side is not None and side.connection.expires_at <= now:
+            self.remove(side.connection, Cause.EXPIRED, now)
+            side = self.table.find(zone, protocol, key)
+        return side
 
     def _admit(self, walk: Walk, key: bytes) -> Verdict:
         """Judge a packet that belongs to no known connection, and let it open one."""
@@ -118,8 +123,11 @@ class Judge:
 
     def _make_room(self, connection: Connection, verdict: Verdict, now: float) -> Verdict:
         """Drop a new connection for which there is no room, or none of its name."""
-        is_taken = self.table.is_taken(connection)
-        reason = Reason.REPLY_TAKEN if is_taken else self.capacity.admit(connection, now)
+        zone, key = self.table.rival_zone(connection), connection.reply_side.key
+        if zone is not None and self._find_live(zone, connection.protocol, key, now) is not None:
+            reason = Reason.REPLY_TAKEN
+        else:
+            reason = self.capacity.admit(connection, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:
@@ -145,7 +153,8 @@ class Judge:
             and reason.effect not in (Effect.END, Effect.REOPEN)
         ):
             has_passed = verdict.action is ACCEPT and verdict.connection is connection
-            self.journal.advanced(connection, marks, now, has_passed=has_passed)
+            if not self.journal.advanced(connection, marks, now, has_passed=has_passed):
+                disarm(connection)  # the hot path tells nothing
         return verdict
 
     def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:

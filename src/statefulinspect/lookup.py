@@ -21,8 +21,7 @@ class Lookup:
 
     def live_side(self, zone: Zone, flow: FlowKey, now: float) -> Side | None:
         """Find a side whose connection is not past its deadline; changes nothing."""
-        side = self.table.find(zone, *flow)
-        return side if side is not None and side.connection.expires_at > now else None
+        return self.table.find(zone, *flow, now)
 
     def quoted_side(self, packet: Packet, now: float) -> tuple[Side | None, Reason]:
         """Find the side that would answer the packet quoted in an ICMP error."""

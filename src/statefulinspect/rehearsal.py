@@ -64,8 +64,8 @@ class Rehearsal:
         packet, judge = walk.packet, self._judge
         key = judge.lookup.keys.complete(packet) or packet.key
         assert key is not None, "the packet has a key"
-        found = judge.table.find(packet.zone, packet.protocol, key)
-        if found is not None and found.connection.expires_at > walk.now:
+        found = judge.table.find(packet.zone, packet.protocol, key, walk.now)
+        if found is not None:
             side = copied(found)
             reason = side.connection.machine.step(side, packet, walk.now)
             if reason.effect is not Effect.REOPEN:
@@ -77,9 +77,12 @@ class Rehearsal:
         walk.is_fresh = True
         side = connection.original_side
         verdict = self._answer(side, walk, connection.machine.open(side, packet, walk.now))
-        if verdict.action is ACCEPT and judge.table.is_taken(connection):
-            return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
-        return verdict
+        zone, reply_key = judge.table.rival_zone(connection), connection.reply_side.key
+        if verdict.action is not ACCEPT or zone is None:
+            return verdict
+        if judge.table.find(zone, connection.protocol, reply_key, walk.now) is None:
+            return verdict
+        return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
 
     def _answer(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         if reason.effect is Effect.REFUSE:

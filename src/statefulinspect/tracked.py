@@ -109,8 +109,8 @@ class Tracked:
         return iter([each for each in self._table if each.expires_at > self._now])
 
     def delete(self, connection: Connection) -> None:
-        """Remove a connection; ValueError if this tracker does not hold it."""
-        if not self._table.holds(connection):
+        """Remove a connection; ValueError if this tracker does not hold it, or it has expired."""
+        if not self._table.holds(connection) or connection.expires_at <= self._now:
             msg = f"{connection!r} is not tracked here"
             raise ValueError(msg)
         self._judge.remove(connection, Cause.DELETED, self._now)

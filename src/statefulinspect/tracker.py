@@ -142,6 +142,7 @@ class Tracker(Tracked):
                     )
                     and (not self._asks_path or side.path == (hook, iif, oif, mark))
                     and not self._split_sides
+                    and hook in PATHS
                 ):
                     if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
                         side.max_window = scaled

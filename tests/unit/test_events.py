@@ -137,6 +137,18 @@ def test_what_a_dropped_packet_changed_is_told_with_the_next_that_passes():
     assert told(tracker) == [("UPDATE", ("REPLIED", "ASSURED"))]
 
 
+def test_the_hot_path_waits_until_all_is_told():
+    text = """table inet filter { chain forward { type filter hook forward priority filter
+        tcp dport 80 tcp flags ack drop
+    } }"""
+    tracker = listening(Ruleset.parse(text))
+    for packet in (SYN, SYN_ACK, ACK):
+        tracker.process(packet, 0)
+    assert told(tracker)[1:] == [("UPDATE", ("REPLIED", "STATE"))]
+    tracker.process(tcp(80, 1000, "PSH,ACK", 1, 1, data=b"hello", **BACK), 0)
+    assert told(tracker) == [("UPDATE", ("ASSURED", "STATE"))]
+
+
 def test_what_is_untold_goes_with_its_connection():
     rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
     tracker = listening(rules)

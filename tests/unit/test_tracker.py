@@ -164,6 +164,26 @@ def test_a_long_jump_is_spread_over_calls():
     assert tracker.expire(1e9) == 1
 
 
+def test_a_wrong_hook_is_refused_whichever_way_the_packet_takes():
+    tracker = established(Tracker())
+    packets = [tcp(seq=1, ack=1, data=b"a"), udp(), tcp(flags="RST", seq=7), icmp(8)] * 2
+    for packet in packets:
+        with pytest.raises(
+            ValueError, match="hook='bogus': expected one of forward, input, output"
+        ):
+            tracker.process(packet, 1, hook="bogus")
+        tracker.process(packet, 1)
+
+
+def test_what_has_expired_cannot_be_deleted_though_nobody_has_swept():
+    tracker = Tracker()
+    connection = tracker.process(udp(), 0.5).connection
+    tracker.process(icmp(8), 30.6)
+    assert len(tracker._table) == 2
+    with pytest.raises(ValueError, match="not tracked here"):
+        tracker.delete(connection)
+
+
 def test_delete_and_flush():
     tracker = established(Tracker())
     connection = tracker.process(udp(), 0).connection
