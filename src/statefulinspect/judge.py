@@ -75,11 +75,13 @@ class Judge:
             return self._relate(walk)
         if reason is not OK or packet.key is None:
             return self.answers.without_connection(walk, reason)
-        key = self.lookup.keys.complete(packet) or packet.key
-        side = self._find_live(packet.zone, packet.protocol, key, now)
-        if side is None:
-            return self._admit(walk, key)
-        return self._advance(side, walk)
+        return self._track(walk, self.lookup.keys.complete(packet) or packet.key)
+
+    def _track(self, walk: Walk, key: bytes) -> Verdict:
+        """Judge a packet that may belong to a connection, or open one."""
+        packet = walk.packet
+        side = self._find_live(packet.zone, packet.protocol, key, walk.now)
+        return self._admit(walk, key) if side is None else self._advance(side, walk)
 
     def _find_live(self, zone: Zone, protocol: int, key: bytes, now: float) -> Side | None:
         """Find the side that a key leads to; remove what is past its deadline on the way."""
@@ -124,10 +126,8 @@ class Judge:
     def _make_room(self, connection: Connection, verdict: Verdict, now: float) -> Verdict:
         """Drop a new connection for which there is no room, or none of its name."""
         zone, key = self.table.rival_zone(connection), connection.reply_side.key
-        if zone is not None and self._find_live(zone, connection.protocol, key, now) is not None:
-            reason = Reason.REPLY_TAKEN
-        else:
-            reason = self.capacity.admit(connection, now)
+        rival = None if zone is None else self._find_live(zone, connection.protocol, key, now)
+        reason = self.capacity.admit(connection, now) if rival is None else Reason.REPLY_TAKEN
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:
@@ -162,7 +162,7 @@ class Judge:
         connection, packet, now = side.connection, walk.packet, walk.now
         if reason.effect is Effect.REOPEN:
             self.remove(connection, Cause.REOPENED, now)
-            return self._admit(walk, side.key)
+            return self._track(walk, side.key)
         if reason.effect is Effect.REFUSE:
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
