@@ -6,9 +6,9 @@ nobody answers, it is not made before somebody asks for it; see `unreplied`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Optional
 
-from statefulinspect.answers import Fate, count
+from statefulinspect.answers import count
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Side, Verdict, verdict_of
 from statefulinspect.conntable import join, part
@@ -18,11 +18,15 @@ from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.rules.engine.foretelling import Way
+from statefulinspect.rules.rule import Rule
+from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.screening import is_ordinary
-from statefulinspect.terms import ACCEPT, DROP, OK
+from statefulinspect.terms import ACCEPT, DROP, OK, CtState, Direction, Reason
 from statefulinspect.unreplied import Unreplied, opening_verdict
 from statefulinspect.zones import NO_ZONE
 
+# Why it is dropped (OK: by a rule), None if it may pass; what a verdict tells; what counts it.
+Lot = tuple[Optional[Reason], CtState, Direction, Optional[Rule], Optional[list[Tally]]]
 FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
 
 
@@ -72,14 +76,11 @@ class Openings:
         self, key: bytes, octets: int, path: Way, end: int, window: int, options: bytes, now: float
     ) -> Verdict | None:
         """Open a TCP connection."""
-        fate = self._fate(TCP, key, path)
+        fate = self._fate(TCP, key, octets, path, now)
         if fate is None:
             return None
-        action, state, direction, rule, tally = fate
-        if tally is not None:
-            count(tally, octets)
-        reason = self._capacity.make_room(now) if action is ACCEPT else OK
-        if action is not ACCEPT or reason is not OK:
+        reason, state, direction, rule, _ = fate
+        if reason is not None:
             return verdict_of(DROP, state, direction, reason, None, rule)
         scale, flags = scale_and_flags(options) if options else (0, 0)
         expires_at = now + self._life
@@ -112,14 +113,11 @@ class Openings:
         self, protocol: int, key: bytes, octets: int, path: Way, now: float
     ) -> Verdict | None:
         """Open a connection of requests and their answers."""
-        fate = self._fate(protocol, key, path)
+        fate = self._fate(protocol, key, octets, path, now)
         if fate is None:
             return None
-        action, state, direction, rule, tally = fate
-        if tally is not None:
-            count(tally, octets)
-        reason = self._capacity.make_room(now) if action is ACCEPT else OK
-        if action is not ACCEPT or reason is not OK:
+        reason, state, direction, rule, tally = fate
+        if reason is not None:
             return verdict_of(DROP, state, direction, reason, None, rule)
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
@@ -136,8 +134,8 @@ class Openings:
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
 
-    def _fate(self, protocol: int, key: bytes, path: Way) -> Fate | None:
-        """Tell what the rules would say to an opening, if nobody else has to look at it."""
+    def _fate(self, protocol: int, key: bytes, octets: int, path: Way, now: float) -> Lot | None:
+        """Tell what becomes of an opening, if nobody has to look at it; count it, make room."""
         judge = self._judge
         fate = self._of_opening(protocol, key, path)
         if (
@@ -148,4 +146,10 @@ class Openings:
             or key[-2:] in self._helped[protocol]
         ):
             return None
-        return fate
+        action, state, direction, rule, tally = fate
+        if tally is not None:
+            count(tally, octets)
+        if action is not ACCEPT:
+            return OK, state, direction, rule, tally
+        reason = self._capacity.make_room(now)
+        return None if reason is OK else reason, state, direction, rule, tally
