@@ -23,12 +23,18 @@ from statefulinspect.conntable import ConnTable
 from statefulinspect.events import Cause
 from statefulinspect.limits import Limits
 from statefulinspect.line import Line
-from statefulinspect.sources import Sources, source_of
+from statefulinspect.sources import Source, Sources, source_of
 from statefulinspect.terms import OK, Reason
 from statefulinspect.unreplied import Unreplied
 
 Removal = Callable[[Union[Connection, Unreplied], Cause, float], None]
 Sweep = Callable[[float], None]
+
+
+def _opener_of(connection: Connection | Unreplied) -> Source:
+    if isinstance(connection, Unreplied):
+        return source_of(0, connection.key)
+    return source_of(connection.zones.original, connection.original_side.key)
 
 
 class Capacity:
@@ -49,16 +55,15 @@ class Capacity:
             return expires_at
         return now + (expires_at - now) * (end - len(self._table)) / (end - start)
 
-    def admit(self, connection: Connection, now: float) -> Reason:
-        """Make room for a connection that is to be entered, or say why it may not."""
+    def make_room(self, zone: int, key: bytes, now: float) -> Reason:
+        """Make room for a connection that is to be entered, or say why there is none for it.
+
+        It is named by its original direction: the number of the zone, and the key.
+        """
         if self._sources is not None:
-            reason = self._sources.refusal(source_of(connection), now)
+            reason = self._sources.refusal(source_of(zone, key), now)
             if reason is not OK:
                 return reason
-        return self.make_room(now)
-
-    def make_room(self, now: float) -> Reason:
-        """Make room for one more, whoever its source is, or say why there is none."""
         if self._table.count >= self._most:
             self._sweep(now)
             if self._table.count >= self._most and not self._unassured:
@@ -78,8 +83,8 @@ class Capacity:
     def enter(self, connection: Connection | Unreplied, now: float) -> None:
         """Count a connection that has been entered, or what is kept of it."""
         self._unassured.enter(connection)
-        if self._sources is not None and isinstance(connection, Connection):
-            self._sources.enter(source_of(connection), now)
+        if self._sources is not None:
+            self._sources.enter(_opener_of(connection), now)
 
     def replace(self, unreplied: Unreplied, connection: Connection) -> None:
         """Let a connection stand where the unreplied stood that it is."""
@@ -93,8 +98,8 @@ class Capacity:
         """Count a connection no longer, or what is kept of it, before it is removed."""
         if connection.older is not None:
             self._unassured.leave(connection)
-        if self._sources is not None and isinstance(connection, Connection):
-            self._sources.leave(source_of(connection))
+        if self._sources is not None:
+            self._sources.leave(_opener_of(connection))
 
     def check(self) -> None:
         """Assert that everything is counted as it is."""
@@ -103,4 +108,4 @@ class Capacity:
         unassured = {each for each in connections if not each.is_assured}
         assert unassured == set(self._unassured), "the unassured are not those in line"
         if self._sources is not None:
-            self._sources.check(list(self._table))
+            self._sources.check(map(_opener_of, connections))

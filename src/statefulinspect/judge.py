@@ -95,8 +95,7 @@ class Judge:
         """Judge a packet that belongs to no known connection, and let it open one."""
         packet, now = walk.packet, walk.now
         connection = self.connection_for(packet.protocol, key, packet.zone, now)
-        if not self.validation.screen.spares(key):
-            connection.is_screened = True
+        connection.is_screened = not self.validation.screen.spares(key)
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
@@ -127,7 +126,8 @@ class Judge:
         """Drop a new connection for which there is no room, or none of its name."""
         zone, key = self.table.rival_zone(connection), connection.reply_side.key
         rival = None if zone is None else self._find_live(zone, connection.protocol, key, now)
-        reason = self.capacity.admit(connection, now) if rival is None else Reason.REPLY_TAKEN
+        opener = connection.zones.original, connection.original_side.key
+        reason = self.capacity.make_room(*opener, now) if rival is None else Reason.REPLY_TAKEN
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def connection_for(self, protocol: int, key: bytes, zones: Zone, now: float) -> Connection:

@@ -151,5 +151,5 @@ class Openings:
             count(tally, octets)
         if action is not ACCEPT:
             return OK, state, direction, rule, tally
-        reason = self._capacity.make_room(now)
+        reason = self._capacity.make_room(0, key, now)
         return None if reason is OK else reason, state, direction, rule, tally

@@ -46,8 +46,8 @@ ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
 class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
-    There are none where checksums are verified, events are told, lives are shortened, sources are
-    counted, rules look before tracking does, or the broadcast addresses of networks are guarded.
+    There are none where checksums are verified, events are told, lives are shortened, rules look
+    before tracking does, or the broadcast addresses of networks are guarded.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -62,7 +62,6 @@ class Shortcut:
             config.verify_checksums
             or config.events
             or config.limits.adaptive_start is not None
-            or config.limits.looks_at_sources
             or config.dos.networks
             or judge.filter.has_raw
         )

@@ -11,11 +11,10 @@ nothing for longest, once there are very many, for so many sources are no longer
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from math import ceil
-from typing import Final
+from typing import Final, Iterable  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import Connection
 from statefulinspect.flowkey import address_size
 from statefulinspect.limits import Limits
 from statefulinspect.terms import OK, Reason
@@ -28,10 +27,9 @@ ROUNDING: Final = 1e-6  # seconds: instants since 1970 are no finer
 Source = tuple[int, bytes]
 
 
-def source_of(connection: Connection) -> Source:
-    """Name who opens a connection: zone and address, or the /64 of it."""
-    key = connection.original_side.key
-    return connection.zones.original, key[: 4 if address_size(key) == 4 else 8]
+def source_of(zone: int, key: bytes) -> Source:
+    """Name who opens a connection of this key: zone and address, or the /64 of it."""
+    return zone, key[: 4 if address_size(key) == 4 else 8]
 
 
 class Sources:
@@ -80,11 +78,8 @@ class Sources:
                 return
             del self._due_at[source]
 
-    def check(self, connections: list[Connection]) -> None:
-        """Assert that the counts are those of the connections."""
-        found: dict[Source, int] = {}
-        for connection in connections if self._at_most is not None else ():
-            source = source_of(connection)
-            found[source] = found.get(source, 0) + 1
+    def check(self, sources: Iterable[Source]) -> None:
+        """Assert that the counts are those of these, the source of each connection."""
+        found = Counter(sources if self._at_most is not None else ())
         assert found == self._counts, "a source is counted wrongly"
         assert len(self._due_at) <= PACED_AT_MOST, "too many sources are remembered"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from builders import SERVER, SERVER6, tcp, udp
-from statefulinspect import Action, Config, Limits, Reason, Tracker
+from statefulinspect import Action, Config, Limits, Reason, Tracker, openings
 
 SOURCES = ["10.0.1.2", "10.0.1.3", "fd00:1::2", "fd00:1::3", "fd00:1:0:1::2"]
 NETWORK = {"fd00:1::2": "fd00:1::/64", "fd00:1::3": "fd00:1::/64"}
@@ -29,9 +30,15 @@ class Entry:
 
 class LimitsMachine(RuleBasedStateMachine):
     @initialize(
-        most=some, half_open=some, per_source=some, rate=st.none() | st.sampled_from([0.5, 1, 2])
+        most=some,
+        half_open=some,
+        per_source=some,
+        rate=st.none() | st.sampled_from([0.5, 1, 2]),
+        few=st.sampled_from([0, openings.FEW]),
     )
-    def begin(self, most, half_open, per_source, rate):
+    def begin(self, most, half_open, per_source, rate, few):
+        self.folds = mock.patch.object(openings, "FEW", few)
+        self.folds.start()
         self.limits = Limits(
             max_connections=most,
             max_half_open=half_open,
@@ -159,6 +166,7 @@ class LimitsMachine(RuleBasedStateMachine):
     def teardown(self):
         """When the table is empty, nothing is counted."""
         if hasattr(self, "tracker"):
+            self.folds.stop()
             self.look()
             self.tracker.flush()
             capacity = self.tracker._judge.capacity

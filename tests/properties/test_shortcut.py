@@ -111,6 +111,7 @@ CONFIGS = [
     Config(limits=Limits(max_connections=3)),
     Config(limits=Limits(max_half_open=1)),
     Config(limits=Limits(max_per_source=2)),
+    Config(limits=Limits(new_per_second_per_source=1, max_per_source=4, max_connections=6)),
     Config(tcp=TcpPolicy(loose=True), accounting=True),
     Config(timeouts=Timeouts(tcp_syn_sent=500, tcp_max_retrans=1, udp=1, udp_stream=2)),
     Config(dos=DosPolicy(networks=["10.0.0.0/24"])),

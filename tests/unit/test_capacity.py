@@ -102,7 +102,7 @@ def test_what_has_expired_goes_though_nobody_is_unassured():
     tracker = tracker_of(max_connections=1)
     assure(tracker, 1)
     tracker._now = 4000.0
-    assert tracker._judge.capacity.make_room(4000.0) is Reason.OK
+    assert tracker._judge.capacity.make_room(0, bytes(12), 4000.0) is Reason.OK
     assert ends(tracker) == [(1, Cause.EXPIRED)]
 
 

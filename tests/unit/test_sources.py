@@ -11,10 +11,11 @@ from statefulinspect.sources import Sources, source_of
 A, B = (0, b"\n\0\0\1"), (0, b"\n\0\0\2")
 
 
-def opened(source, zone=0):
-    destination = "10.0.2.2" if "." in source else "fd00:2::2"
-    packet = udp(source=source, destination=destination)
-    return Tracker().process(packet, 0.0, zone=zone).connection
+def opener(source, zone=0, ports=(1000, 53), destination=None):
+    destination = destination or ("10.0.2.2" if "." in source else "fd00:2::2")
+    packet = udp(*ports, source=source, destination=destination)
+    connection = Tracker().process(packet, 0.0, zone=zone).connection
+    return source_of(connection.zone, connection.original.wire)
 
 
 @pytest.mark.parametrize(
@@ -27,15 +28,14 @@ def opened(source, zone=0):
     ],
 )
 def test_who_counts_as_the_same_source(one, other, is_same):
-    assert (source_of(opened(one)) == source_of(opened(other))) == is_same
-    assert source_of(opened(one, zone=5)) != source_of(opened(one))
+    assert (opener(one) == opener(other)) == is_same
+    assert opener(one, zone=5) != opener(one)
 
 
 @pytest.mark.parametrize("source", ["10.0.1.2", "fd00:1::1"])
 def test_where_to_does_not_matter(source):
     there = "10.0.9.9" if "." in source else "fd00:9::9"
-    packet = udp(7, 8, source=source, destination=there)
-    assert source_of(Tracker().process(packet, 0.0).connection) == source_of(opened(source))
+    assert opener(source, ports=(7, 8), destination=there) == opener(source)
 
 
 def test_as_many_as_may_be():
