@@ -143,8 +143,12 @@ class ConnTable:
 
     def holds(self, connection: Connection) -> bool:
         """Say whether a connection is in the table."""
-        reply = connection.reply_side
-        return self._sides_of(connection)[1].get(reply.key) is reply
+        reply, zone, protocol = connection.reply_side, connection.zones, connection.protocol
+        if zone.is_whole:
+            sides = self._whole.get((zone.original, protocol), {})
+        else:
+            sides = self.split_sides.get((1, zone.reply, protocol), {})
+        return sides.get(reply.key) is reply
 
     def enter(self, connection: Connection) -> None:
         """Enter both sides; neither key may be in the table."""
@@ -212,6 +216,7 @@ class ConnTable:
             entries += 2 - is_single
         unreplied = sum(isinstance(each, Unreplied) for each in holders)
         assert unreplied == self._unreplied, "what is unreplied is counted wrongly"
+        assert all(self.split_sides.values()), "an empty dict shuts the faster ways"
         tables = [*self._whole.values(), *self.split_sides.values()]
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"
 

@@ -99,10 +99,7 @@ class Openings:
         return opening_verdict(state, direction, opened, rule)
 
     def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
-        """Make the connection that a SYN has opened, and put it in the place of what was kept.
-
-        In the wheel it is the newest of its second, as what is filed there has no other order.
-        """
+        """Make the connection that a SYN has opened, and put it in the place of what was kept."""
         connection = self.detached.make(unreplied, reply_key)
         self._wheel.replace(unreplied, connection)
         self._capacity.replace(unreplied, connection)

@@ -20,6 +20,7 @@ from statefulinspect.judge import Judge
 from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import Direction, Reason
+from statefulinspect.wheel import NOT_FILED
 from statefulinspect.zones import Zone
 
 BEGINNING: Final = -float_info.max  # before every packet
@@ -118,7 +119,8 @@ class Tracked:
     def flush(self) -> None:
         """Remove every connection, and drop what fragments are held."""
         for connection in list(self._table.holders()):
-            self._judge.remove(connection, Cause.DELETED, self._now)
+            if connection.filed_at != NOT_FILED:  # another that went may have ended it
+                self._judge.remove(connection, Cause.DELETED, self._now)
         for table in self._defragmenter.tables.values():
             table.flush(self._now)
 

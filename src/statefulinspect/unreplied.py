@@ -97,6 +97,11 @@ class OpeningVerdict(Verdict):
     def connection(self, held: Connection | None) -> None:
         HELD.__set__(self, held)  # `attrs.evolve` writes so; whoever writes else is refused
 
+    def __reduce__(self) -> tuple[type[Verdict], tuple[Any, ...]]:
+        """Be copied and pickled as every other verdict, with its connection."""
+        fields = [getattr(self, field.name) for field in attrs.fields(Verdict)]
+        return Verdict, tuple(fields)
+
 
 def opening_verdict(
     ct_state: CtState, direction: Direction, opened: Unreplied, rule: Rule | None

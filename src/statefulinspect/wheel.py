@@ -5,7 +5,7 @@ when the deadline moves later nothing is done here, and the entry is filed again
 has passed. Only a sooner deadline is filed at once. So a busy connection costs one store a packet,
 and passing time costs what it expires, however far it jumps.
 
-A bucket is a dict without values: taking an entry out is one step, and the order is that of filing
+A bucket is a dict, of few values: taking an entry out is one step, and the order is that of filing
 in every run, which a set would not promise. A bucket that empties is kept for a while, as it most
 often fills again at once; only so many are kept, and removed connections leave nothing else.
 """
@@ -13,7 +13,7 @@ often fills again at once; only so many are kept, and removed connections leave 
 from __future__ import annotations
 
 from math import inf
-from typing import Final, Generic, Iterator, Protocol, TypeVar  # noqa: UP035 - Python 3.9
+from typing import Final, Generic, Iterable, Iterator, Optional, Protocol, TypeVar  # noqa: UP035 - Python 3.9
 
 from sortedcontainers import SortedDict
 
@@ -31,8 +31,11 @@ class Filed(Protocol):
 Entry = TypeVar("Entry", bound=Filed)
 
 
-class Bucket(dict[Entry, None]):
-    """Hold the entries of one second, and the number that all of them are filed under."""
+class Bucket(dict[Entry, Optional[Entry]]):
+    """Hold the entries of one second, and the number that all of them are filed under.
+
+    A value is an entry that has taken the place of its key.
+    """
 
     __slots__ = ("second",)
 
@@ -43,11 +46,12 @@ class Bucket(dict[Entry, None]):
 class Wheel(Generic[Entry]):
     """File entries by deadline, and give back those whose deadline has passed."""
 
-    __slots__ = ("_buckets", "_empty", "next_tick_at")
+    __slots__ = ("_buckets", "_empty", "_places", "next_tick_at")
 
     def __init__(self) -> None:
         self._buckets: SortedDict[float, Bucket[Entry]] = SortedDict()
         self._empty: dict[float, None] = {}  # seconds whose bucket may be empty, the oldest first
+        self._places: dict[Entry, Entry] = {}  # of those that have taken another's
         self.next_tick_at: float = inf
 
     def file(self, entry: Entry) -> None:
@@ -67,9 +71,9 @@ class Wheel(Generic[Entry]):
         """File another of the same deadline in the place of an entry, if that is filed."""
         if entry.filed_at == NOT_FILED:
             return
-        bucket = self._buckets[entry.filed_at]
-        del bucket[entry]
-        bucket[another] = None
+        place = self._places.pop(entry, entry)
+        self._buckets[entry.filed_at][place] = another
+        self._places[another] = place
         another.filed_at, entry.filed_at = entry.filed_at, NOT_FILED
 
     def cancel(self, entry: Entry) -> None:
@@ -77,7 +81,7 @@ class Wheel(Generic[Entry]):
         if entry.filed_at == NOT_FILED:
             return
         bucket = self._buckets[entry.filed_at]
-        del bucket[entry]
+        del bucket[self._places.pop(entry, entry) if self._places else entry]
         if not bucket:
             self._keep_empty(entry.filed_at)
         entry.filed_at = NOT_FILED
@@ -109,7 +113,10 @@ class Wheel(Generic[Entry]):
             second, bucket = self._buckets.peekitem(0)
             while bucket and at_most:
                 at_most -= 1
-                entry = bucket.popitem()[0]
+                entry, another = bucket.popitem()
+                if another is not None:
+                    entry = another
+                    del self._places[entry]
                 entry.filed_at = NOT_FILED
                 if entry.expires_at <= now:
                     taken.append(entry)
@@ -124,8 +131,8 @@ class Wheel(Generic[Entry]):
         taken: list[Entry] = []
         for second in list(self._buckets.irange(maximum=now)):
             bucket = self._buckets[second]
-            passed = [entry for entry in bucket if entry.expires_at <= now]
-            if len(passed) == len(bucket):
+            passed = [entry for entry in self._entries(bucket) if entry.expires_at <= now]
+            if len(passed) == len(bucket) and not self._places:
                 self._drop(second)
                 for entry in passed:
                     entry.filed_at = NOT_FILED
@@ -142,20 +149,27 @@ class Wheel(Generic[Entry]):
         """
         while self._buckets:
             second, bucket = self._buckets.peekitem(0)
-            moved = [entry for entry in bucket if entry.expires_at // 1 > second]
+            moved = [each for each in self._entries(bucket) if each.expires_at // 1 > second]
             for entry in moved:
                 self.file(entry)
             if not bucket:
                 self._drop(second)
             else:
-                earliest: float = min(entry.expires_at for entry in bucket)
+                earliest: float = min(entry.expires_at for entry in self._entries(bucket))
                 return earliest
         return None
 
     def passed(self, now: float) -> Iterator[Entry]:
         """Look at every entry past its deadline that has not been taken out yet."""
         for second in self._buckets.irange(maximum=now):
-            yield from (entry for entry in self._buckets[second] if entry.expires_at <= now)
+            entries = self._entries(self._buckets[second])
+            yield from (entry for entry in entries if entry.expires_at <= now)
+
+    def _entries(self, bucket: Bucket[Entry]) -> Iterable[Entry]:
+        """Go over the entries of a bucket, those in another's place too."""
+        if not self._places:
+            return bucket
+        return [place if entry is None else entry for place, entry in bucket.items()]
 
     def count(self) -> int:
         """Count the entries that are filed."""
@@ -167,7 +181,9 @@ class Wheel(Generic[Entry]):
         empty = {second for second, bucket in self._buckets.items() if not bucket}
         assert empty <= set(self._empty) <= set(self._buckets), "an empty bucket that is not noted"
         assert len(self._empty) <= EMPTY_AT_MOST, "too many empty buckets"
+        placed = [pair for bucket in self._buckets.values() for pair in bucket.items() if pair[1]]
+        assert {entry: place for place, entry in placed} == self._places, "a wrong place"
         for second, bucket in self._buckets.items():
-            for entry in bucket:
+            for entry in self._entries(bucket):
                 assert entry.filed_at == second, "an entry in two buckets, or in the wrong one"
                 assert entry.expires_at >= second, "an entry filed after its deadline"

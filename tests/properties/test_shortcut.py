@@ -368,6 +368,28 @@ def test_a_full_table_is_swept_once_for_a_packet(make):
         assert len(trackers[0]) == len(trackers[1])
 
 
+@pytest.mark.parametrize("limits", [Limits(max_per_source=1), Limits(max_connections=199)])
+@pytest.mark.parametrize("is_looked_at", [False, True])
+def test_who_is_unfolded_expires_in_its_turn(limits, is_looked_at):
+    """Of more than a sweep takes out, or what is left would depend on who has looked."""
+    trackers = [kind(config=Config(limits=limits)) for kind in (Tracker, FullWay)]
+    for tracker in trackers:
+        verdicts = [
+            tracker.process(tcp(2000, 80, "SYN", 1, source=f"10.1.0.{host}"), 0.0)
+            for host in range(1, 200)
+        ]
+        tracker.process(tcp(2000, 80, "SYN", 1, source="10.1.0.20"), 1.0)
+        if is_looked_at:
+            assert all(verdict.connection for verdict in verdicts[50:150:7])
+    for host, now in ((20, 500.0), (21, 500.5), (150, 500.5), (20, 501.0)):
+        packet = tcp(2001, 80, "SYN", 1, source=f"10.1.0.{host}")
+        answers = [told(tracker.process(packet, now)) for tracker in trackers]
+        assert answers[0] == answers[1]
+        assert [each.expire(now, 7) for each in trackers[:1]] == [trackers[1].expire(now, 7)]
+        held = [[str(c.original) for c in tracker._table] for tracker in trackers]
+        assert held[0] == held[1]
+
+
 def test_the_hot_path_sees_a_newer_connection_of_a_zone_of_one_direction():
     packets = [
         (tcp(80, 2000, "SYN", 1, **BACK), {}),
@@ -386,6 +408,9 @@ def test_the_hot_path_sees_a_newer_connection_of_a_zone_of_one_direction():
         for connection in list(tracker):
             if connection.zone:
                 tracker.delete(connection)
+    for connection in list(trackers[1]):  # of another tracker
+        with pytest.raises(ValueError, match="not tracked here"):
+            trackers[0].delete(connection)
     assert not trackers[0]._judge.table.split_sides
     data = tcp(2000, 80, "PSH,ACK", 6, 3, data=b"y")
     assert trackers[0].process(data, 9).ct_state is CtState.ESTABLISHED

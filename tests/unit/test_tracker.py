@@ -208,6 +208,23 @@ def test_a_removed_connection_can_still_be_read():
     assert connection.to_conntrack(0).startswith("udp      17 30 ")
 
 
+def test_flush_passes_over_what_another_has_ended(monkeypatch):
+    """As a PPTP control connection ends its calls."""
+    tracker = Tracker()
+    second = [tracker.process(udp(port, 53), 0).connection for port in (1000, 1001)][1]
+    remove = tracker._judge.remove
+
+    def both(connection, *given):
+        remove(connection, *given)
+        if connection is not second:
+            remove(second, *given)
+
+    monkeypatch.setattr(tracker._judge, "remove", both)
+    tracker.flush()
+    assert len(tracker._table) == 0
+    tracker.check()
+
+
 def test_connections_may_be_deleted_while_one_goes_over_them():
     tracker = Tracker()
     for port in range(5):

@@ -153,6 +153,7 @@ def test_a_verdict_is_as_every_other():
     assert (changed.action, changed.connection) == (Action.DROP, second.connection)
     assert attrs.evolve(second, connection=None).connection is None
     assert copy.copy(second).connection is second.connection
+    assert type(copy.copy(second)) is Verdict
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         second.connection = None
 
