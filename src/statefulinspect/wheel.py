@@ -132,10 +132,12 @@ class Wheel(Generic[Entry]):
         for second in list(self._buckets.irange(maximum=now)):
             bucket = self._buckets[second]
             passed = [entry for entry in self._entries(bucket) if entry.expires_at <= now]
-            if len(passed) == len(bucket) and not self._places:
+            if len(passed) == len(bucket):
                 self._drop(second)
                 for entry in passed:
                     entry.filed_at = NOT_FILED
+                    if self._places:
+                        self._places.pop(entry, None)
             else:
                 for entry in passed:
                     self.cancel(entry)

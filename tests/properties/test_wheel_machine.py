@@ -107,6 +107,12 @@ class WheelMachine(RuleBasedStateMachine):
         for deadline in self.deadlines.values():
             assert floor(deadline) + 1 > self.now, "older than one tick"
 
+    @rule(pause=pauses)
+    def take_all(self, pause):
+        self.now += pause
+        self.take(self.wheel.take(self.now))
+        assert all(deadline > self.now for deadline in self.deadlines.values())
+
     @rule(pause=pauses, at_most=st.integers(1, 3))
     def advance_a_little(self, pause, at_most):
         self.now += pause

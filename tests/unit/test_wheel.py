@@ -201,6 +201,21 @@ def test_a_second_that_filled_again_is_not_dropped():
     assert wheel.due(6, 10) == [kept]
 
 
+def test_take_drops_many_seconds_though_one_has_an_entry_in_anothers_place():
+    wheel, entries = Wheel(), [Entry(second + 0.5) for second in range(EMPTY_AT_MOST + 5)]
+    for entry in entries:
+        wheel.file(entry)
+    for entry in entries[:-1]:
+        wheel.cancel(entry)
+    another = Entry(entries[-1].expires_at)
+    wheel.replace(entries[-1], another)
+    for entry in entries[:-1]:
+        wheel.file(entry)
+    assert wheel.take(1e6) == [*entries[:-1], another]
+    wheel.check()
+    assert wheel.count() == 0
+
+
 def test_take_gives_what_has_passed_in_the_order_of_filing_and_leaves_the_rest():
     early, late, moved, other = Entry(5.5), Entry(5.9), Entry(5.6), Entry(7.0)
     wheel = wheel_of(other, early, late, moved)
