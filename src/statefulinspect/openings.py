@@ -16,7 +16,6 @@ from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
-from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
@@ -66,8 +65,9 @@ class Openings:
         self._judge, self._of_opening = judge, judge.answers.of_opening
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self.unanswered = 0
-        self._life = TcpTimers(config).opening
-        self.detached = Detached(judge.machines[TCP], is_accounted=config.accounting)
+        machine: Any = judge.machines[TCP]
+        self._tcp, self._life = machine, machine.timers.opening
+        self.detached = Detached(machine, is_accounted=config.accounting)
         self._helped = {
             each: judge.assistant.helped_ports(each) for each in (TCP, UDP, ICMP, ICMPV6)
         }
@@ -82,16 +82,16 @@ class Openings:
         reason, state, direction, rule, _ = fate
         if reason is not None:
             return verdict_of(DROP, state, direction, reason, None, rule)
-        scale, flags = scale_and_flags(options) if options else (0, 0)
-        expires_at = now + self._life
         self.unanswered += 1
         if self.unanswered <= FEW:
             connection = self._judge.connection_for(TCP, key, NO_ZONE, now)
             side = connection.original_side
-            ask(side, end, window, scale, flags)
-            connection.expires_at, side.packets, side.octets = expires_at, 1, octets
+            self._tcp.begin_with_syn(side, end, window, options, now)
+            side.packets, side.octets = 1, octets
             self._enter(connection, now)
             return verdict_of(ACCEPT, state, direction, OK, connection, rule)
+        scale, flags = scale_and_flags(options) if options else (0, 0)
+        expires_at = now + self._life
         opened = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)

@@ -91,7 +91,8 @@ class TcpMachine:
         self, side: Side, end: int, window: int, options: bytes, now: float
     ) -> Reason:
         """Begin with a SYN."""
-        ask(side, end, window, *scale_and_flags(options))
+        scale, flags = scale_and_flags(options) if options else (0, 0)
+        ask(side, end, window, scale, flags)
         side.connection.expires_at = now + self.timers.opening
         return OK
 
