@@ -6,6 +6,9 @@ import attrs
 
 from statefulinspect import Tracker
 from statefulinspect.decoding import decode
+from statefulinspect.flowkey import TCP
+from statefulinspect.machines.tcp_prediction import take_back
+from statefulinspect.rehearsal import copied
 from statefulinspect.zones import Zone
 
 
@@ -21,6 +24,14 @@ class FullWay(Tracker):
         return self._classify(decoded, self._now)
 
 
+def whole(connection):
+    """A copy of a connection in which all is written down that the hot path leaves out."""
+    twin = copied(connection.original_side).connection
+    if connection.protocol == TCP:
+        take_back(twin)
+    return twin
+
+
 def fields(record, without):
     return {
         field.name: getattr(record, field.name, "unset")
@@ -31,7 +42,8 @@ def fields(record, without):
 
 def snapshot(tracker):
     """Everything that a tracker knows, but what only the faster ways keep."""
-    links = {"connection", "other", "verdict", "path", "tally", "next_seq"}
+    links = {"connection", "other", "verdict", "terms", "next_seq", "seen_window"}
     links |= {"original_side", "reply_side"}
     links |= {"machine", "filed_at", "older", "newer"}
-    return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in tracker]
+    twins = map(whole, tracker)
+    return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in twins]

@@ -57,7 +57,8 @@ LEVELS = [
     {"connection"} | {"rules.building.expressions"} | {"rules.language.reading"} | {"rules.tables"},
     {"events", "sources", "unreplied"}
     | {"helpers.gre_keys", "helpers.model"}
-    | {"machines.request_reply", "machines.sctp", "machines.tcp_segment"}
+    | {"machines.request_reply", "machines.sctp"}
+    | {"machines.tcp_prediction", "machines.tcp_segment"}
     | {"rules.building.actions", "rules.building.chains", "rules.building.declarations"}
     | {"rules.building.matches", "rules.building.updates"}
     | {"rules.engine.walk"}

@@ -6,9 +6,9 @@ gets the same verdict, if it comes the same way, and the counters that it would 
 
 from __future__ import annotations
 
-from typing import Final, Iterable, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping, Optional, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.connection import Side, Terms, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.foretelling import (
@@ -47,6 +47,11 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
     for tally in tallies:
         tally.packets += 1
         tally.octets += octets
+
+
+def terms_of(path: Way, tally: Sequence[Tally] | None) -> Terms | None:
+    """Write down on which terms a verdict is kept: for which way, and for which counters."""
+    return None if path is None and tally is None else (path, tally or ())
 
 
 # What a verdict tells, and the counters that count the packet.
@@ -94,15 +99,16 @@ class Answers:
         if self._asks_path:
             path = (packet.hook, packet.iif, packet.oif, packet.mark)
         is_usual = reason is OK and self._reads_flow(walk)
-        if side.verdict is not None and is_usual and side.path == path:
-            if side.tally is not None:  # those before tracking have counted the packet already
-                count(side.tally[len(walk.tally or ()) :], packet.length)
+        is_same_way = side.terms is None or side.terms[0] == path
+        if side.verdict is not None and is_usual and is_same_way:
+            if side.terms is not None:  # counters before tracking have counted the packet already
+                count(side.terms[1][len(walk.tally or ()) :], packet.length)
             return side.verdict
         effect = reason.effect
         walk.is_counted, walk.is_ending = effect is not Effect.IGNORE, effect is Effect.END
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
-            side.verdict, side.path, side.tally = verdict, path, walk.tally
+            side.verdict, side.terms = verdict, terms_of(path, walk.tally)
             if walk.by_words and verdict.action is not REJECT:
                 fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None
                 self._remember(sort_of(side, path), fate)
@@ -140,19 +146,20 @@ class Answers:
         They need not if the side's verdict holds, or if it can be told what they conclude about
         such packets. A reject, which may end the connection, is not for here.
         """
-        verdict = side.verdict
-        if verdict is None or side.path != path:
+        verdict, terms = side.verdict, side.terms
+        if verdict is None or (terms is not None and terms[0] != path):
             sort = sort_of(side, path)
             fate = self._foregone.get(sort) or self._foretell(sort, side.key)
             if fate is None:
                 return None
             action, state, direction, rule, tally = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            side.verdict, side.path, side.tally = verdict, path, tally
+            side.verdict, side.terms = verdict, terms_of(path, tally)
+            terms = side.terms
         elif verdict.action is REJECT:
             return None
-        if side.tally is not None:
-            count(side.tally, octets)
+        if terms is not None:
+            count(terms[1], octets)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:

@@ -2,10 +2,9 @@
 
 Life of a connection: a packet whose key is in no table makes a `Connection` with two `Side`s; the
 protocol's machine opens it; the rules look; if they accept, both keys enter the table and the wheel
-gets its deadline (what a plain SYN opens is made later: `unreplied`). Each later packet finds its
-`Side`, the machine steps, and the side's ready-made verdict is handed out. In the end both keys
-leave the table, and the links of the three are cut, so that no cycle is left for the collector.
-Both directions are one class, and all protocols: two would slow the hot path.
+gets its deadline (but see `unreplied`). Each later packet finds its `Side`, the machine steps, and
+the side's ready verdict is handed out. In the end both keys leave the table, and the links of the
+three are cut, so that no cycle is left. Both directions are one class: two slow the hot path.
 """
 
 from __future__ import annotations
@@ -39,14 +38,15 @@ from statefulinspect.zones import NO_ZONE, Zone
 
 NEVER: Final = -1  # no sequence number equals it
 ALL_EVENTS: Final = 0xFFFF  # what `ct event` says unless a rule sets it
+Terms = tuple[Optional[tuple[str, str, str, int]], Sequence[Tally]]  # of a kept verdict
 
 
 class Machine(Protocol):
     """Say what the state machine of a protocol must offer.
 
-    Both deciding methods answer with a `Reason`, whose effect tells the tracker what to do. They
-    set `expires_at` themselves. Even a refused packet may leave a trace, as it does in Linux: the
-    window of a SYN/ACK with a wrong acknowledgement, a life cut short by two doubtful ends.
+    Both deciding methods answer with a `Reason`, whose effect tells the tracker what to do, and set
+    `expires_at`. Even a refused packet may leave a trace, as it does in Linux: the window of a
+    SYN/ACK with a wrong acknowledgement, a life cut short by two doubtful ends.
     """
 
     names_states: bool
@@ -68,7 +68,7 @@ class Machine(Protocol):
         ...
 
     def arm(self, connection: Connection) -> None:
-        """Write into both sides which next segment the hot path may take by itself."""
+        """Give the connection to the hot path if that may take what comes next in order."""
         ...
 
 
@@ -113,11 +113,11 @@ class Side:
     The window is the TCP tracker's: `end` is the highest sequence number sent plus one, `max_end`
     the highest that the peer allows, `max_window` the largest window ever offered (0 until this
     side is seen), `highest_ack` the highest acknowledgement sent, `scale` the shift of its
-    windows. `next_seq` is `end` when the hot path may take a segment that begins there, else -1.
-    What begins with `end` is set by the TCP tracker only; sides of other protocols do without.
+    windows. `next_seq` and `seen_window` are the hot path's (`tcp_prediction`). What begins with
+    `end` is set by the TCP tracker only; sides of other protocols do without.
 
-    `verdict` is kept for the packets whose hook, interfaces and mark are those of `path`; the
-    counters of `tally` stand in the rules that led to it, and count each of them.
+    `verdict` is kept; if it has `terms`, for packets of that hook, interfaces and mark, and each is
+    counted by these counters of the rules that led to it.
     """
 
     key: bytes
@@ -128,14 +128,14 @@ class Side:
     packets: int = 0
     octets: int = 0
     next_seq: int = NEVER
-    path: tuple[str, str, str, int] | None = None
-    tally: Sequence[Tally] | None = None
+    terms: Terms | None = None
     end: int = attrs.field(init=False)
     max_end: int = attrs.field(init=False)
     max_window: int = attrs.field(init=False)
     highest_ack: int = attrs.field(init=False)
     scale: int = attrs.field(init=False)
     flags: int = attrs.field(init=False)
+    seen_window: int = attrs.field(init=False)
 
     @property
     def direction(self) -> Direction:

@@ -28,12 +28,12 @@ IPV4_HEADER: Final = struct.Struct("!BxHxxHxB").unpack_from  # RFC 791 3.1
 IPV6_HEADER: Final = struct.Struct("!B3xHB").unpack_from  # RFC 8200 3
 
 # What the hot path needs of a packet whose IP header is plain, in one call each. IPv4 without
-# options gives first byte, length, fragment field to protocol, key, and twelve bytes behind the
+# options gives first byte, length, fragment field, protocol, key, and the twelve bytes behind the
 # ports: of TCP sequence, acknowledgement, offset and flags, window. IPv6 without extension headers
 # gives payload length, protocol, key, and the same twelve bytes.
-PLAIN_IPV4: Final = struct.Struct("!BxH2xI2x12sIIHH").unpack_from
+PLAIN_IPV4: Final = struct.Struct("!BxH2xHxB2x12sIIHH").unpack_from
 PLAIN_IPV6: Final = struct.Struct("!4xHBx36sIIHH").unpack_from
-WHOLE_OF: Final = 0x3FFF_00FF  # fragment field and protocol: of a whole packet the protocol is left
+DONT_FRAGMENT: Final = 0x4000  # the one bit of that field which a whole packet may well have set
 MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Optional
 
-from statefulinspect.answers import count
+from statefulinspect.answers import count, terms_of
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Side, Verdict, verdict_of
 from statefulinspect.conntable import join, part
@@ -121,7 +121,7 @@ class Openings:
         machine: Any = connection.machine
         machine.begin(side, now)
         verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        side.verdict, side.path, side.tally = verdict, path, tally
+        side.verdict, side.terms = verdict, terms_of(path, tally)
         side.packets, side.octets = 1, octets
         self._enter(connection, now)
         return verdict

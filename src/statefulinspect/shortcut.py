@@ -19,6 +19,7 @@ from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_in_order import answer, follow
+from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.machines.tcp_segment import (
     EVENTS,
     FIN_FLAG,
@@ -67,7 +68,7 @@ class Shortcut:
         )
         self.roads: Mapping[int, Road] = {} if is_closed else roads
 
-    def _tcp(  # noqa: C901 - a call costs a twentieth
+    def _tcp(  # noqa: C901, PLR0912 - a call costs a twentieth
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
         path: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
@@ -91,6 +92,8 @@ class Shortcut:
         machine: Any = connection.machine
         if not self._may_go_on(connection, now):
             return None
+        if connection.is_assured:
+            take_back(connection)
         if event is ACK or event is FIN:
             end += flags & FIN_FLAG
             is_plain = data == at or (data == at + 12 and options.startswith(TIMESTAMPS_ONLY))

@@ -7,10 +7,10 @@ wire, makes no object and asks no rule. Then comes the short way (`shortcut`) of
 otherwise, and for the rest the full way (`judge`). All three give the same answers.
 
 Header prediction (Jacobson 1990): of an ACK without SYN, FIN, RST, URG and SACK, from a side that
-`tcp_in_order.arm` has found settled, the four bounds come down to a few plain comparisons, and what
-is learned to a few stores; see there what keeps that right. A segment that would wrap numbers,
-closes a window, or says just what the last one said, is none of these, and nothing has been
-changed.
+`tcp_prediction.arm` has found settled, the four bounds come down to a few plain comparisons, and
+what is learned to a few stores; see there what keeps that right. Acknowledgement and window are
+looked at only when they are not what the side said last. A segment that would wrap numbers, closes
+a window, or may be the last one again, is left alone, and nothing has been changed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
-from statefulinspect.connection import Side, Verdict
-from statefulinspect.decoding import PLAIN_IPV4, PLAIN_IPV6, WHOLE_OF, decode
+from statefulinspect.connection import NEVER, Side, Verdict
+from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import TCP
-from statefulinspect.machines.tcp_flags import UNACKNOWLEDGED
-from statefulinspect.machines.tcp_in_order import ALL_BUT_UNACKNOWLEDGED
-from statefulinspect.machines.tcp_segment import PLAIN_HEADER, TIMESTAMPS_ONLY
+from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED
 from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
@@ -46,6 +44,7 @@ from statefulinspect.zones import NO_ZONE, Zone
 NOT_PLAIN: Final = -1
 OPTIONS: Final = 6 << 12  # from here on, the TCP header is longer than its fixed part
 MISSING: Final[Any] = object()
+FORWARD: Final = "forward"  # what `hook` is by default
 NOBODY: Final = Side(b"", 0)  # whom a key leads to that is in no table
 
 
@@ -103,73 +102,67 @@ class Tracker(Tracked):
             now = self._turn(now)
         self._now = now
         try:
-            first, length, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
+            first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
-                kind &= WHOLE_OF
-                octets = length - 20 - PLAIN_HEADER[bits]
+                octets = length - PLAIN_HEADERS[bits]
                 at = 40
+                if fragment and fragment != DONT_FRAGMENT:
+                    kind = NOT_PLAIN
             else:
                 size, kind, key, seq, ack, bits, window = PLAIN_IPV6(packet)
-                octets = size - PLAIN_HEADER[bits]
-                at = 60
                 length = size + 40
+                octets = length - 20 - PLAIN_HEADERS[bits]
+                at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8
         except struct_error:  # too short for TCP
             kind = NOT_PLAIN
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
             if seq == side.next_seq and octets >= 0 and length <= len(packet):
-                connection, receiver = side.connection, side.other
-                scaled = window << side.scale
-                reach = ack + scaled
+                connection, receiver, terms = side.connection, side.other, side.terms
                 behind = receiver.end - ack
                 end = seq + octets
+                if ack == side.highest_ack and window == side.seen_window:
+                    reach, fits = 0, octets > 0  # without data, it might be a repetition
+                else:
+                    scaled = window << side.scale
+                    reach = ack + scaled
+                    fits = (
+                        window > 0
+                        and reach < M32
+                        and ack >= side.highest_ack
+                        and (octets > 0 or ack != side.highest_ack or side.seen_window != NEVER)
+                    )
                 if (
-                    (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
-                    and now < connection.expires_at
+                    fits
                     and behind >= 0
                     and end <= side.max_end
-                    and scaled
-                    and reach < M32
                     and (behind <= LEAST_ACK_SPAN or behind <= side.max_window)
-                    and (
-                        octets
-                        or ack != connection.last_ack
-                        or window != connection.last_window
-                        or seq != connection.last_seq
-                        or seq != connection.last_end
-                        or side.is_reply != connection.last_is_reply
-                    )
-                    and (not self._asks_path or side.path == (hook, iif, oif, mark))
+                    and now < connection.expires_at
+                    and (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
+                    and (terms is None or terms[0] is None or terms[0] == (hook, iif, oif, mark))
                     and not self._split_sides
-                    and hook in PATHS
+                    and (hook is FORWARD or hook in PATHS)
                 ):
-                    if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
-                        side.max_window = scaled
-                    if ack > side.highest_ack:  # noqa: PLR1730 - as above
-                        side.highest_ack = ack
-                    if reach >= receiver.max_end:  # noqa: PLR1730 - as above
-                        receiver.max_end = reach
-                    if not behind:
-                        receiver.flags &= ALL_BUT_UNACKNOWLEDGED
+                    if reach:
+                        side.highest_ack, side.seen_window = ack, window
+                        if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
+                            side.max_window = scaled
+                        if reach > receiver.max_end:  # noqa: PLR1730 - as above
+                            receiver.max_end = reach
                     if octets:
                         side.end = side.next_seq = end
-                        side.flags |= UNACKNOWLEDGED
                         expires_at = now + self._life_of_data
-                    elif (side.flags | receiver.flags) & UNACKNOWLEDGED:
+                    elif behind or seq != receiver.highest_ack:
                         expires_at = now + self._life_of_data
                     else:
                         expires_at = now + self._life
                     connection.expires_at = expires_at
-                    connection.last_is_reply = side.is_reply
-                    connection.last_seq = seq
-                    connection.last_ack = ack
-                    connection.last_end = end
-                    connection.last_window = window
+                    connection.last_is_reply, connection.last_seq = side.is_reply, seq
                     side.packets += 1
                     side.octets += length
-                    if side.tally is not None:
-                        count(side.tally, length)
+                    if terms is not None:
+                        count(terms[1], length)
                     if expires_at < connection.filed_at:
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one

@@ -15,7 +15,7 @@ from statefulinspect.connection import Connection, Side
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
 from statefulinspect.machines.tcp_flags import CLOSED_FIRST, LIBERAL, SACK_PERMITTED
-from statefulinspect.machines.tcp_in_order import arm, ask
+from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_memory import (
     CHALLENGED,
     answers_ignored_syn,
@@ -24,6 +24,7 @@ from statefulinspect.machines.tcp_memory import (
     resynchronise,
     simultaneous,
 )
+from statefulinspect.machines.tcp_prediction import arm, take_back
 from statefulinspect.machines.tcp_reset import Reset, weigh_reset
 from statefulinspect.machines.tcp_segment import (
     Segment,
@@ -98,6 +99,7 @@ class TcpMachine:
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
         """Take the connection one segment further."""
+        take_back(side.connection)
         return self.advance(side, read_segment(packet), now)
 
     def reset(self, connection: Connection, now: float) -> None:
@@ -106,9 +108,9 @@ class TcpMachine:
         connection.expires_at = now + self.timers.by_state[CLOSE]
 
     def arm(self, connection: Connection) -> None:
-        """Tell the hot path which segment comes next in order, on either side.
+        """Give the connection to the hot path, if it may take the next segments in order.
 
-        None does where checksums are verified: that is left to the full way.
+        It may not where checksums are verified: that is left to the full way.
         """
         if not self._verify:
             arm(connection)

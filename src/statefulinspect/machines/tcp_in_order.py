@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.connection import Side
 from statefulinspect.machines.tcp_flags import (
     CLOSED_FIRST,
     HIGHEST_ACK_KNOWN,
@@ -20,6 +20,7 @@ from statefulinspect.machines.tcp_flags import (
     SCALE_OFFERED,
     UNACKNOWLEDGED,
 )
+from statefulinspect.machines.tcp_prediction import QUARTER
 from statefulinspect.machines.tcp_segment import SACK, highest_sack, scale_and_flags
 from statefulinspect.machines.tcp_table import (
     ACK,
@@ -38,7 +39,6 @@ from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
 from statefulinspect.seqnum import HALF, M32
 
 ALL_BUT_UNACKNOWLEDGED: Final = ~UNACKNOWLEDGED
-QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap
 
 
 def ask(side: Side, end: int, window: int, scale: int, flags: int) -> None:
@@ -147,40 +147,3 @@ def follow(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a call costs a tenth
     is_waiting = (flags | receiver.flags) & UNACKNOWLEDGED
     connection.expires_at = now + (timers.waiting if is_waiting else timers.unhindered)[becomes]
     return True
-
-
-def arm(connection: Connection) -> None:
-    """Write into both sides with which number the segment begins that the hot path may take.
-
-    NEVER where it may not. It may if the connection is established, assured, and settled: nothing
-    but numbers can change. Both sides have been seen, the acknowledging too, the verdict is ready,
-    and no screen would look at the addresses, whatever device they came by (`screening`); and the
-    numbers lie so near each other that plain comparisons are serial ones. Then they stay so while
-    only the hot path moves them: what is sent stays below `max_end`, and that within a window of
-    what is acknowledged.
-    """
-    original, reply = connection.original_side, connection.reply_side
-    if (
-        connection.state is not ESTABLISHED
-        or connection.last_event is not ACK
-        or connection.repeats
-        or not connection.is_assured
-        or not 0 < original.max_window < QUARTER
-        or not 0 < reply.max_window < QUARTER
-        or not 0 <= original.max_end - original.end <= QUARTER
-        or not 0 <= reply.max_end - reply.end <= QUARTER
-        or (connection.rare is not None and not connection.is_ordinary)
-    ):
-        original.next_seq = reply.next_seq = NEVER
-        return
-    original.next_seq = original.end if _acknowledges(original, reply) else NEVER
-    reply.next_seq = reply.end if _acknowledges(reply, original) else NEVER
-
-
-def _acknowledges(side: Side, other: Side) -> bool:
-    """Say whether a side has a verdict, and has acknowledged what lies near what was sent."""
-    return (
-        side.verdict is not None
-        and bool(side.flags & HIGHEST_ACK_KNOWN)
-        and -EIGHTH <= other.end - side.highest_ack <= EIGHTH
-    )

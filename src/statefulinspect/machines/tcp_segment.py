@@ -38,10 +38,11 @@ END_OF_OPTIONS, NO_OPERATION, WINDOW_SCALE, SACK_OK, SACK = 0, 1, 3, 4, 5
 MAX_SCALE: Final = 14  # RFC 7323 2.3: more than 14 counts as 14
 TIMESTAMPS_ONLY: Final = b"\1\1\x08\x0a"  # RFC 7323 appendix A: how stacks lay the option out
 
-# Header length by the 16 bits of data offset and flags, for an ACK without other events whose
-# options, if any, may be timestamps alone; any other value is longer than every packet.
-PLAIN_HEADER: Final = tuple(
-    {5: 20, 8: 32}.get(bits >> 12, 1 << 17) if bits & HEEDED_FLAGS == ACK_FLAG else 1 << 17
+# Length of a plain IPv4 header and the TCP header, by the 16 bits of data offset and flags, for an
+# ACK without other events whose options, if any, may be timestamps alone; by any other 16 bits more
+# than every packet has.
+PLAIN_HEADERS: Final = tuple(
+    {5: 40, 8: 52}.get(bits >> 12, 1 << 17) if bits & HEEDED_FLAGS == ACK_FLAG else 1 << 17
     for bits in range(1 << 16)
 )
 

@@ -1,0 +1,77 @@
+"""When the hot path may take a segment by itself, and what it leaves to be told from the rest.
+
+Header prediction (Jacobson 1990): most segments are the next one in order of a connection of which
+nothing surprises. `Tracker.process` takes such a segment with a few comparisons and stores. `arm`
+gives it a connection that is settled: nothing but numbers can change, and they lie so near each
+other that plain comparisons are serial ones. They stay so while only the hot path moves them: what
+is sent stays below `max_end`, and that within a window of what is acknowledged, which never falls.
+
+What follows from other numbers is not written for each segment. While the hot path has a
+connection, data of a side waits for an acknowledgement if it has sent more than the other side has
+acknowledged; and the last segment that counted ended where its side's data ends, acknowledged that
+side's highest, and had the window that is kept as `seen_window`. So whoever looks at a segment
+otherwise must `take_back` the connection first, which writes that down.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
+from statefulinspect.machines.tcp_table import ACK, ESTABLISHED
+
+QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap
+KNOWN_AND_WAITING: Final = HIGHEST_ACK_KNOWN | UNACKNOWLEDGED
+
+
+def arm(connection: Connection) -> None:
+    """Give a connection to the hot path, if it is settled.
+
+    It then takes the segments that begin with the `next_seq` of their side, of which a side without
+    a ready verdict has none. A connection whose addresses some screen would look at, by whatever
+    device its packets come, is not settled (`screening`).
+    """
+    original, reply = connection.original_side, connection.reply_side
+    if (
+        connection.state is ESTABLISHED
+        and connection.last_event is ACK
+        and connection.is_assured
+        and not connection.repeats
+        and 0 < original.max_window < QUARTER
+        and 0 < reply.max_window < QUARTER
+        and 0 <= original.max_end - original.end <= QUARTER
+        and 0 <= reply.max_end - reply.end <= QUARTER
+        and _tells_what_waits(original, reply)
+        and _tells_what_waits(reply, original)
+        and (connection.rare is None or connection.is_ordinary)
+    ):
+        original.next_seq = original.end if original.verdict is not None else NEVER
+        reply.next_seq = reply.end if reply.verdict is not None else NEVER
+        original.seen_window = reply.seen_window = NEVER
+
+
+def _tells_what_waits(side: Side, other: Side) -> bool:
+    """Say whether comparing numbers tells that data of the side waits for an acknowledgement."""
+    waiting = side.end - other.highest_ack
+    expected = KNOWN_AND_WAITING if waiting else HIGHEST_ACK_KNOWN
+    flags = other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED
+    return 0 <= waiting <= EIGHTH and flags == expected
+
+
+def take_back(connection: Connection) -> None:
+    """Take a connection from the hot path, and write down what that has left out."""
+    original, reply = connection.original_side, connection.reply_side
+    if original.next_seq == reply.next_seq == NEVER:
+        return
+    original.next_seq = reply.next_seq = NEVER
+    last = reply if connection.last_is_reply else original
+    if last.seen_window == NEVER:  # it has taken nothing
+        return
+    connection.last_ack, connection.last_end = last.highest_ack, last.end
+    connection.last_window = last.seen_window
+    for side in (original, reply):
+        if side.end != side.other.highest_ack:
+            side.flags |= UNACKNOWLEDGED
+        else:
+            side.flags &= ~UNACKNOWLEDGED
