@@ -15,8 +15,7 @@ the new one, where here only what they accept may cost another its place.
 
 from __future__ import annotations
 
-from math import inf
-from typing import Callable, Union
+from typing import Callable, Final, Union
 
 from statefulinspect.connection import Connection
 from statefulinspect.conntable import ConnTable
@@ -27,6 +26,7 @@ from statefulinspect.sources import Source, Sources, source_of
 from statefulinspect.terms import OK, Reason
 from statefulinspect.unreplied import Unreplied
 
+NO_LIMIT: Final = 1 << 62  # a whole number, which compares faster than infinity
 Removal = Callable[[Union[Connection, Unreplied], Cause, float], None]
 Sweep = Callable[[float], None]
 
@@ -43,8 +43,8 @@ class Capacity:
     def __init__(self, limits: Limits, table: ConnTable, remove: Removal, sweep: Sweep) -> None:
         self._limits, self._table = limits, table
         self._remove, self._sweep = remove, sweep
-        self._most = inf if limits.max_connections is None else limits.max_connections
-        self._most_unassured = inf if limits.max_half_open is None else limits.max_half_open
+        self._most = limits.max_connections or NO_LIMIT
+        self._most_unassured = limits.max_half_open or NO_LIMIT
         self._unassured: Line[Connection | Unreplied] = Line()
         self._sources = Sources(limits) if limits.looks_at_sources else None
 

@@ -2,10 +2,9 @@
 
 One dict per zone and protocol, from key bytes to `Side`; both sides of a connection are entered. Of
 one that only a SYN has opened there may be an `Unreplied` instead, under the key of the SYN; then
-the key against it is not entered, and looked up by reversing it.
-The dicts are made once and kept, so the hot path may hold on to one. When both keys of a
-connection are the same bytes (a host talking to itself from one port), the reply side is the one
-found, as in Linux.
+the key against it is not entered, and looked up by reversing it. The dicts are made once and kept,
+so the hot path may hold on to one. When both keys of a connection are the same bytes (a host that
+talks to itself from one port), the reply side is the one found, as in Linux.
 
 Connections whose zone holds for one direction only are few. Their sides stand in dicts of their
 own, by direction too, for there the same key in the same zone may name sides of two connections.
@@ -16,7 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import Iterator, Union  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.connection import NEVER, Connection, Machine, Side
 from statefulinspect.flowkey import TCP, against
 from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
@@ -74,9 +73,6 @@ class ConnTable:
     def _sides_of(self, connection: Connection) -> tuple[Sides, Sides]:
         """Give the dicts in which the two sides of a connection stand."""
         zone, protocol = connection.zones, connection.protocol
-        if zone is NO_ZONE:
-            sides = self._plain.get(protocol)
-            return (sides, sides) if sides is not None else (self.sides(0, protocol),) * 2
         if zone.is_whole:
             sides = self.sides(zone.original, protocol)
             return sides, sides
@@ -152,7 +148,8 @@ class ConnTable:
 
     def enter(self, connection: Connection) -> None:
         """Enter both sides; neither key may be in the table."""
-        originals, replies = self._sides_of(connection)
+        sides = self._plain.get(connection.protocol) if connection.zones is NO_ZONE else None
+        originals, replies = self._sides_of(connection) if sides is None else (sides, sides)
         originals[connection.original_side.key] = connection.original_side
         replies[connection.reply_side.key] = connection.reply_side
         self.count += 1
@@ -178,7 +175,8 @@ class ConnTable:
             self.count -= 1
             self._unreplied -= 1
             return
-        originals, replies = self._sides_of(connection)
+        sides = self._plain.get(connection.protocol) if connection.zones is NO_ZONE else None
+        originals, replies = self._sides_of(connection) if sides is None else (sides, sides)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
         if originals is not replies:
@@ -221,11 +219,22 @@ class ConnTable:
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"
 
 
-def join(connection: Connection) -> None:
-    """Link the two sides of a new connection to each other and to it."""
-    original, reply = connection.original_side, connection.reply_side
+def connect(  # noqa: PLR0913, PLR0917 - what a connection begins with
+    protocol: int, key: bytes, reply_key: bytes, machine: Machine, now: float,
+    zones: Zone = NO_ZONE, is_accounted: bool = False,  # noqa: FBT001, FBT002 - as `Connection`
+) -> Connection:  # fmt: skip
+    """Make a connection and its two sides, linked to each other and to it."""
+    original, reply = Side(key, 0), Side(reply_key, 1)
+    connection = Connection(protocol, original, reply, machine, now, zones, is_accounted)
     original.connection = reply.connection = connection
     original.other, reply.other = reply, original
+    return connection
+
+
+def note_reply(connection: Connection) -> None:
+    """Take note that an answer was seen: what the opener sends next is ESTABLISHED."""
+    connection.seen_reply = True
+    connection.original_side.verdict = None
 
 
 def disarm(connection: Connection) -> None:
@@ -234,7 +243,7 @@ def disarm(connection: Connection) -> None:
 
 
 def part(connection: Connection) -> None:
-    """Cut the links that `join` made: what is left holds no reference cycle."""
+    """Cut the links that `connect` made: what is left holds no reference cycle."""
     original, reply = connection.original_side, connection.reply_side
     original.verdict = reply.verdict = None
     disarm(connection)

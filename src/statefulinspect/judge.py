@@ -18,7 +18,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import disarm, join, part
+from statefulinspect.conntable import connect, disarm, note_reply, part
 from statefulinspect.events import Cause, Journal, Marks
 from statefulinspect.flowkey import TCP, FlowKey, reverse
 from statefulinspect.lookup import Lookup
@@ -134,11 +134,8 @@ class Judge:
         """Make the connection that a packet of this key would open."""
         against = reverse(protocol, key)
         assert against is not None, "a validated ICMP type has an answer"
-        original, reply = Side(key, 0), Side(against, 1)
         machine, is_accounted = self.machines[protocol], self._config.accounting
-        connection = Connection(protocol, original, reply, machine, now, zones, is_accounted)
-        join(connection)
-        return connection
+        return connect(protocol, key, against, machine, now, zones, is_accounted)
 
     def _advance(self, side: Side, walk: Walk) -> Verdict:
         """Take a known connection one packet further."""
@@ -200,8 +197,7 @@ class Judge:
             self.remove(connection, Cause.RESET, now)
             return
         if side.is_reply and not connection.seen_reply:
-            connection.seen_reply = True
-            side.other.verdict = None  # its next packet is ESTABLISHED
+            note_reply(connection)
         self.renew(connection)
 
     def renew(self, connection: Connection) -> None:

@@ -6,26 +6,22 @@ nobody answers, it is not made before somebody asks for it; see `unreplied`.
 
 from __future__ import annotations
 
-from typing import Any, Final, Optional
+from typing import Any, Final
 
-from statefulinspect.answers import count, terms_of
+from statefulinspect.answers import Fate, count, terms_of
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Machine, Side, Verdict, verdict_of
-from statefulinspect.conntable import join, part
+from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
+from statefulinspect.conntable import connect, part
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.rules.engine.foretelling import Way
-from statefulinspect.rules.rule import Rule
-from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.screening import is_ordinary
-from statefulinspect.terms import ACCEPT, DROP, OK, CtState, Direction, Reason
+from statefulinspect.terms import ACCEPT, DROP, OK
 from statefulinspect.unreplied import Unreplied, opening_verdict
 from statefulinspect.zones import NO_ZONE
 
-# Why it is dropped (OK: by a rule), None if it may pass; what a verdict tells; what counts it.
-Lot = tuple[Optional[Reason], CtState, Direction, Optional[Rule], Optional[list[Tally]]]
 FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
 
 
@@ -38,11 +34,9 @@ class Detached:
 
     def make(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
         """Make the connection that a SYN has opened."""
-        original, reply = Side(unreplied.key, 0), Side(reply_key, 1)
-        connection = Connection(
-            TCP, original, reply, self._machine, unreplied.created_at, NO_ZONE, self._is_accounted
-        )
-        join(connection)
+        at, accounted = unreplied.created_at, self._is_accounted
+        connection = connect(TCP, unreplied.key, reply_key, self._machine, at, NO_ZONE, accounted)
+        original = connection.original_side
         ask(original, unreplied.end, unreplied.window, unreplied.scale, unreplied.flags)
         connection.expires_at = unreplied.expires_at
         original.packets, original.octets = 1, unreplied.octets
@@ -63,6 +57,7 @@ class Openings:
 
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._of_opening = judge, judge.answers.of_opening
+        self._expectations = judge.expectations
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self.unanswered = 0
         machine: Any = judge.machines[TCP]
@@ -76,11 +71,12 @@ class Openings:
         self, key: bytes, octets: int, path: Way, end: int, window: int, options: bytes, now: float
     ) -> Verdict | None:
         """Open a TCP connection."""
-        fate = self._fate(TCP, key, octets, path, now)
+        fate = self._fate(TCP, key, octets, path)
         if fate is None:
             return None
-        reason, state, direction, rule, _ = fate
-        if reason is not None:
+        action, state, direction, rule, _ = fate
+        reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
+        if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
         self.unanswered += 1
         if self.unanswered <= FEW:
@@ -110,11 +106,12 @@ class Openings:
         self, protocol: int, key: bytes, octets: int, path: Way, now: float
     ) -> Verdict | None:
         """Open a connection of requests and their answers."""
-        fate = self._fate(protocol, key, octets, path, now)
+        fate = self._fate(protocol, key, octets, path)
         if fate is None:
             return None
-        reason, state, direction, rule, tally = fate
-        if reason is not None:
+        action, state, direction, rule, tally = fate
+        reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
+        if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
@@ -131,22 +128,17 @@ class Openings:
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
 
-    def _fate(self, protocol: int, key: bytes, octets: int, path: Way, now: float) -> Lot | None:
-        """Tell what becomes of an opening, if nobody has to look at it; count it, make room."""
-        judge = self._judge
-        fate = self._of_opening(protocol, key, path)
+    def _fate(self, protocol: int, key: bytes, octets: int, path: Way) -> Fate | None:
+        """Tell what the rules make of an opening, if nobody has to look at it, and count it."""
+        fate, helped = self._of_opening(protocol, key, path), self._helped[protocol]
         if (
             fate is None
+            or self._expectations.count
+            or (helped and key[-2:] in helped)
             or not is_ordinary(key)
-            or judge.expectations.count
-            or self._table.split_sides
-            or key[-2:] in self._helped[protocol]
         ):
             return None
-        action, state, direction, rule, tally = fate
+        tally = fate[4]
         if tally is not None:
             count(tally, octets)
-        if action is not ACCEPT:
-            return OK, state, direction, rule, tally
-        reason = self._capacity.make_room(0, key, now)
-        return None if reason is OK else reason, state, direction, rule, tally
+        return fate

@@ -12,7 +12,6 @@ import attrs
 
 from statefulinspect.answers import Answers
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import join
 from statefulinspect.judge import Judge
 from statefulinspect.packet import Packet
 from statefulinspect.rules.engine.trace import Recorder, Trace
@@ -102,7 +101,8 @@ def copied(side: Side) -> Side:
     twin.original_side, twin.reply_side = original, reply
     twin.rare = None if connection.rare is None else dict(connection.rare)
     twin.memory = deepcopy(connection.memory)
-    join(twin)
+    original.connection = reply.connection = twin
+    original.other, reply.other = reply, original
     return reply if side.is_reply else original
 
 

@@ -134,7 +134,9 @@ def is_ordinary(key: bytes) -> bool:
     networks that were named.
     """
     if len(key) <= IPV4_KEY_MAX:
-        return SOURCES[key[0]] is SOURCES[key[4]] is OK and key[:4] != key[4:8]
+        first, other = key[0], key[4]
+        is_of_hosts = SOURCES[first] is SOURCES[other] is OK
+        return is_of_hosts and (first != other or key[:4] != key[4:8])
     is_to_one = key[0] != GROUP and key[16] != GROUP
     is_of_hosts = NOT_OF_HOSTS not in (key[:10], key[16:26])
     return is_to_one and is_of_hosts and key[:16] != key[16:32]

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Side, Verdict
+from statefulinspect.connection import Side, Verdict
+from statefulinspect.conntable import note_reply
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
@@ -21,9 +22,8 @@ from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.machines.tcp_segment import (
-    EVENTS,
     FIN_FLAG,
-    HEEDED_FLAGS,
+    SHAPES,
     SYN_FLAG,
     TIMESTAMPS_ONLY,
     Segment,
@@ -48,7 +48,8 @@ class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
     There are none where checksums are verified, events are told, lives are shortened, rules look
-    before tracking does, or the broadcast addresses of networks are guarded.
+    before tracking does, or the broadcast addresses of networks are guarded; and none may be taken
+    while some connection's zone holds for one direction only.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -57,8 +58,9 @@ class Shortcut:
         roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
         sides: Any = {each: judge.table.sides(0, each) for each in roads if each != TCP}
         self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
-        self._tcp_sides, self._split_sides = judge.table.sides(0, TCP), judge.table.split_sides
+        self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
+        self._windows: dict[int, int] = {}  # one object for each: connections keep several
         is_closed = (
             config.verify_checksums
             or config.events
@@ -74,15 +76,18 @@ class Shortcut:
     ) -> Verdict | None:  # fmt: skip
         """Take a TCP segment through."""
         seq, ack, bits, window = numbers
-        flags = bits & HEEDED_FLAGS
-        event = EVENTS.get(flags)
-        data = at - 20 + (bits >> 12 << 2)
-        if event is None or not at <= data <= length <= len(packet):
+        window = self._windows.setdefault(window, window)
+        shape = SHAPES[bits]
+        if shape is None:
+            return None
+        event, flags, size = shape
+        data = at - 20 + size
+        if not at <= data <= length <= len(packet):
             return None
         options = packet[at:data]
         end = seq + length - data
         side = self._tcp_sides.get(key)
-        if not isinstance(side, Side):  # unknown, or only its SYN is
+        if side is None or not isinstance(side, Side):  # unknown, or only its SYN is
             side = self._table.unreplied_side(key, side)
         if side is None:
             if event is not SYN:
@@ -90,7 +95,7 @@ class Shortcut:
             return self._openings.by_syn(key, length, path, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
-        if not self._may_go_on(connection, now):
+        if now >= connection.expires_at or not (connection.rare is None or connection.is_ordinary):
             return None
         if connection.is_assured:
             take_back(connection)
@@ -146,19 +151,11 @@ class Shortcut:
     ) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         connection = side.connection
-        if not self._may_go_on(connection, now):
+        if now >= connection.expires_at or not (connection.rare is None or connection.is_ordinary):
             return None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
         return self._go_on(side, packet, length, reason, path, now)
-
-    def _may_go_on(self, connection: Connection, now: float) -> bool:
-        """Say whether the packets of a known connection are ordinary."""
-        return (
-            now < connection.expires_at
-            and (connection.rare is None or connection.is_ordinary)
-            and not self._split_sides
-        )
 
     def _go_on(
         self, side: Side, packet: bytes, length: int, reason: Reason, path: Way, now: float
@@ -166,7 +163,13 @@ class Shortcut:
         """Answer a packet that its connection has taken; let the rules look if they have to."""
         verdict = self._answers.ready(side, path, length) if reason is OK else None
         if verdict is not None:
-            self._judge.settle(side, length, OK, now)
+            connection = side.connection
+            side.packets += 1
+            side.octets += length
+            if side.is_reply and not connection.seen_reply:
+                note_reply(connection)
+            if connection.is_assured or connection.expires_at < connection.filed_at:
+                self._judge.renew(connection)
             return verdict
         hook, iif, oif, mark = path or ("forward", "", "", 0)
         decoded = decode(packet, iif, oif, mark)

@@ -167,7 +167,7 @@ class Tracker(Tracked):
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         road = self._roads.get(kind)
-        if road is not None and zone == 0 and hook in PATHS:
+        if road is not None and zone == 0 and hook in PATHS and not self._split_sides:
             path = (hook, iif, oif, mark) if self._asks_path else None
             verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
             if verdict is not None:

@@ -9,8 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from statefulinspect.connection import Connection, Side
-from statefulinspect.conntable import ConnTable, join
+from statefulinspect.conntable import ConnTable, connect
 from statefulinspect.zones import NO_ZONE, Zone
 
 HOSTS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
@@ -50,12 +49,10 @@ class TableMachine(RuleBasedStateMachine):
         if flow in self.sides or back(flow) in self.sides:
             return
         zone, protocol = flow[:2]
-        original, reply = Side(WIRES[flow], 0), Side(WIRES[back(flow)], 1)
-        connection = Connection(protocol, original, reply, None, 0.0, zone)
-        join(connection)
+        connection = connect(protocol, WIRES[flow], WIRES[back(flow)], None, 0.0, zone)
         self.table.enter(connection)
-        self.sides[flow] = original
-        self.sides[back(flow)] = reply  # of a loop, this is the one found
+        self.sides[flow] = connection.original_side
+        self.sides[back(flow)] = connection.reply_side  # of a loop, this is the one found
         self.flows[connection] = flow
 
     @precondition(lambda self: self.flows)

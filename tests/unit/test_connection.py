@@ -10,8 +10,8 @@ import pytest
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
 from statefulinspect import CtState, Direction
-from statefulinspect.connection import NEVER, Connection, Side, Verdict
-from statefulinspect.conntable import join, part
+from statefulinspect.connection import NEVER, Verdict
+from statefulinspect.conntable import connect, part
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.machines import tcp_flags
 from statefulinspect.machines.request_reply import RequestReply
@@ -145,12 +145,10 @@ def test_a_connection_that_is_over_keeps_its_line():
 def pair(**changes):
     """A connection without a tracker."""
     wire = ip_address(CLIENT).packed + ip_address(SERVER).packed + b"\x03\xe8\x00\x35"
-    sides = Side(wire, 0), Side(reverse(UDP, wire), 1)
     machine = RequestReply((30, 30, 120), inf)
-    connection = Connection(UDP, *sides, machine, created_at=0.0)
+    connection = connect(UDP, wire, reverse(UDP, wire), machine, 0.0)
     for name, value in changes.items():
         setattr(connection, name, value)
-    join(connection)
     return connection
 
 

@@ -7,8 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from builders import CLIENT, SERVER, UDP
-from statefulinspect.connection import Connection, Side
-from statefulinspect.conntable import ConnTable, join
+from statefulinspect.conntable import ConnTable, connect
 from statefulinspect.flowkey import reverse
 from statefulinspect.terms import ORIGINAL
 from statefulinspect.zones import NO_ZONE, Zone
@@ -22,10 +21,7 @@ def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
 
 
 def connection_of(wire, *, zone=NO_ZONE, protocol=UDP):
-    sides = Side(wire, 0), Side(reverse(protocol, wire), 1)
-    connection = Connection(protocol, *sides, machine=None, created_at=0.0, zones=zone)
-    join(connection)
-    return connection
+    return connect(protocol, wire, reverse(protocol, wire), None, 0.0, zone)
 
 
 def table_of(*connections):

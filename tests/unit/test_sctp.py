@@ -6,8 +6,7 @@ import pytest
 
 from builders import CHUNKS, SCTP, sctp
 from statefulinspect import Config, Reason, Timeouts
-from statefulinspect.connection import Connection, Side
-from statefulinspect.conntable import join
+from statefulinspect.conntable import connect
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import reverse
 from statefulinspect.machines.sctp import SctpMachine
@@ -38,13 +37,10 @@ class Association:
     """An association in a state, in which one side sends."""
 
     def __init__(self, state, way=0, doubted=None, init_seen=(False, False)):
-        sides = Side(KEY, 0), Side(reverse(SCTP, KEY), 1)
         self.machine = SctpMachine(CONFIG)
-        self.connection = Connection(
-            SCTP, *sides, self.machine, created_at=0.0, expires_at=UNTOUCHED
-        )
-        join(self.connection)
-        self.side = sides[way]
+        self.connection = connect(SCTP, KEY, reverse(SCTP, KEY), self.machine, 0.0)
+        self.connection.expires_at = UNTOUCHED
+        self.side = (self.connection.original_side, self.connection.reply_side)[way]
         self.tags = Tags([OWN, OTHER][:: 1 - 2 * way], list(init_seen), doubted)
         self.connection.state, self.connection.memory = SctpState[state], self.tags
 

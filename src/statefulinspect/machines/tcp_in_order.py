@@ -81,7 +81,7 @@ def answer(  # noqa: PLR0913, PLR0917 - the numbers of a segment
     side.scale, side.flags = scale, flags | HIGHEST_ACK_KNOWN
     side.end = side.max_end = end
     side.max_window = window or 1
-    side.highest_ack = ack
+    side.highest_ack = opener.end
     opener.max_end = (ack + (window or 1)) & M32
     connection.last_event, connection.last_is_reply = SYN_ACK, 1
     connection.state = SYN_RECV
@@ -111,6 +111,8 @@ def follow(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a call costs a tenth
         and not connection.repeats
     ):
         return False
+    end = side.end if end == seq else end  # equal numbers are one object: there may be a million
+    seq, ack = side.end, ack if behind else receiver.end
     if event is ACK:
         if (
             seq == connection.last_seq

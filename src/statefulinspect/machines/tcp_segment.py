@@ -47,6 +47,16 @@ PLAIN_HEADERS: Final = tuple(
 )
 
 
+# Event, heeded flags and length of the TCP header by the same 16 bits; None if no segment may have
+# such flags.
+_SHAPES = {
+    offset << 12 | flags: (event, flags, offset << 2)
+    for offset in range(16)
+    for flags, event in EVENTS.items()
+}
+SHAPES: Final = tuple(_SHAPES.get(bits & (0xF000 | HEEDED_FLAGS)) for bits in range(1 << 16))
+
+
 @attrs.define(eq=False)
 class Segment:
     """Hold one segment's numbers; `end` is the sequence number behind its last octet.
