@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from builders import CLIENT, SERVER, piece, tcp, udp
 from collisions import KEYS, compare
 from statefulinspect import Config, CtState, Direction, Limits, Tracker, Verdict
-from statefulinspect.judge import SWEEP_AT_MOST
+from statefulinspect.keeper import SWEEP_AT_MOST
 
 BACK = {"source": SERVER, "destination": CLIENT}
 YEAR = 365 * 86_400.0

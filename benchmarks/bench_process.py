@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cases import CASES, LATER, PACE, dearest_sweep, filled, openers, sweep
 from measuring import Comparison, Round, beside, compare, floor, fraction, repeat
 from statefulinspect import Reason, Tracker
-from statefulinspect.judge import SWEEP_AT_MOST
+from statefulinspect.keeper import SWEEP_AT_MOST
 from workloads import WORKLOADS
 
 ROUNDS = 5

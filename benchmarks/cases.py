@@ -15,7 +15,7 @@ from functools import lru_cache
 from measuring import Case
 from rulebase import draw_packets, draw_rules
 from statefulinspect import Action, Config, Limits, Rule, Ruleset, Tracker
-from statefulinspect.judge import SWEEP_AT_MOST
+from statefulinspect.keeper import SWEEP_AT_MOST
 from workloads import MANY, SEGMENTS, SYN, WORKLOADS, Flow
 
 PACE = 1e-5  # seconds between two packets

@@ -87,7 +87,7 @@ LEVELS = [
     {"assistance"}
     | {"machines.tcp"}
     | {"rules.engine.comparing", "rules.engine.reading", "rules.engine.scope"},
-    {"machines"} | {"rules.engine.conditions", "rules.engine.updating"},
+    {"keeper", "machines"} | {"rules.engine.conditions", "rules.engine.updating"},
     {"provision", "validation"} | {"rules.engine.actions", "rules.engine.index"},
     {"rules.engine.program"},
     {"rules.engine.path"},

@@ -37,7 +37,8 @@ from statefulinspect.extensions import (
 from statefulinspect.flowkey import ICMPV6, TCP, UDP
 from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key
 from statefulinspect.fragments import FragmentTable
-from statefulinspect.judge import SWEEP_AT_MOST, Judge
+from statefulinspect.judge import Judge
+from statefulinspect.keeper import SWEEP_AT_MOST
 from statefulinspect.packet import Packet
 from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Reason
 

@@ -14,14 +14,12 @@ from typing import Final
 import attrs
 
 from statefulinspect.answers import Answers
-from statefulinspect.assistance import Assistant
-from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.conntable import connect, disarm, note_reply, part
-from statefulinspect.events import Cause, Journal, Marks
-from statefulinspect.flowkey import TCP, FlowKey, reverse
-from statefulinspect.lookup import Lookup
+from statefulinspect.events import Cause, Marks
+from statefulinspect.flowkey import TCP, reverse
+from statefulinspect.keeper import Keeper
 from statefulinspect.machines import make_machines
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
@@ -30,13 +28,10 @@ from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
-from statefulinspect.unreplied import Unreplied
 from statefulinspect.validation import Validation
-from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
 
 RST: Final = 4  # of the TCP flags
-SWEEP_AT_MOST: Final = 64  # entries that one packet's sweep looks at: bounded work
 
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
@@ -44,19 +39,14 @@ def resets(rule: Rule | None, packet: Packet) -> bool:
     return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
 
 
-class Judge:
-    """Hold the table, the wheel, the machines and the rules, and take packets through them."""
+class Judge(Keeper):
+    """Hold machines and rules too, and take packets through them."""
 
     def __init__(self, rules: Ruleset, config: Config) -> None:
-        self.lookup = Lookup()
-        self.table, self._find = self.lookup.table, self.lookup.table.find
-        self.wheel: Wheel[Connection | Unreplied] = Wheel()
+        super().__init__(config)
+        self._find = self.table.find
         self.machines = make_machines(config)
         self.validation = Validation(config, self.machines)
-        self.assistant = Assistant(config, self.lookup.keys, self._sever)
-        self.expectations = self.assistant.expectations
-        self.journal = Journal() if config.events else None
-        self.capacity = Capacity(config.limits, self.table, self.remove, self.sweep)
         self._adapts = config.limits.adaptive_start is not None
         self._config = config
         self.filter = Filter(rules.tables, Provision(config, self.assistant).use_of)
@@ -82,14 +72,6 @@ class Judge:
         packet = walk.packet
         side = self._find_live(packet.zone, packet.protocol, key, walk.now)
         return self._admit(walk, key) if side is None else self._advance(side, walk)
-
-    def _find_live(self, zone: Zone, protocol: int, key: bytes, now: float) -> Side | None:
-        """Find the side that a key leads to; remove what is past its deadline on the way."""
-        side = self.table.find(zone, protocol, key)
-        while side is not None and side.connection.expires_at <= now:
-            self.remove(side.connection, Cause.EXPIRED, now)
-            side = self.table.find(zone, protocol, key)
-        return side
 
     def _admit(self, walk: Walk, key: bytes) -> Verdict:
         """Judge a packet that belongs to no known connection, and let it open one."""
@@ -218,29 +200,3 @@ class Judge:
         if side is None:
             return self.answers.without_connection(walk, reason)
         return self.answers.about(side, walk, reason)
-
-    def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
-        """Take a connection, or what is kept of it, out of the table and the wheel."""
-        if isinstance(connection, Unreplied) and not connection.is_tracked:
-            connection = connection.connection  # it was unfolded since
-        if connection.filed_at != NOT_FILED:
-            self.wheel.cancel(connection)
-        if isinstance(connection, Connection):
-            if self.journal is not None:
-                self.journal.gone(connection, cause, now)
-            if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
-                self.assistant.leave(connection, now)
-        self.capacity.leave(connection)
-        self.table.remove(connection)
-
-    def _sever(self, zone: Zone, flow: FlowKey, now: float) -> bool:
-        """Remove a connection that another one's helper ends; say whether there is one."""
-        side = self.lookup.live_side(zone, flow, now)
-        if side is not None and side.connection.helper is None:
-            self.remove(side.connection, Cause.DELETED, now)
-        return side is not None
-
-    def sweep(self, now: float) -> None:
-        """Remove some of what has expired; look-ups treat the rest as gone already."""
-        for connection in self.wheel.due(now, SWEEP_AT_MOST):
-            self.remove(connection, Cause.EXPIRED, now)

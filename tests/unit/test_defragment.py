@@ -21,7 +21,7 @@ from statefulinspect import (
     Tracker,
     decode,
 )
-from statefulinspect.judge import SWEEP_AT_MOST
+from statefulinspect.keeper import SWEEP_AT_MOST
 
 ENDS = {
     4: {"source": CLIENT, "destination": SERVER},
