@@ -55,7 +55,7 @@ LEVELS = [
     | {"rules.language.commands", "rules.language.objects"}
     | {"rules.lint.matches"},
     {"connection"} | {"rules.building.expressions"} | {"rules.language.reading"} | {"rules.tables"},
-    {"events", "sources", "unreplied"}
+    {"events", "linking", "sources", "unreplied"}
     | {"helpers.gre_keys", "helpers.model"}
     | {"machines.request_reply", "machines.sctp"}
     | {"machines.tcp_prediction", "machines.tcp_segment"}

@@ -16,10 +16,10 @@ import attrs
 from statefulinspect.answers import Answers
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.conntable import connect, disarm, note_reply, part
 from statefulinspect.events import Cause, Marks
 from statefulinspect.flowkey import TCP, reverse
 from statefulinspect.keeper import Keeper
+from statefulinspect.linking import connect, disarm, note_reply, part
 from statefulinspect.machines import make_machines
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision

@@ -11,9 +11,9 @@ from typing import Any, Final
 from statefulinspect.answers import Fate, count, terms_of
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
-from statefulinspect.conntable import connect, part
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
+from statefulinspect.linking import connect, part
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.rules.engine.foretelling import Way

@@ -14,10 +14,10 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Side, Verdict
-from statefulinspect.conntable import note_reply
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
+from statefulinspect.linking import note_reply
 from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back

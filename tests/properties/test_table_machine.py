@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from statefulinspect.conntable import ConnTable, connect
+from statefulinspect.conntable import ConnTable
+from statefulinspect.linking import connect
 from statefulinspect.zones import NO_ZONE, Zone
 
 HOSTS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]

@@ -11,8 +11,8 @@ from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
 from statefulinspect import CtState, Direction
 from statefulinspect.connection import NEVER, Verdict
-from statefulinspect.conntable import connect, part
 from statefulinspect.flowkey import FlowKey, reverse
+from statefulinspect.linking import connect, part
 from statefulinspect.machines import tcp_flags
 from statefulinspect.machines.request_reply import RequestReply
 from statefulinspect.terms import Action

@@ -7,8 +7,9 @@ from ipaddress import ip_address
 import pytest
 
 from builders import CLIENT, SERVER, UDP
-from statefulinspect.conntable import ConnTable, connect
+from statefulinspect.conntable import ConnTable
 from statefulinspect.flowkey import reverse
+from statefulinspect.linking import connect
 from statefulinspect.terms import ORIGINAL
 from statefulinspect.zones import NO_ZONE, Zone
 

@@ -6,9 +6,9 @@ import pytest
 
 from builders import CHUNKS, SCTP, sctp
 from statefulinspect import Config, Reason, Timeouts
-from statefulinspect.conntable import connect
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import reverse
+from statefulinspect.linking import connect
 from statefulinspect.machines.sctp import SctpMachine
 from statefulinspect.machines.sctp_table import SctpState
 from statefulinspect.machines.sctp_tags import Tags
