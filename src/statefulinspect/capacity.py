@@ -91,7 +91,7 @@ class Capacity:
         self._unassured.replace(unreplied, connection)
 
     def assure(self, connection: Connection) -> None:
-        """Take note that a connection is assured, if that is new."""
+        """Take note that a connection, which was not, is assured."""
         self._unassured.leave(connection)
 
     def leave(self, connection: Connection | Unreplied) -> None:

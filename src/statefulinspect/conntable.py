@@ -168,14 +168,15 @@ class ConnTable:
         sides[connection.reply_side.key] = connection.reply_side
         self._unreplied -= 1
 
-    def remove(self, connection: Connection | Unreplied) -> None:
+    def remove_unreplied(self, unreplied: Unreplied) -> None:
+        """Take out what a SYN has opened."""
+        del self._plain[TCP][unreplied.key]
+        unreplied.retire()
+        self.count -= 1
+        self._unreplied -= 1
+
+    def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
-        if isinstance(connection, Unreplied):
-            del self._plain[TCP][connection.key]
-            connection.retire()
-            self.count -= 1
-            self._unreplied -= 1
-            return
         sides = self._plain.get(connection.protocol) if connection.zones is NO_ZONE else None
         originals, replies = self._sides_of(connection) if sides is None else (sides, sides)
         del originals[connection.original_side.key]

@@ -40,17 +40,26 @@ class Keeper:
 
     def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
         """Take a connection, or what is kept of it, out of the table and the wheel."""
-        if isinstance(connection, Unreplied) and not connection.is_tracked:
+        if isinstance(connection, Unreplied):
+            if connection.is_tracked:
+                self._forget(connection)
+                return
             connection = connection.connection  # it was unfolded since
         if connection.filed_at != NOT_FILED:
             self.wheel.cancel(connection)
-        if isinstance(connection, Connection):
-            if self.journal is not None:
-                self.journal.gone(connection, cause, now)
-            if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
-                self.assistant.leave(connection, now)
+        if self.journal is not None:
+            self.journal.gone(connection, cause, now)
+        if connection.rare is not None or self.expectations.count:  # else nothing hangs on it
+            self.assistant.leave(connection, now)
         self.capacity.leave(connection)
         self.table.remove(connection)
+
+    def _forget(self, unreplied: Unreplied) -> None:
+        """Take out what is kept of a connection, on which nothing hangs."""
+        if unreplied.filed_at != NOT_FILED:
+            self.wheel.cancel(unreplied)
+        self.capacity.leave(unreplied)
+        self.table.remove_unreplied(unreplied)
 
     def _sever(self, zone: Zone, flow: FlowKey, now: float) -> bool:
         """Remove a connection that another one's helper ends; say whether there is one."""

@@ -62,10 +62,9 @@ class Line(Link, Generic[Member]):
         member.older = member.newer = None
 
     def leave(self, member: Member) -> None:
-        """Take a member out, wherever it stands; nothing happens if it is in no line."""
-        if member.older is None:
-            return
-        member.older.newer, member.newer.older = member.newer, member.older
+        """Take a member out, wherever it stands in line."""
+        older, newer = member.older, member.newer
+        older.newer, newer.older = newer, older
         member.older = member.newer = None
         self.count -= 1
 

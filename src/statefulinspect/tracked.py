@@ -80,10 +80,10 @@ class Tracked:
             msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
             raise ValueError(msg)
         self._now = self._later(now)
-        wheel = self._wheel
+        wheel, remove = self._wheel, self._judge.remove
         passed = wheel.take(self._now) if at_most is None else wheel.due(self._now, at_most)
         for connection in passed:
-            self._judge.remove(connection, Cause.EXPIRED, self._now)
+            remove(connection, Cause.EXPIRED, self._now)
         self._judge.expectations.expire(self._now, len(self._judge.expectations))
         for table in self._defragmenter.tables.values():
             table.expire_all(self._now)

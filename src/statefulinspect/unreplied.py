@@ -71,8 +71,8 @@ class Unreplied(Link):
 
     def retire(self) -> None:
         """Let go of the tracker, which holds it no more: a verdict may be kept for longer."""
-        if self.maker is not None:
-            self.maker = self.maker.detached
+        assert self.maker is not None, "what was unfolded is not held"
+        self.maker = self.maker.detached
 
 
 HELD: Final[Any] = Verdict.connection  # the slot

@@ -14,14 +14,14 @@ def test_an_empty_line():
     line.check()
 
 
-def test_leaving_twice_or_without_having_entered_changes_nothing():
+def test_who_has_left_may_enter_again():
     line, member = Line(), Link()
-    line.leave(member)
-    line.enter(member)
-    line.leave(member)
-    line.leave(member)
-    assert len(line) == 0
-    line.check()
+    for _ in range(2):
+        line.enter(member)
+        assert line.oldest is member
+        line.leave(member)
+        assert (len(line), member.older, member.newer) == (0, None, None)
+        line.check()
 
 
 class LineMachine(RuleBasedStateMachine):
