@@ -41,8 +41,11 @@ class Keeper:
     def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
         """Take a connection, or what is kept of it, out of the table and the wheel."""
         if isinstance(connection, Unreplied):
-            if connection.is_tracked:
-                self._forget(connection)
+            if connection.older is not None:  # it is tracked, and nothing hangs on it
+                if connection.filed_at != NOT_FILED:
+                    self.wheel.cancel(connection)
+                self.capacity.leave(connection)
+                self.table.remove_unreplied(connection)
                 return
             connection = connection.connection  # it was unfolded since
         if connection.filed_at != NOT_FILED:
@@ -53,13 +56,6 @@ class Keeper:
             self.assistant.leave(connection, now)
         self.capacity.leave(connection)
         self.table.remove(connection)
-
-    def _forget(self, unreplied: Unreplied) -> None:
-        """Take out what is kept of a connection, on which nothing hangs."""
-        if unreplied.filed_at != NOT_FILED:
-            self.wheel.cancel(unreplied)
-        self.capacity.leave(unreplied)
-        self.table.remove_unreplied(unreplied)
 
     def _sever(self, zone: Zone, flow: FlowKey, now: float) -> bool:
         """Remove a connection that another one's helper ends; say whether there is one."""
