@@ -1,0 +1,42 @@
+"""Nobody can tell the faster ways from the full way; `benchmarks/ways.py` tries for longer."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from ways import Universe, compare
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_all_ways_agree(seed):
+    compare(seed)
+
+
+def test_the_hot_path_is_taken_often_enough():
+    universe = Universe(2)
+    tracker = universe.trackers[0]
+    tracker._roads = mock.Mock(wraps=tracker._roads)  # which only the hot path does not ask
+    universe.run(1000)
+    assert 50 < 1000 - tracker._roads.get.call_count < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("shortcut.take_back", lambda _: None),
+        ("shortcut.note_reply", lambda _: None),
+        ("openings.is_ordinary", lambda _: True),
+        ("openings.scale_and_flags", lambda _: (0, 0)),
+        ("judge.note_reply", lambda _: None),
+    ],
+)
+def test_a_difference_is_noticed(name, wrong, capsys):
+    def search():
+        for seed in range(1, 5):
+            compare(seed)
+
+    with mock.patch(f"statefulinspect.{name}", wrong), pytest.raises(AssertionError):
+        search()
+    assert capsys.readouterr().err.startswith("seed ")
