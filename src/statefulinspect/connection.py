@@ -19,6 +19,7 @@ from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
 from statefulinspect.line import Link
 from statefulinspect.listing import Count, Listing
 from statefulinspect.packet import Packet
+from statefulinspect.portable import Portable
 from statefulinspect.rare import Rare
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
@@ -106,8 +107,8 @@ def verdict_of(  # noqa: PLR0913, PLR0917 - what it tells
     return draft  # type: ignore[return-value]  # by now it is one
 
 
-@attrs.define(eq=False, weakref_slot=False)
-class Side:
+@attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
+class Side(Portable):
     """Hold one direction's half of a connection: its key, its verdict, its counters, its window.
 
     The window is the TCP tracker's: `end` is the highest sequence number sent plus one, `max_end`
@@ -151,16 +152,15 @@ class Side:
         return NEW if connection.master is None else RELATED
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, getstate_setstate=False)
 class Connection(Link):
     """Hold one tracked connection, as first packet and answers made it.
 
     Yours to read; `mark` (32 bits) and `labels` (128) are yours to write. `expires_at` is an
     instant on the caller's clock. The `last_*` fields are the TCP tracker's memory of the last
-    segment that counted, with the meaning that Linux gives them: ignored segments and pure
-    acknowledgements write them; connections of other protocols do without. `event_mask` has the
-    bits of `ct event`; `memory` is what a machine of another protocol remembers. `is_screened`
-    tells that some check looks at the addresses of its packets (`screening`).
+    segment that counted, as Linux keeps them; the hot path writes some late (`tcp_prediction`), and
+    other protocols none. `event_mask` has the bits of `ct event`; `memory` is what a machine of
+    another protocol remembers. `is_screened`: some check looks at its addresses (`screening`).
     """
 
     protocol: int

@@ -11,6 +11,7 @@ from statefulinspect.connection import Connection, Side
 from statefulinspect.events import Cause, Journal
 from statefulinspect.flowkey import FlowKey
 from statefulinspect.lookup import Lookup
+from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.unreplied import Unreplied
 from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
@@ -48,6 +49,8 @@ class Keeper:
                 self.table.remove_unreplied(connection)
                 return
             connection = connection.connection  # it was unfolded since
+        if connection.is_assured:
+            take_back(connection)  # whoever keeps it finds all written down
         if connection.filed_at != NOT_FILED:
             self.wheel.cancel(connection)
         if self.journal is not None:

@@ -11,13 +11,19 @@ from typing import Any, Generic, Iterator, TypeVar  # noqa: UP035 - Python 3.9
 
 import attrs
 
+from statefulinspect.portable import Portable
 
-@attrs.define(eq=False, weakref_slot=False)
-class Link:
-    """Hold the neighbours of a member; None while it is in no line."""
+
+@attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
+class Link(Portable):
+    """Hold the neighbours of a member; None while it is in no line, as every copy is."""
 
     older: Any = attrs.field(default=None, init=False, repr=False)
     newer: Any = attrs.field(default=None, init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what is set but for the neighbours, who would bring all others along."""
+        return {**super().__getstate__(), "older": None, "newer": None}
 
 
 Member = TypeVar("Member", bound=Link)

@@ -25,7 +25,7 @@ def note_reply(connection: Connection) -> None:
 
 
 def disarm(connection: Connection) -> None:
-    """Keep the hot path from taking the next segment, whichever side sends it."""
+    """Keep the hot path from taking the next segment of a connection that it has taken none of."""
     connection.original_side.next_seq = connection.reply_side.next_seq = NEVER
 
 

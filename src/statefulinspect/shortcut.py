@@ -87,7 +87,7 @@ class Shortcut:
         options = packet[at:data]
         end = seq + length - data
         side = self._tcp_sides.get(key)
-        if side is None or not isinstance(side, Side):  # unknown, or only its SYN is
+        if not isinstance(side, Side):  # unknown, or only its SYN is
             side = self._table.unreplied_side(key, side)
         if side is None:
             if event is not SYN:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import isfinite
 from sys import float_info
-from typing import Final, Iterator  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator, NoReturn  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection
@@ -136,6 +136,11 @@ class Tracked:
     def lost_events(self) -> int:
         """Count the events that were forgotten because nobody took them."""
         return 0 if self._judge.journal is None else self._judge.journal.lost
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: rules remember what they count where no copy reaches."""
+        msg = "a tracker cannot be copied or pickled; its verdicts and connections can"
+        raise TypeError(msg)
 
     def check(self) -> None:
         """Assert every invariant of the tracker's structures; for tests."""

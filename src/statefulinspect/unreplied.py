@@ -33,7 +33,7 @@ class Maker(Protocol):
         ...
 
 
-@attrs.define(eq=False, weakref_slot=False)
+@attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
 class Unreplied(Link):
     """Hold what a SYN has told: the sender's `end`, `window`, `scale` and `flags` (see `Side`)."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, tcp
 from fullway import FullWay, snapshot
-from statefulinspect import Config, Tracker
+from statefulinspect import Config, TcpPolicy, Tracker
 
 M32 = 0xFFFF_FFFF
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
@@ -70,7 +70,8 @@ class Pair:
         connection = self.trackers[1].find(tcp(source=source, destination=destination))
         if connection is None:
             return self.starts[is_reply]
-        return (connection.reply_side if is_reply else connection.original_side).end
+        side = connection.reply_side if is_reply else connection.original_side
+        return side.end if side.max_window else self.starts[is_reply]  # 0: not seen so far
 
     def send(self, is_reply, what, way, pause):
         flags, off, ack_off, size, window, options = what
@@ -105,13 +106,13 @@ class Pair:
     starts=st.tuples(*[st.sampled_from([0, M32, M32 - 3000, 1 << 31, 12345])] * 2),
     options=st.sampled_from(SYN_OPTIONS),
     linux=st.booleans(),
-    max_retrans=st.sampled_from([3, 3, 0]),
+    policy=st.sampled_from([{}, {}, {"max_retrans": 0}, {"max_retrans": 1, "be_liberal": True}]),
     is_ipv6=st.booleans(),
     picked_up=st.booleans(),
 )
-def test_both_ways_agree(steps, starts, options, linux, max_retrans, is_ipv6, picked_up):
+def test_both_ways_agree(steps, starts, options, linux, policy, is_ipv6, picked_up):
     config = Config.linux(verify_checksums=False) if linux else Config()
-    config = attrs.evolve(config, tcp=attrs.evolve(config.tcp, max_retrans=max_retrans))
+    config = attrs.evolve(config, tcp=attrs.evolve(config.tcp, **policy))
     pair = Pair(config, (CLIENT6, SERVER6) if is_ipv6 else (CLIENT, SERVER), starts)
     pair.open(options, picked_up=picked_up and linux)
     for step in steps:
@@ -144,3 +145,41 @@ def test_a_window_that_ends_at_the_wrap_on_both_ways(start):
     for window in (990, 995, 1000, 1005):
         pair.send(0, ("ACK", 0, 0, 0, window, b""), "", 0.01)
         pair.send(1, ("ACK", 0, 0, 1, 65535, b""), "", 0.01)
+
+
+FAR = 1 << 30  # so far above the window that only a liberal tracker lets it pass
+OPENING = [">SYN 0", "<SYN,ACK 0 1", ">ACK 1 1"]
+MIDDLE = [">ACK 0 0 1", "<ACK 0 1 1", ">ACK 1 1"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "segments"),
+    [
+        (
+            TcpPolicy(be_liberal=True, max_retrans=1),
+            [*OPENING, "<ACK 1 1 9", ">ACK 1 1 9", "<ACK 10 10 0 700", f">ACK {FAR} 1",
+             ">ACK 10 10 0 700"],
+        ),
+        (
+            TcpPolicy(be_liberal=True),
+            [*OPENING, "<ACK 1 1", ">ACK 1 1 1", ">SYN 2 0 0 700", f">ACK {FAR} 1",
+             ">ACK 2 1 1 700"],
+        ),
+        (
+            TcpPolicy(loose=True),
+            [*MIDDLE, ">SYN 1 0 0 700", f">ACK {FAR} 1", ">ACK 1 1 1 700"],
+        ),
+    ],
+    ids=["the other side's last", "an ignored SYN", "picked up"],
+)  # fmt: skip
+def test_what_equals_the_last_segment_is_counted_though_it_was_not_sent(policy, segments):
+    """A liberal tracker learns nothing from what it lets pass: what was last may be another's."""
+    pair = Pair(Config(tcp=policy), (CLIENT, SERVER), (0, 0))
+    for segment in segments:
+        flags, *numbers = segment[1:].split()
+        seq, ack, size, window = [*map(int, numbers), *[0, 0, 0, 65535][len(numbers) :]]
+        ends = {"source": SERVER, "destination": CLIENT} if segment[0] == "<" else {}
+        ports = (80, 1000) if segment[0] == "<" else (1000, 80)
+        pair.compare(tcp(*ports, flags, seq, ack, data=bytes(size), window=window, **ends))
+    connection = pair.trackers[0].find(tcp())
+    assert connection.repeats == 1

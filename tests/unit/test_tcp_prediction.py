@@ -66,13 +66,20 @@ def changed(side, **numbers):
         changed("connection", is_assured=False),
         changed("connection", repeats=1),
         changed("original", max_window=0),
+        changed("original", max_window=QUARTER),
+        changed("reply", max_window=0),
         changed("reply", max_window=QUARTER),
         changed("original", max_end=0),
+        changed("original", max_end=1 + QUARTER + 1),
+        changed("reply", max_end=5000),
         changed("reply", max_end=5001 + QUARTER + 1),
         changed("original", flags=0),
+        changed("reply", highest_ack=2),
         changed("reply", highest_ack=0),
         changed("original", flags=HIGHEST_ACK_KNOWN | UNACKNOWLEDGED),
-        changed("reply", end=5001 + EIGHTH + 1, max_end=5001 + QUARTER),
+        changed("reply", end=5002, max_end=5001 + QUARTER),
+        changed("connection", last_seq=1, last_end=2),
+        changed("connection", last_seq=1, last_ack=5000),
         changed("connection", helper="ftp"),
         changed("connection", is_screened=True),
     ],
@@ -80,6 +87,23 @@ def changed(side, **numbers):
 def test_what_is_not_settled_is_not(talk, unsettle):
     take_back(talk.connection)
     unsettle(talk)
+    arm(talk.connection)
+    assert talk.armed == (NEVER, NEVER)
+
+
+@pytest.mark.parametrize(("sent", "is_armed"), [(EIGHTH, True), (EIGHTH + 1, False)])
+def test_what_waits_must_lie_near_what_is_acknowledged(talk, sent, is_armed):
+    take_back(talk.connection)
+    talk.reply.flags |= UNACKNOWLEDGED
+    talk.reply.end, talk.reply.max_end = 5001 + sent, 5001 + sent + 10
+    arm(talk.connection)
+    assert (talk.armed != (NEVER, NEVER)) == is_armed
+
+
+def test_what_is_acknowledged_must_have_been_sent(talk):
+    take_back(talk.connection)
+    talk.original.highest_ack = 5002
+    talk.reply.flags |= UNACKNOWLEDGED
     arm(talk.connection)
     assert talk.armed == (NEVER, NEVER)
 
@@ -107,6 +131,13 @@ def test_what_was_acknowledged_does_not_wait(talk):
     take_back(talk.connection)
     assert talk.last == (0, 1, 5101, 1, 900)
     assert not talk.reply.flags & UNACKNOWLEDGED
+
+
+def test_it_is_written_down_for_those_who_keep_a_connection_that_is_removed(talk):
+    talk.server(flags="ACK", seq=5001, ack=1, data=bytes(100), window=700)
+    talk.tracker.flush()
+    assert talk.last == (1, 5001, 1, 5101, 700)
+    assert talk.reply.flags & UNACKNOWLEDGED
 
 
 def test_if_the_hot_path_has_taken_nothing_nothing_is_written(talk):

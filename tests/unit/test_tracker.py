@@ -9,7 +9,7 @@ import weakref
 import dpkt
 import pytest
 
-from builders import CLIENT, SERVER, icmp, icmp_error, tcp, udp
+from builders import CLIENT, CLIENT6, SERVER, SERVER6, icmp, icmp_error, tcp, udp
 from statefulinspect import (
     Action,
     Config,
@@ -393,3 +393,45 @@ def test_expire_removes_no_more_than_asked_for_and_the_rest_is_gone_all_the_same
 def test_expire_refuses_a_negative_number():
     with pytest.raises(ValueError, match=r"^at_most=-1: expected a whole number from 0 on"):
         Tracker().expire(1.0, -1)
+
+
+def test_the_hot_path_keeps_a_verdict_for_its_mark_only():
+    rules = Ruleset.parse("""
+        table inet filter { chain forward {
+          type filter hook forward priority filter; policy accept; meta mark 9 drop
+        } }""")
+    tracker = established(Tracker(rules))
+    for seq, mark, action in ((1, 0, "ACCEPT"), (2, 9, "DROP"), (3, 0, "ACCEPT"), (4, 9, "DROP")):
+        segment = tcp(flags="ACK", seq=seq, ack=1, data=b"x")
+        assert tracker.process(segment, 1.0, mark=mark).action is Action[action]
+
+
+@pytest.mark.parametrize("nibble", [*range(4), 5, *range(7, 16)])
+@pytest.mark.parametrize("hosts", [(CLIENT, SERVER), (CLIENT6, SERVER6)], ids=["IPv4", "IPv6"])
+def test_the_hot_path_looks_at_the_ip_version(hosts, nibble):
+    tracker = Tracker()
+    there, back = (dict(zip(("source", "destination"), each)) for each in (hosts, hosts[::-1]))
+    tracker.process(tcp(flags="SYN", seq=0, **there), 0.0)
+    tracker.process(tcp(80, 1000, "SYN,ACK", 0, 1, **back), 0.0)
+    tracker.process(tcp(flags="ACK", seq=1, ack=1, **there), 0.0)
+    segment = tcp(flags="ACK", seq=1, ack=1, data=b"x", **there)
+    strange = bytes([nibble << 4 | segment[0] & 15]) + segment[1:]
+    assert tracker.process(strange, 1.0).reason is Reason.NOT_IP
+    assert tracker.process(segment, 1.0).reason is Reason.OK
+
+
+@pytest.mark.parametrize(
+    ("window", "reason"), [(66_000, Reason.ACK_BELOW_WINDOW), (66_001, Reason.OK)]
+)
+def test_the_hot_path_lets_pass_an_old_acknowledgement_within_the_largest_window(window, reason):
+    scale = bytes.fromhex("01030307")
+    tracker = Tracker()
+    tracker.process(tcp(flags="SYN", seq=0, options=scale), 0.0)
+    tracker.process(tcp(80, 1000, "SYN,ACK", 0, 1, options=scale, **BACK), 0.0)
+    tracker.process(tcp(flags="ACK", seq=1, ack=1), 0.0)
+    for seq in range(1, 140_001, 1400):
+        tracker.process(tcp(80, 1000, "ACK", seq, 1, data=bytes(1400), **BACK), 0.0)
+    client = tracker.find(tcp()).original_side
+    client.max_window = window
+    late = tcp(flags="ACK", seq=1, ack=client.other.end - 66_001, data=b"x", window=1)
+    assert tracker.process(late, 0.0).reason is reason

@@ -8,9 +8,10 @@ is sent stays below `max_end`, and that within a window of what is acknowledged,
 
 What follows from other numbers is not written for each segment. While the hot path has a
 connection, data of a side waits for an acknowledgement if it has sent more than the other side has
-acknowledged; and the last segment that counted ended where its side's data ends, acknowledged that
-side's highest, and had the window that is kept as `seen_window`. So whoever looks at a segment
-otherwise must `take_back` the connection first, which writes that down.
+acknowledged. And the last segment that the hot path took ended where its side's data ends,
+acknowledged that side's highest, and had the window that is kept as `seen_window`: so it is no
+repetition if it has data, a higher acknowledgement, or another window. Whoever looks at a segment
+otherwise must `take_back` the connection first, which writes that down; so must who removes it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def arm(connection: Connection) -> None:
         and 0 <= reply.max_end - reply.end <= QUARTER
         and _tells_what_waits(original, reply)
         and _tells_what_waits(reply, original)
+        and not _looks_like_next(connection, reply if connection.last_is_reply else original)
         and (connection.rare is None or connection.is_ordinary)
     ):
         original.next_seq = original.end if original.verdict is not None else NEVER
@@ -57,6 +59,17 @@ def _tells_what_waits(side: Side, other: Side) -> bool:
     expected = KNOWN_AND_WAITING if waiting else HIGHEST_ACK_KNOWN
     flags = other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED
     return 0 <= waiting <= EIGHTH and flags == expected
+
+
+def _looks_like_next(connection: Connection, side: Side) -> bool:
+    """Say whether the next segment in order of a side could be the last one that counted again.
+
+    The last one was the side's, but what was learned of it may not be: the numbers kept are those
+    of a SYN that was ignored, or of the other side if this one's were let pass out of window.
+    """
+    return connection.last_seq == side.end and not (
+        connection.last_end == side.end and connection.last_ack == side.highest_ack
+    )
 
 
 def take_back(connection: Connection) -> None:
