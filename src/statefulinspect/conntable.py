@@ -145,7 +145,7 @@ class ConnTable:
             sides = self._whole.get((zone.original, protocol), {})
         else:
             sides = self.split_sides.get((1, zone.reply, protocol), {})
-        return sides.get(reply.key) is reply
+        return sides.get(reply.key) is reply and reply.connection is connection  # not a copy
 
     def enter(self, connection: Connection) -> None:
         """Enter both sides; neither key may be in the table."""

@@ -46,12 +46,14 @@ def test_a_verdict_is_copied_with_its_connection(packets, copied):
     tracker.check()
 
 
-def test_a_copied_connection_is_tracked_by_nobody():
+@copies
+def test_a_copied_connection_is_tracked_by_nobody(copied):
     tracker = Tracker()
     verdicts = tracker.process_many([udp(1000 + number) for number in range(3)], 1.0)
     with pytest.raises(ValueError, match="is not tracked here"):
-        tracker.delete(copy.deepcopy(verdicts[1].connection))
+        tracker.delete(copied(verdicts[1].connection))
     assert len(tracker) == 3
+    tracker.check()
 
 
 def test_thousands_of_others_do_not_come_along():
