@@ -118,7 +118,7 @@ class Traffic:
         self.talks = [Talk(dice, self.hosts) for _ in range(TALKS)]
         self.honest = self._talk_honestly()
         self.drawn: deque[bytes] = deque([udp()], maxlen=30)
-        self.flooded = self.who = 0
+        self.flooded, self.talk = 0, self.talks[0]  # which was heard last
 
     def draw(self) -> Come:
         """Make a packet, and say how it comes."""
@@ -132,14 +132,15 @@ class Traffic:
         return Come(packet, dice.choice(self.contexts) if dice.random() < 0.1 else {})
 
     def forget(self) -> None:
-        """Have the conversation that was drawn from last end soon: nobody tracks it."""
-        self.talks[self.who].left -= 20
+        """Have the conversation that was heard last end soon: nobody tracks it."""
+        self.talk.left -= 20
 
     def _talked(self) -> bytes:
-        self.who = self.dice.randrange(TALKS)
-        if self.talks[self.who].left <= 0:
-            self.talks[self.who] = Talk(self.dice, self.hosts)
-        packet = self.talks[self.who].step()
+        which = self.dice.randrange(TALKS)
+        if self.talks[which].left <= 0:
+            self.talks[which] = Talk(self.dice, self.hosts)
+        self.talk = self.talks[which]
+        packet = self.talk.step()
         if self.dice.random() < 0.04:
             return self.dice.choice((packet[:-1], packet + b"tail", packet[:39], packet[:1]))
         return packet

@@ -22,9 +22,10 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from crooked import Come, Traffic
-from fullway import FullWay, snapshot
+from fullway import FullWay, known_of, snapshot
 from statefulinspect import (
     Config,
+    Connection,
     DosPolicy,
     Limits,
     Reason,
@@ -39,6 +40,7 @@ from statefulinspect import (
     wheel,
 )
 from statefulinspect.rules.engine import foretelling, index
+from statefulinspect.unreplied import HELD
 
 RULESETS = Path(__file__).parent.parent / "tests" / "rulesets" / "real"
 PACKETS = 1000  # of one universe
@@ -133,13 +135,15 @@ class Universe:
                 connection.mark, connection.labels = number, 1 << number
 
     def delete(self) -> None:
-        """Remove a connection, seldom all."""
+        """Remove a connection, seldom all, and compare what is left in the hands of who has it."""
         number, is_all = self.dice.randrange(40), self.dice.random() < 0.03
+        removed = []
         for tracker in self.trackers:
-            for connection in list(tracker)[number : number + 1]:
+            known = list(tracker) if is_all else list(tracker)[number : number + 1]
+            for connection in known:
                 tracker.delete(connection)
-            if is_all:
-                tracker.flush()
+            removed.append(str(list(map(known_of, known))))
+        assert removed[0] == removed[1], removed
 
     def expire(self) -> None:
         """Remove what has expired."""
@@ -172,9 +176,11 @@ def judged(tracker: Tracker, packet: bytes, now: float, **context: Any) -> tuple
 
 
 def told(verdict: Verdict) -> tuple[object, ...]:
-    """List what a verdict tells, but for the connection: a SYN's is made when it is read."""
+    """List what a verdict tells, without having its connection made, as reading a SYN's would."""
     fate = verdict.action, verdict.ct_state, verdict.direction, verdict.reason
-    return *fate, verdict.rule, verdict.held
+    held = HELD.__get__(verdict)
+    key = held.original_side.key if isinstance(held, Connection) else held and held.key
+    return *fate, verdict.rule, verdict.held, key, held and held.created_at
 
 
 def deadlines(tracker: Tracker) -> list[float]:

@@ -42,10 +42,16 @@ def fields(record, without):
     }
 
 
+LINKS = {"connection", "other", "verdict", "terms", "next_seq", "seen_window"}
+LINKS |= {"original_side", "reply_side", "machine", "filed_at", "older", "newer"}
+
+
+def known_of(connection):
+    """Everything that is known of a connection, but what only the faster ways keep."""
+    parts = connection, connection.original_side, connection.reply_side
+    return [fields(each, LINKS) for each in parts]
+
+
 def snapshot(tracker):
-    """Everything that a tracker knows, but what only the faster ways keep."""
-    links = {"connection", "other", "verdict", "terms", "next_seq", "seen_window"}
-    links |= {"original_side", "reply_side"}
-    links |= {"machine", "filed_at", "older", "newer"}
-    twins = map(whole, tracker)
-    return [[fields(each, links) for each in (c, c.original_side, c.reply_side)] for c in twins]
+    """The same of all that a tracker has."""
+    return [known_of(whole(connection)) for connection in tracker]

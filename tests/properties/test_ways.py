@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 
+from statefulinspect.connection import verdict_of
 from ways import Universe, compare
 
 
@@ -26,10 +27,11 @@ def test_the_hot_path_is_taken_often_enough():
     ("name", "wrong"),
     [
         ("shortcut.take_back", lambda _: None),
-        ("shortcut.note_reply", lambda _: None),
+        ("machines.tcp.take_back", lambda _: None),
+        ("keeper.take_back", lambda _: None),
         ("openings.is_ordinary", lambda _: True),
         ("openings.scale_and_flags", lambda _: (0, 0)),
-        ("judge.note_reply", lambda _: None),
+        ("openings.verdict_of", lambda *told: verdict_of(*told[:4], None, told[5])),
     ],
 )
 def test_a_difference_is_noticed(name, wrong, capsys):
