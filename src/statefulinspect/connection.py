@@ -69,7 +69,7 @@ class Machine(Protocol):
         ...
 
     def arm(self, connection: Connection) -> None:
-        """Give the connection to the hot path if that may take what comes next in order."""
+        """Give the connection, if it was taken back, to the hot path if it may be."""
         ...
 
 
@@ -117,8 +117,8 @@ class Side(Portable):
     windows. `next_seq` and `seen_window` are the hot path's (`tcp_prediction`). What begins with
     `end` is set by the TCP tracker only; sides of other protocols do without.
 
-    `verdict` is kept; if it has `terms`, for packets of that hook, interfaces and mark, and each is
-    counted by these counters of the rules that led to it.
+    `verdict` is kept, on `terms` if there are some: for packets of which hook, interfaces and mark
+    it is (None: of any), and which counters of the rules that led to it count each of them.
     """
 
     key: bytes

@@ -74,6 +74,9 @@ class ConnTable:
     def _sides_of(self, connection: Connection) -> tuple[Sides, Sides]:
         """Give the dicts in which the two sides of a connection stand."""
         zone, protocol = connection.zones, connection.protocol
+        if zone is NO_ZONE:
+            sides = self._plain.get(protocol)
+            return (sides, sides) if sides is not None else (self.sides(0, protocol),) * 2
         if zone.is_whole:
             sides = self.sides(zone.original, protocol)
             return sides, sides
@@ -149,8 +152,7 @@ class ConnTable:
 
     def enter(self, connection: Connection) -> None:
         """Enter both sides; neither key may be in the table."""
-        sides = self._plain.get(connection.protocol) if connection.zones is NO_ZONE else None
-        originals, replies = self._sides_of(connection) if sides is None else (sides, sides)
+        originals, replies = self._sides_of(connection)
         originals[connection.original_side.key] = connection.original_side
         replies[connection.reply_side.key] = connection.reply_side
         self.count += 1
@@ -177,8 +179,7 @@ class ConnTable:
 
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
-        sides = self._plain.get(connection.protocol) if connection.zones is NO_ZONE else None
-        originals, replies = self._sides_of(connection) if sides is None else (sides, sides)
+        originals, replies = self._sides_of(connection)
         del originals[connection.original_side.key]
         replies.pop(connection.reply_side.key, None)  # gone already if both keys are the same
         if originals is not replies:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from statefulinspect.connection import NEVER, Connection
+from statefulinspect.connection import NEVER, Connection, Side
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.judge import Judge
+from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN
+from statefulinspect.machines.tcp_table import ESTABLISHED
 
 
 def check(judge: Judge, defragmenter: Defragmenter) -> None:
@@ -26,6 +28,17 @@ def check(judge: Judge, defragmenter: Defragmenter) -> None:
 def _check_connection(connection: Connection) -> None:
     assert connection.is_assured <= connection.seen_reply, "assured without a reply"
     for side in (connection.original_side, connection.reply_side):
-        assert side.next_seq == NEVER or not side.next_seq - side.end, (
-            "the hot path expects a wrong number"
-        )
+        if side.next_seq != NEVER:
+            assert side.next_seq == side.end, "the hot path expects a wrong number"
+            _check_settled(connection, side)
+            _check_settled(connection, side.other)
+
+
+def _check_settled(connection: Connection, side: Side) -> None:
+    """Assert what the hot path relies on; see `tcp_prediction`."""
+    assert connection.state is ESTABLISHED, "the hot path has a connection in another state"
+    assert connection.is_assured, "the hot path has a connection that is not assured"
+    assert not connection.repeats, "the hot path has a connection with repetitions"
+    assert side.flags & HIGHEST_ACK_KNOWN, "the hot path has a side that never acknowledged"
+    assert side.other.highest_ack <= side.end <= side.max_end, "numbers are not in their order"
+    assert side.max_window > 0, "the hot path has a side without a window"

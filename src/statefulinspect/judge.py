@@ -19,8 +19,9 @@ from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.events import Cause, Marks
 from statefulinspect.flowkey import TCP, reverse
 from statefulinspect.keeper import Keeper
-from statefulinspect.linking import connect, disarm, note_reply, part
+from statefulinspect.linking import connect, part
 from statefulinspect.machines import make_machines
+from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
 from statefulinspect.rules.engine.filtering import Filter
@@ -133,7 +134,7 @@ class Judge(Keeper):
         ):
             has_passed = verdict.action is ACCEPT and verdict.connection is connection
             if not self.journal.advanced(connection, marks, now, has_passed=has_passed):
-                disarm(connection)  # the hot path tells nothing
+                take_back(connection)  # the hot path tells nothing
         return verdict
 
     def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
@@ -179,7 +180,8 @@ class Judge(Keeper):
             self.remove(connection, Cause.RESET, now)
             return
         if side.is_reply and not connection.seen_reply:
-            note_reply(connection)
+            connection.seen_reply = True
+            side.other.verdict = None  # its next packet is ESTABLISHED
         self.renew(connection)
 
     def renew(self, connection: Connection) -> None:

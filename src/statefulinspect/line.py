@@ -7,6 +7,7 @@ to find its first key while the oldest leave one by one.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Generic, Iterator, TypeVar  # noqa: UP035 - Python 3.9
 
 import attrs
@@ -24,6 +25,10 @@ class Link(Portable):
     def __getstate__(self) -> dict[str, Any]:
         """Give what is set but for the neighbours, who would bring all others along."""
         return {**super().__getstate__(), "older": None, "newer": None}
+
+    def __copy__(self) -> Any:
+        """Copy the whole: what hangs on a member is the member's alone."""
+        return deepcopy(self)
 
 
 Member = TypeVar("Member", bound=Link)

@@ -18,20 +18,9 @@ def connect(  # noqa: PLR0913, PLR0917 - what a connection begins with
     return connection
 
 
-def note_reply(connection: Connection) -> None:
-    """Take note that an answer was seen: what the opener sends next is ESTABLISHED."""
-    connection.seen_reply = True
-    connection.original_side.verdict = None
-
-
-def disarm(connection: Connection) -> None:
-    """Keep the hot path from taking the next segment of a connection that it has taken none of."""
-    connection.original_side.next_seq = connection.reply_side.next_seq = NEVER
-
-
 def part(connection: Connection) -> None:
     """Cut the links that `connect` made: what is left holds no reference cycle."""
     original, reply = connection.original_side, connection.reply_side
     original.verdict = reply.verdict = None
-    disarm(connection)
+    original.next_seq = reply.next_seq = NEVER
     del original.connection, original.other, reply.connection, reply.other

@@ -6,7 +6,7 @@ back. Fragments are taken as they are, helpers do not read, and nothing is count
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import attrs
 
@@ -93,22 +93,12 @@ class Rehearsal:
 def copied(side: Side) -> Side:
     """Copy a connection with both its sides; give the same side of the copy."""
     connection = side.connection
-    original, reply = (_copy_of(each) for each in (connection.original_side, connection.reply_side))
+    original, reply = copy(connection.original_side), copy(connection.reply_side)
     twin = Connection.__new__(Connection)
-    for field in attrs.fields(Connection):
-        if hasattr(connection, field.name):
-            setattr(twin, field.name, getattr(connection, field.name))
+    twin.__setstate__(connection.__getstate__())
     twin.original_side, twin.reply_side = original, reply
     twin.rare = None if connection.rare is None else dict(connection.rare)
     twin.memory = deepcopy(connection.memory)
     original.connection = reply.connection = twin
     original.other, reply.other = reply, original
     return reply if side.is_reply else original
-
-
-def _copy_of(side: Side) -> Side:
-    twin = Side(side.key, side.is_reply)
-    for field in attrs.fields(Side)[4:]:
-        if hasattr(side, field.name):
-            setattr(twin, field.name, getattr(side, field.name))
-    return twin

@@ -13,11 +13,10 @@ from functools import partial
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
-from statefulinspect.connection import Side, Verdict
+from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
-from statefulinspect.linking import note_reply
 from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back
@@ -60,7 +59,7 @@ class Shortcut:
         self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
-        self._windows: dict[int, int] = {}  # one object for each: connections keep several
+        self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
         is_closed = (
             config.verify_checksums
             or config.events
@@ -76,7 +75,6 @@ class Shortcut:
     ) -> Verdict | None:  # fmt: skip
         """Take a TCP segment through."""
         seq, ack, bits, window = numbers
-        window = self._windows.setdefault(window, window)
         shape = SHAPES[bits]
         if shape is None:
             return None
@@ -84,6 +82,7 @@ class Shortcut:
         data = at - 20 + size
         if not at <= data <= length <= len(packet):
             return None
+        window = self._windows.setdefault(window, window)
         options = packet[at:data]
         end = seq + length - data
         side = self._tcp_sides.get(key)
@@ -95,7 +94,7 @@ class Shortcut:
             return self._openings.by_syn(key, length, path, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
-        if now >= connection.expires_at or not (connection.rare is None or connection.is_ordinary):
+        if not _may_go_on(connection, now):
             return None
         if connection.is_assured:
             take_back(connection)
@@ -151,7 +150,7 @@ class Shortcut:
     ) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         connection = side.connection
-        if now >= connection.expires_at or not (connection.rare is None or connection.is_ordinary):
+        if not _may_go_on(connection, now):
             return None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
@@ -163,15 +162,14 @@ class Shortcut:
         """Answer a packet that its connection has taken; let the rules look if they have to."""
         verdict = self._answers.ready(side, path, length) if reason is OK else None
         if verdict is not None:
-            connection = side.connection
-            side.packets += 1
-            side.octets += length
-            if side.is_reply and not connection.seen_reply:
-                note_reply(connection)
-            if connection.is_assured or connection.expires_at < connection.filed_at:
-                self._judge.renew(connection)
+            self._judge.settle(side, length, OK, now)
             return verdict
         hook, iif, oif, mark = path or ("forward", "", "", 0)
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
         return self._judge.conclude(side, walk_of(decoded, now, self._table.find), reason)
+
+
+def _may_go_on(connection: Connection, now: float) -> bool:
+    """Say whether the packets of a known connection are ordinary."""
+    return now < connection.expires_at and (connection.rare is None or connection.is_ordinary)

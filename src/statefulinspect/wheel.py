@@ -59,8 +59,7 @@ class Wheel(Generic[Entry]):
         second = entry.expires_at // 1
         if second == entry.filed_at:
             return
-        if entry.filed_at != NOT_FILED:
-            self.cancel(entry)
+        self.cancel(entry)
         bucket = self._buckets.get(second)
         if bucket is None:
             bucket = self._buckets[second] = Bucket(second)

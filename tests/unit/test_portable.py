@@ -10,6 +10,8 @@ import pytest
 
 from builders import CLIENT, SERVER, gre, icmp, sctp, tcp, udp
 from statefulinspect import Tracker, Verdict
+from statefulinspect.line import Link
+from statefulinspect.portable import Portable
 
 BACK = {"source": SERVER, "destination": CLIENT}
 TALKS = {
@@ -54,6 +56,36 @@ def test_a_copied_connection_is_tracked_by_nobody(copied):
         tracker.delete(copied(verdicts[1].connection))
     assert len(tracker) == 3
     tracker.check()
+
+
+@copies
+def test_a_copy_has_links_and_rare_fields_of_its_own(copied):
+    connection = Tracker().process(udp(), 1.0).connection
+    connection.labels = 1
+    twin = copied(connection)
+    assert twin.original_side.other.connection is twin
+    twin.labels = 7
+    assert connection.labels == 1
+
+
+@copies
+def test_what_is_not_set_any_more_is_not_in_a_copy_either(copied):
+    tracker = Tracker()
+    connection = tracker.process(udp(), 1.0).connection
+    tracker.flush()
+    twin = copied(connection)
+    assert twin.listing(2.0) == connection.listing(2.0)
+    assert not hasattr(twin.original_side, "connection")
+
+
+def kinds(cls):
+    return [each for kind in cls.__subclasses__() for each in (kind, *kinds(kind))]
+
+
+def test_no_class_writes_a_state_of_its_own():
+    """Classes of attrs with slots do, unless they are told not to."""
+    own = {each for each in kinds(Portable) if "__getstate__" in vars(each)}
+    assert own == {Link}
 
 
 def test_thousands_of_others_do_not_come_along():

@@ -27,11 +27,11 @@ KNOWN_AND_WAITING: Final = HIGHEST_ACK_KNOWN | UNACKNOWLEDGED
 
 
 def arm(connection: Connection) -> None:
-    """Give a connection to the hot path, if it is settled.
+    """Give a connection, which must have been taken back, to the hot path, if it is settled.
 
-    It then takes the segments that begin with the `next_seq` of their side, of which a side without
-    a ready verdict has none. A connection whose addresses some screen would look at, by whatever
-    device its packets come, is not settled (`screening`).
+    That then takes the segments that begin with the `next_seq` of their side, of which a side
+    without a ready verdict has none. A connection whose addresses some screen would look at, by
+    whatever device its packets come, is not settled (`screening`).
     """
     original, reply = connection.original_side, connection.reply_side
     if (
@@ -62,10 +62,11 @@ def _tells_what_waits(side: Side, other: Side) -> bool:
 
 
 def _looks_like_next(connection: Connection, side: Side) -> bool:
-    """Say whether the next segment in order of a side could be the last one that counted again.
+    """Say whether a side's next segment in order could equal the last one kept, though it is new.
 
-    The last one was the side's, but what was learned of it may not be: the numbers kept are those
-    of a SYN that was ignored, or of the other side if this one's were let pass out of window.
+    It would count as a repetition. The last one was the side's, but the numbers kept may be others:
+    those of an ignored SYN, or of the other side if this one's were let pass out of window. What
+    the other side sends next is none: the last one was not its own.
     """
     return connection.last_seq == side.end and not (
         connection.last_end == side.end and connection.last_ack == side.highest_ack

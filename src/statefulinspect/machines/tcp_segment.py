@@ -48,7 +48,7 @@ PLAIN_HEADERS: Final = tuple(
 
 
 # Event, heeded flags and length of the TCP header by the same 16 bits; None if no segment may have
-# such flags.
+# such flags. Whether the length can be is left to who asks.
 _SHAPES = {
     offset << 12 | flags: (event, flags, offset << 2)
     for offset in range(16)
