@@ -94,8 +94,10 @@ class RequestReply:
 
     def begin(self, side: Side, now: float) -> Reason:
         """Begin as UNREPLIED."""
-        side.connection.state = UNREPLIED
-        return self.advance(side, now)
+        connection = side.connection
+        connection.state = UNREPLIED
+        connection.expires_at = now + self._timeouts[UNREPLIED]
+        return OK
 
     def advance(self, side: Side, now: float) -> Reason:
         """Move on, and renew the timer."""
