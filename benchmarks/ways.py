@@ -5,7 +5,8 @@
 Each seed is a small universe: traffic that goes wrong as often as it likes (`crooked`); a ruleset,
 a configuration, of every other one bounds so small that they are met; and a program that does more
 with its tracker than send packets. After each packet verdicts and deadlines are compared, and again
-and again all that both trackers know. What differs is told with its seed.
+and again all that both trackers know, and what a trace tells with what then becomes of the packet.
+What differs is told with its seed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ RULESETS = Path(__file__).parent.parent / "tests" / "rulesets" / "real"
 PACKETS = 1000  # of one universe
 PAUSES = (0.0, 0.001, 0.01, 0.01, 0.01, 0.5)
 LONG_PAUSES = (2.5, 31.0, 119.0, 301.0, 4000.0, 500_000.0)
+UNTOLD = {  # by a trace: fragments are as they come, helpers do not read, nobody is counted
+    *(each for each in Reason if each.name.startswith(("FRAGMENT", "HELPER"))),
+    Reason.SOURCE_FULL, Reason.SOURCE_TOO_FAST, Reason.TABLE_FULL,
+}  # fmt: skip
 SMALL: dict[Any, dict[str, int]] = {
     answers: {"SORTS_AT_MOST": 3}, keeper: {"SWEEP_AT_MOST": 2}, openings: {"FEW": 1},
     wheel: {"EMPTY_AT_MOST": 2}, foretelling: {"WALKS_AT_MOST": 2},
@@ -103,13 +108,14 @@ class Universe:
         self.look()
         self.tell()
 
-    def send(self, come: Come) -> None:
-        """Have a packet judged by both, or refused."""
+    def send(self, come: Come) -> tuple[object, ...]:
+        """Have a packet judged by both, or refused; give what is told of that."""
         given = self.dice.choice((bytes, bytes, bytes, bytearray, memoryview))(come.packet)
         one, other = (judged(tracker, given, self.now, **come.context) for tracker in self.trackers)
         assert one == other, (come, one, other)
         if Reason.TCP_MIDSTREAM in one:
             self.traffic.forget()
+        return one
 
     def both(self, ask: Callable[[Tracker], object]) -> None:
         """Ask both; they must say the same."""
@@ -122,10 +128,15 @@ class Universe:
         self.both(lambda tracker: str(tracker.find(packet, zone=zone)))
 
     def trace(self) -> None:
-        """Ask what would become of a packet."""
-        packet, context = self.traffic.draw()
-        if context.get("hook") != "nowhere":
-            self.both(lambda tracker: str(tracker.trace(packet, self.now, **context)))
+        """Ask what would become of a packet, and have it come."""
+        come = self.traffic.draw()
+        if come.context.get("hook") == "nowhere":
+            return
+        self.both(lambda tracker: str(tracker.trace(come.packet, self.now, **come.context)))
+        foretold = told(self.trackers[0].trace(come.packet, self.now, **come.context).verdict)
+        became = self.send(come)
+        if not {foretold[3], became[3]} & UNTOLD:
+            assert foretold[:5] == became[:5], (come, foretold, became)
 
     def write(self) -> None:
         """Mark a connection."""

@@ -94,12 +94,17 @@ class ConnTable:
         if not self.split_sides and (zone is NO_ZONE or zone.is_whole):
             side = self._side(zone.original, protocol, key)
             return side if side is not None and side.connection.expires_at > now else None
+        found = self.candidates(zone, protocol, key, now)
+        return found[0] if found else None
+
+    def candidates(self, zone: Zone, protocol: int, key: bytes, now: float) -> list[Side]:
+        """List the sides that a key leads to: `find` finds the first, the next if that is gone."""
         found = [
             side for side in self._directed(zone, protocol, key) if side.connection.expires_at > now
         ]
         if zone.is_whole:
             found.sort(key=_age)
-        return found[0] if found else None
+        return found
 
     def _side(self, number: int, protocol: int, key: bytes) -> Side | None:
         """Find the side that a key leads to in one whole zone; what is unreplied is unfolded."""

@@ -63,31 +63,42 @@ class Rehearsal:
         packet, judge = walk.packet, self._judge
         key = judge.lookup.keys.complete(packet) or packet.key
         assert key is not None, "the packet has a key"
-        found = judge.table.find(packet.zone, packet.protocol, key, walk.now)
-        if found is not None:
+        reopened: set[Connection] = set()
+        for found in judge.table.candidates(packet.zone, packet.protocol, key, walk.now):
             side = copied(found)
             reason = side.connection.machine.step(side, packet, walk.now)
             if reason.effect is not Effect.REOPEN:
                 return self._answer(side, walk, reason)
-        connection = judge.connection_for(packet.protocol, key, packet.zone, walk.now)
-        expected = judge.expectations.find(packet.zone, connection.original, walk.now)
-        if expected is not None:
+            reopened.add(found.connection)
+        return self._admitted(walk, key, reopened)
+
+    def _admitted(self, walk: Walk, key: bytes, reopened: set[Connection]) -> Verdict:
+        """Judge a packet that would open a connection, in the place of some perhaps."""
+        packet, now, judge = walk.packet, walk.now, self._judge
+        connection = judge.connection_for(packet.protocol, key, packet.zone, now)
+        expected = judge.expectations.find(packet.zone, connection.original, now)
+        if expected is not None and expected.master not in reopened:
             judge.assistant.adopt(connection, expected)
-        walk.is_fresh = True
         side = connection.original_side
-        verdict = self._answer(side, walk, connection.machine.open(side, packet, walk.now))
-        zone, reply_key = judge.table.rival_zone(connection), connection.reply_side.key
-        if verdict.action is not ACCEPT or zone is None:
-            return verdict
-        if judge.table.find(zone, connection.protocol, reply_key, walk.now) is None:
-            return verdict
-        return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
+        reason = connection.machine.open(side, packet, now)
+        walk.is_fresh = reason.effect is not Effect.REFUSE
+        verdict = self._answer(side, walk, reason)
+        if verdict.action is ACCEPT and walk.is_fresh and self._is_taken(connection, reopened, now):
+            return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
+        return verdict
 
     def _answer(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         if reason.effect is Effect.REFUSE:
             return self._answers.without_connection(walk, reason)
         side.verdict = None
         return self._answers.of(side, walk, reason)
+
+    def _is_taken(self, connection: Connection, reopened: set[Connection], now: float) -> bool:
+        """Say whether another connection would have the reply direction of a new one."""
+        table, reply = self._judge.table, connection.reply_side.key
+        zone = table.rival_zone(connection)
+        rivals = () if zone is None else table.candidates(zone, connection.protocol, reply, now)
+        return any(rival.connection not in reopened for rival in rivals)
 
 
 def copied(side: Side) -> Side:

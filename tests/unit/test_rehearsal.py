@@ -1,0 +1,66 @@
+"""What `Tracker.trace` tells is what `process` then does, where two connections may share a key."""
+
+from builders import CLIENT, SERVER, tcp, udp
+from statefulinspect import Direction, Reason, Ruleset, Tracker
+
+BACK = {"source": SERVER, "destination": CLIENT}
+THERE_ONLY = {"zone": 5, "zone_direction": Direction.ORIGINAL}
+BACK_ONLY = {"zone": 5, "zone_direction": Direction.REPLY}
+
+
+LOOKING_ON = Ruleset.parse("table ip t { chain c { type filter hook forward priority 0; } }")
+
+
+def told(verdict):
+    return verdict.action, verdict.ct_state, verdict.direction, verdict.reason
+
+
+def traced_and_done(tracker, packet, now, **context):
+    """Trace a packet, process it, and give the verdict if both say the same."""
+    foretold = told(tracker.trace(packet, now, **context).verdict)
+    done = tracker.process(packet, now, **context)
+    assert foretold == told(done)
+    return done
+
+
+def shake_and_part(tracker, now, **context):
+    """Open a connection and close it: a SYN with a higher number opens it again."""
+    tracker.process(tcp(2000, 80, "SYN", 1), now, **context)
+    tracker.process(tcp(80, 2000, "SYN,ACK", 5, 2, **BACK), now)
+    tracker.process(tcp(2000, 80, "ACK", 2, 6), now, **context)
+    tracker.process(tcp(2000, 80, "FIN,ACK", 2, 6), now, **context)
+    tracker.process(tcp(80, 2000, "FIN,ACK", 6, 3, **BACK), now)
+    tracker.process(tcp(2000, 80, "ACK", 3, 7), now, **context)
+
+
+def test_a_connection_that_is_opened_again_does_not_stand_in_its_own_way():
+    tracker = Tracker()
+    shake_and_part(tracker, 0.0, **THERE_ONLY)
+    again = traced_and_done(tracker, tcp(2000, 80, "SYN", 1000), 1.0, **THERE_ONLY)
+    assert (again.reason, again.connection.created_at) == (Reason.OK, 1.0)
+
+
+def test_the_connection_behind_one_that_is_opened_again_is_found():
+    tracker = Tracker()
+    tracker.process(tcp(80, 2000, "SYN", 1, **BACK), 0.0)
+    tracker.process(tcp(2000, 80, "SYN", 900), 1.0, **BACK_ONLY)
+    tracker.process(tcp(80, 2000, "SYN,ACK", 5, 901, **BACK), 1.0, zone=5)
+    tracker.process(tcp(2000, 80, "RST", 901), 1.0, **BACK_ONLY)
+    assert len(tracker) == 2
+    crossed = traced_and_done(tracker, tcp(2000, 80, "SYN", 5000), 2.0)
+    assert crossed.connection.created_at == 0.0
+    assert len(tracker) == 1
+
+
+def test_an_invalid_segment_is_told_as_such_though_its_reply_direction_is_taken():
+    tracker = Tracker(LOOKING_ON)
+    tracker.process(tcp(2000, 80, "SYN", 1), 0.0)
+    stray = traced_and_done(tracker, tcp(2000, 80, "ACK", 7, 7), 1.0, **THERE_ONLY)
+    assert stray.reason is Reason.TCP_MIDSTREAM
+
+
+def test_a_taken_reply_direction_is_told():
+    tracker = Tracker()
+    tracker.process(udp(2000, 53), 0.0)
+    taken = traced_and_done(tracker, udp(2000, 53), 1.0, **THERE_ONLY)
+    assert taken.reason is Reason.REPLY_TAKEN
