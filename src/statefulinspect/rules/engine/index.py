@@ -99,6 +99,8 @@ class Plan:
             found &= self._at_ports(wire, start, packet.stop)
         for where, edges, sets in fields:
             found &= sets[bisect_right(edges, wire[where])]
+            if not found:
+                break
         return found
 
     def _at_ports(self, wire: bytes, start: int | None, stop: int) -> int:

@@ -103,22 +103,16 @@ def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
     return sorted(found, key=lambda each: each[1].priority)
 
 
-def decide(  # noqa: C901 - each new packet's way: flat is fast
-    bases: Bases, walk: Walk
-) -> Action:
+def decide(bases: Bases, walk: Walk) -> Action:
     """Let base chains decide one after the other; the first that refuses the packet ends it."""
+    recorder = walk.recorder
     for base in bases:
         if base.sees_other:
             walk.iif = walk.packet.iif if base.sees_iif else ""
             walk.oif = walk.packet.oif if base.sees_oif else ""
         if base.is_sent_on and not walk.is_sent_on:
             send_on(walk)
-        recorder = walk.recorder
-        if recorder is not None:
-            recorder.chain(base, walk)
-        decision = base.program.run(walk)
-        if recorder is not None:
-            recorder.verdict(base, decision)
+        decision = base.program.run(walk) if recorder is None else recorder.run(base, walk)
         if decision is None:
             if base.chain.policy is not ACCEPT:
                 walk.rule = None

@@ -175,12 +175,10 @@ class ChainProgram:
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)
 
-    def run(  # noqa: C901, PLR0911, PLR0912 - each new packet's way: flat is fast
+    def run(  # noqa: C901 - each new packet's way: flat is fast
         self, walk: Walk
     ) -> Decision | None:
         """Let the rules decide; None if none of them does."""
-        if walk.recorder is not None:
-            return self._trace(walk, walk.recorder)
         index = self._index
         plan = index.plans.get(index.key_of(walk)) or index.plan(walk)
         if plan.is_empty:
@@ -210,8 +208,8 @@ class ChainProgram:
             found ^= 1 << at
         return None
 
-    def _trace(self, walk: Walk, recorder: Any) -> Decision | None:
-        """Go through all rules, and tell how each went."""
+    def trace(self, walk: Walk, recorder: Any) -> Decision | None:
+        """Let the rules decide, going through all of them, and tell how each went."""
         for entry in self.entries:
             outcome: Decision | None = recorder.rule(entry, walk)
             if outcome is None or outcome.kind == "continue":
@@ -221,7 +219,7 @@ class ChainProgram:
                 return outcome
             if outcome.kind == "return":
                 return None
-            decided = self._chains[outcome.chain].run(walk)
+            decided = self._chains[outcome.chain].trace(walk, recorder)
             if decided is not None or outcome.kind == "goto":
                 return decided
         return None

@@ -98,15 +98,14 @@ class Recorder:
             memory, saved = self._saved.pop()
             memory.restore(saved)
 
-    def chain(self, base: Base, walk: Walk) -> None:
-        """Note that the packet comes to a base chain."""
+    def run(self, base: Base, walk: Walk) -> Decision | None:
+        """Take the packet through a base chain; tell what decides, and note it; None is policy."""
         state = STATE_NAMES.get(walk.ct_bits, "invalid") if walk.is_tracked else "none yet"
         self.steps.append(Arrival(_name(base), base.chain.hook, state))
-
-    def verdict(self, base: Base, decision: Decision | None) -> None:
-        """Note the policy, if no rule has decided."""
+        decision = base.program.trace(walk, self)
         if decision is None:
             self.steps.append(Policy(_name(base), base.chain.policy.value))
+        return decision
 
     def rule(self, entry: Entry, walk: Walk) -> Decision | None:
         """Take all steps of a rule; tell how it ended, and note it."""

@@ -44,16 +44,12 @@ class Recorder(Protocol):
         """Note that something is about to be changed."""
         ...
 
-    def chain(self, base: Any, walk: Walk) -> None:
-        """Note that the packet comes to a base chain."""
+    def run(self, base: Any, walk: Walk) -> Any:
+        """Take the packet through a base chain; tell what decides there, and note it."""
         ...
 
     def rule(self, entry: Any, walk: Walk) -> Any:
         """Let a rule's steps be taken; tell how it ended, and note it."""
-        ...
-
-    def verdict(self, base: Any, decision: Any) -> None:
-        """Note how a base chain ended; None is its policy."""
         ...
 
 
