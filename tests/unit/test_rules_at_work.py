@@ -55,6 +55,26 @@ def test_jump_comes_back_and_goto_does_not():
     assert sorted(counters(tracker)) == ["0", "1", "1", "1"]
 
 
+@pytest.mark.parametrize(
+    ("before", "counted"),
+    [
+        ("meta nfproto ipv4", "1"),  # settles it, where it stands
+        ("meta nfproto { ipv6, ipv4 }", "1"),
+        ("ct l3proto ipv4", "1"),
+        ("ip saddr 10.0.0.1", "1"),
+        ("meta nfproto != ipv4", "0"),  # does not, so nft asks first of all
+        ("ct l3proto != ipv4", "0"),
+        ("meta protocol ip", "0"),
+        ("ct protocol udp", "0"),
+    ],
+)
+def test_what_ip_options_need_is_asked_at_the_head_unless_it_is_settled(before, counted):
+    """As nft 1.0.6 compiles it: the counter in front sees IPv6 packets, or does not."""
+    tracker = tracker_of(forward(f"counter {before} ip option ra exists"))
+    fates(tracker, udp(source="fd00:1::2", destination="fd00:2::2"))
+    assert counters(tracker) == [counted]
+
+
 def test_the_deciding_rule_knows_its_place():
     text = "table ip t {\n chain c {\n type filter hook forward priority 0\n drop\n }\n}\n"
     rule = tracker_of(text).process(DNS, 0.0).rule

@@ -11,9 +11,7 @@ from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.rules.building.nodes import refuse
-from statefulinspect.rules.syntax.constants import Right, SetLiteral, Value
-from statefulinspect.rules.syntax.expressions import Select
-from statefulinspect.rules.syntax.statements import Match
+from statefulinspect.rules.syntax.statements import Match, settled_by
 from statefulinspect.rules.words.headers import MESSAGES_WITH, PROTOCOL_NUMBERS
 
 NETWORK_OF: Final = {"icmp": "ip", "igmp": "ip", "icmpv6": "ip6", "ip": "ip", "ip6": "ip6"}
@@ -25,12 +23,6 @@ TRANSPORTS: Final = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 BY_HEADER: Final = frozenset({"ip protocol", "ip6 nexthdr"})
 UNKNOWN: Final = "another protocol"
 SELECTED_MESSAGES: Final = {"icmp type": "icmp", "icmpv6 type": "icmpv6"}
-
-
-def _settled(right: Right) -> list[int]:
-    """List the numbers compared with; nft settles on the last."""
-    keys = [each.key for each in right.elements] if isinstance(right, SetLiteral) else [right]
-    return [each.value for each in keys if isinstance(each, Value) and isinstance(each.value, int)]
 
 
 @attrs.define(eq=False)
@@ -82,10 +74,8 @@ class Protocols:
 
     def learn(self, match: Match) -> None:
         """Settle on what a comparison leaves."""
-        if match.operator not in ("==", "in") or not isinstance(match.left, Select):
-            return
-        selected = match.left.selector.text
-        for value in _settled(match.right):
+        selected, numbers = settled_by(match)
+        for value in numbers:
             if selected in BY_FAMILY:
                 self.network = NETWORKS.get(value, self.network)
             elif selected == "meta l4proto":

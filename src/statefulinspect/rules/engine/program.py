@@ -35,6 +35,7 @@ from statefulinspect.rules.syntax.statements import (
     Reject,
     Statement,
     looked_at,
+    settled_by,
 )
 from statefulinspect.rules.tables import Chain
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
@@ -42,12 +43,10 @@ from statefulinspect.rules.words.selectors import SELECTORS
 
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
-# By which a rule has told already what nft would add.
-TELLS: Final = {
+# By which a rule has settled already what nft would add; `meta protocol` does not.
+SETTLES: Final = {
     "meta nfproto": "meta nfproto",
-    "meta protocol": "meta nfproto",
     **{f"ct {way}l3proto": "meta nfproto" for way in ("", "original ", "reply ")},
-    **{f"ct {way}protocol": "meta l4proto" for way in ("", "original ", "reply ")},
     "meta l4proto": "meta l4proto",
     "ip protocol": "meta l4proto",
     "ip6 nexthdr": "meta l4proto",
@@ -153,8 +152,10 @@ def implied(form: Form) -> list[Match]:
         needed = statement.needs if isinstance(statement, Reject) else ()
         wanted = {text: min(allowed) for text, allowed in needed}
         targets = [statement.target] if isinstance(statement, Assign) else []
+        if isinstance(statement, Match):
+            selected, numbers = settled_by(statement)
+            known.add(SETTLES.get(selected, "") if numbers else "")
         for selector in (*targets, *looked_at(statement)):
-            known.add(TELLS.get(selector.text, ""))
             for text, allowed in selector.needs:
                 if selector.text.startswith(AT_THE_HEAD):
                     wanted[text] = min(allowed)

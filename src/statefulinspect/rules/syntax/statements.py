@@ -11,8 +11,16 @@ from typing import Final, Iterator, Mapping, Optional, Union  # noqa: UP035 - Py
 import attrs
 
 from statefulinspect.flowkey import TCP
-from statefulinspect.rules.syntax.constants import AnySet, Constant, Right, Value, duration, quoted
-from statefulinspect.rules.syntax.expressions import Binary, Expression, selectors_in
+from statefulinspect.rules.syntax.constants import (
+    AnySet,
+    Constant,
+    Right,
+    SetLiteral,
+    Value,
+    duration,
+    quoted,
+)
+from statefulinspect.rules.syntax.expressions import Binary, Expression, Select, selectors_in
 from statefulinspect.rules.syntax.stateful import Stateful
 from statefulinspect.rules.words.selectors import ONLY_IPV4, ONLY_IPV6, Needs, Selector
 
@@ -42,6 +50,16 @@ class Match:
         is_plain = self.operator == "==" and not (is_mask or isinstance(self.left, Binary))
         operator = "" if is_plain or self.operator == "in" else f" {self.operator}"
         return f"{self.left}{operator} {self.right}"
+
+
+def settled_by(match: Match) -> tuple[str, list[int]]:
+    """Tell what a comparison settles, and the numbers that it leaves: nft goes by the last."""
+    left, right = match.left, match.right
+    if match.operator not in ("==", "in") or not isinstance(left, Select):
+        return "", []
+    keys = [each.key for each in right.elements] if isinstance(right, SetLiteral) else [right]
+    values = [each.value for each in keys if isinstance(each, Value)]
+    return left.selector.text, [each for each in values if isinstance(each, int)]
 
 
 @attrs.frozen
