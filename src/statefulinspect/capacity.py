@@ -66,13 +66,27 @@ class Capacity:
                 return reason
         if self._table.count >= self._most:
             self._sweep(now)
-            if self._table.count >= self._most and not self._unassured:
+            if self._is_proven:
                 return Reason.TABLE_FULL
         if self._unassured.count >= self._most_unassured:
             self._evict(Cause.HALF_OPEN, now)
         if self._table.count >= self._most:
             self._evict(Cause.EARLY_DROP, now)
         return OK
+
+    @property
+    def _is_proven(self) -> bool:
+        """Say whether the table is full of those who stay."""
+        return self._table.count >= self._most and not self._unassured
+
+    def refusal(self, zone: int, key: bytes, now: float) -> Reason:
+        """Say why there would be no room for a connection; OK if it could be made."""
+        sources = self._sources
+        reason = OK if sources is None else sources.refusal(source_of(zone, key), now)
+        if reason is not OK or not self._is_proven:
+            return reason
+        is_for_good = all(each.expires_at > now for each in self._table.holders())
+        return Reason.TABLE_FULL if is_for_good else OK
 
     def _evict(self, cause: Cause, now: float) -> None:
         """Remove the oldest unassured connection, which may have expired unnoticed."""

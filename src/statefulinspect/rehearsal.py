@@ -1,7 +1,7 @@
 """What would become of a packet: judged as ever, on copies, and told rule by rule.
 
 The packet's connection is copied, and its machine steps on the copy; what the rules remember is put
-back. Fragments are taken as they are, helpers do not read, and nothing is counted against limits.
+back. Fragments are taken as they are, and helpers do not read.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class Rehearsal:
         reason = connection.machine.open(side, packet, now)
         walk.is_fresh = reason.effect is not Effect.REFUSE
         verdict = self._answer(side, walk, reason)
-        if verdict.action is ACCEPT and walk.is_fresh and self._is_taken(connection, reopened, now):
-            return attrs.evolve(verdict, action=DROP, reason=Reason.REPLY_TAKEN)
-        return verdict
+        if verdict.action is not ACCEPT or not walk.is_fresh:
+            return verdict
+        reason = self._refusal(connection, reopened, now)
+        return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
 
     def _answer(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         if reason.effect is Effect.REFUSE:
@@ -93,12 +94,15 @@ class Rehearsal:
         side.verdict = None
         return self._answers.of(side, walk, reason)
 
-    def _is_taken(self, connection: Connection, reopened: set[Connection], now: float) -> bool:
-        """Say whether another connection would have the reply direction of a new one."""
+    def _refusal(self, connection: Connection, reopened: set[Connection], now: float) -> Reason:
+        """Say why a connection, in the place of some perhaps, would not be entered."""
         table, reply = self._judge.table, connection.reply_side.key
         zone = table.rival_zone(connection)
         rivals = () if zone is None else table.candidates(zone, connection.protocol, reply, now)
-        return any(rival.connection not in reopened for rival in rivals)
+        if any(rival.connection not in reopened for rival in rivals):
+            return Reason.REPLY_TAKEN
+        opener = connection.zones.original, connection.original_side.key
+        return OK if reopened else self._judge.capacity.refusal(*opener, now)
 
 
 def copied(side: Side) -> Side:

@@ -9,6 +9,7 @@ from math import isfinite
 from sys import float_info
 from typing import Final, Iterator, NoReturn  # noqa: UP035 - Python 3.9
 
+from statefulinspect.checks import refuse_other
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection
 from statefulinspect.decoding import decode
@@ -26,6 +27,18 @@ from statefulinspect.zones import Zone
 BEGINNING: Final = -float_info.max  # before every packet
 
 
+def in_seconds(now: float) -> float:
+    """Make a float of a time: Decimal, as readers of captures give them, does not add to one."""
+    if not hasattr(now, "__float__"):  # words are none, though float() reads them
+        msg = f"now={now!r}: expected a number of seconds"
+        raise TypeError(msg)
+    try:
+        return float(now)
+    except OverflowError:
+        msg = "now: expected a finite number of seconds"
+        raise ValueError(msg) from None
+
+
 class Tracked:
     """Hold what a tracker holds, and let it be asked and ended."""
 
@@ -41,6 +54,7 @@ class Tracked:
 
         ValueError for a time that never comes, and for what is no time if there was none before.
         """
+        now = in_seconds(now)
         is_first = self._now == BEGINNING
         if not (is_first or now > self._now):
             return self._now
@@ -74,9 +88,9 @@ class Tracked:
         If `at_most` is given, no more than so many are looked at, and only those whose second has
         passed, so that a call takes no longer than its batch; what is left counts as gone all the
         same. Fragments that have waited too long are dropped too, and not counted. ValueError for a
-        time that never comes, and for a negative number.
+        time that never comes, and for a number that is negative or not whole.
         """
-        if at_most is not None and at_most < 0:
+        if at_most is not None and (at_most < 0 or at_most != at_most // 1):
             msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
             raise ValueError(msg)
         self._now = self._later(now)
@@ -111,6 +125,7 @@ class Tracked:
 
     def delete(self, connection: Connection) -> None:
         """Remove a connection; ValueError if this tracker does not hold it, or it has expired."""
+        refuse_other(connection, Connection, ValueError)
         if not self._table.holds(connection) or connection.expires_at <= self._now:
             msg = f"{connection!r} is not tracked here"
             raise ValueError(msg)

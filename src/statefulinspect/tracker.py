@@ -89,16 +89,16 @@ class Tracker(Tracked):
         """Judge one packet that arrived at `now`, and let its connection advance.
 
         `packet` is a raw IPv4 or IPv6 packet as bytes-like object, or dpkt's IP, IP6 or Ethernet;
-        whatever its bytes are, it gets a verdict. `now` is in seconds, of any epoch; an earlier
-        `now` than the last counts as the last. `iif`, `oif` and `mark` are for the rules to look
-        at, as is `hook`: which way the packet takes (forward, input, output), and so which chains
-        it meets. `zone` (0 to 65535) is a table of its own, for both directions or, by
-        `zone_direction`, for one (the other is then in zone 0). TypeError for a packet of another
-        type, ValueError for a zone out of range and a time that never comes.
+        whatever its bytes are, it gets a verdict. `now` is in seconds, of any epoch, best a
+        float; an earlier `now` than the last counts as the last. `iif`, `oif` and `mark` are for
+        the rules to look at, as is `hook`: which way the packet takes (forward, input, output), and
+        so which chains it meets. `zone` (0 to 65535) is a table of its own, for both directions or,
+        by `zone_direction`, for one (the other is then in zone 0). TypeError for a packet or a time
+        of another type, ValueError for a zone out of range and a time that never comes.
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
-        if not self._now <= now < self._wheel.next_tick_at:
+        if type(now) is not float or not self._now <= now < self._wheel.next_tick_at:
             now = self._turn(now)
         self._now = now
         try:
@@ -192,7 +192,7 @@ class Tracker(Tracked):
         ['NOT_IP', 'IP_HEADER_MALFORMED']
         """
         process = self.process
-        if isinstance(now, (int, float)):
+        if not isinstance(now, Iterable):
             return [process(packet, now, **context) for packet in packets]
         verdicts: list[Verdict] = []
         for packet, at in zip_longest(packets, now, fillvalue=MISSING):

@@ -1,7 +1,9 @@
 """What `Tracker.trace` tells is what `process` then does, where two connections may share a key."""
 
+import pytest
+
 from builders import CLIENT, SERVER, tcp, udp
-from statefulinspect import Direction, Reason, Ruleset, Tracker
+from statefulinspect import Config, Direction, Limits, Reason, Ruleset, Tracker
 
 BACK = {"source": SERVER, "destination": CLIENT}
 THERE_ONLY = {"zone": 5, "zone_direction": Direction.ORIGINAL}
@@ -57,6 +59,24 @@ def test_an_invalid_segment_is_told_as_such_though_its_reply_direction_is_taken(
     tracker.process(tcp(2000, 80, "SYN", 1), 0.0)
     stray = traced_and_done(tracker, tcp(2000, 80, "ACK", 7, 7), 1.0, **THERE_ONLY)
     assert stray.reason is Reason.TCP_MIDSTREAM
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(max_per_source=1), Reason.SOURCE_FULL),
+        (Limits(new_per_second_per_source=1), Reason.SOURCE_TOO_FAST),
+        (Limits(max_connections=1), Reason.TABLE_FULL),
+        (Limits(max_connections=2), Reason.OK),
+    ],
+)
+def test_a_connection_for_which_there_is_no_room_is_told(limits, reason):
+    tracker = Tracker(config=Config(limits=limits))
+    for now in (0.0, 3.0, 3.1):
+        tracker.process(udp(), now)
+        tracker.process(udp(53, 1000, **BACK), now)
+    tracker.process(udp(1001, source="10.0.1.9"), 4.5)
+    assert traced_and_done(tracker, udp(1002, source="10.0.1.9"), 4.6).reason is reason
 
 
 def test_a_taken_reply_direction_is_told():

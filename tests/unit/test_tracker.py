@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from decimal import Decimal
+from fractions import Fraction
 
 import dpkt
 import pytest
@@ -254,6 +256,11 @@ def test_programmers_are_told():
         tracker.process(udp(), float("nan"))
     with pytest.raises(ValueError, match="zone=65536"):
         tracker.process(udp(), 0, zone=65536)
+    with pytest.raises(ValueError, match="connection=None: expected Connection"):
+        tracker.delete(None)
+    for number in (-1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="at_most="):
+            tracker.expire(0, number)
     assert len(tracker) == 0
 
 
@@ -335,6 +342,38 @@ def test_time_that_stands_still_still_expires():
     for number in range(10):
         tracker.process(udp(number, 54), 31)
     assert len(tracker._table) == 10
+
+
+@pytest.mark.parametrize("kind", [int, Fraction, Decimal])
+def test_a_time_may_be_of_any_type_that_makes_a_float(kind):
+    """Readers of captures give Decimal, which does not add to a float."""
+    tracker = Tracker()
+    asked = tracker.process(udp(), kind(1))
+    assert tracker.process(udp(53, 1000, **BACK), kind(2)).ct_state is CtState.ESTABLISHED
+    assert (asked.connection.created_at, asked.connection.expires_at) == (1.0, 32.0)
+    assert [each.reason for each in tracker.process_many([udp()], kind(3))] == [Reason.OK]
+    assert tracker.process_many([udp()], iter([kind(4)]))[0].connection is asked.connection
+    assert tracker.expire(kind(1000)) == 1
+    tracker.check()
+
+
+@pytest.mark.parametrize("now", ["1", b"1", None, [], 1j])
+def test_what_is_no_time_is_refused_before_anything_is_done(now):
+    tracker = Tracker()
+    for call in (tracker.process, tracker.trace):
+        with pytest.raises(TypeError, match="now="):
+            call(udp(), now)
+    with pytest.raises(TypeError, match="now="):
+        tracker.expire(now)
+    tracker.process(udp(), 1.0)
+    assert len(tracker) == 1
+
+
+def test_a_time_beyond_all_floats_never_comes():
+    tracker = Tracker()
+    with pytest.raises(ValueError, match="finite"):
+        tracker.process(udp(), 10**400)
+    assert tracker.process(udp(), 1.0).connection.expires_at == 31.0
 
 
 def test_a_time_that_never_comes_is_not_remembered():
