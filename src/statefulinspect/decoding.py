@@ -20,7 +20,7 @@ from statefulinspect.extensions import (
 )
 from statefulinspect.flowkey import GRE, ICMP, ICMP_PROTOCOLS, ICMPV6, PORT_PROTOCOLS
 from statefulinspect.ipv4_options import options_pass
-from statefulinspect.packet import Packet
+from statefulinspect.packet import Packet, PacketLike, to_bytes
 from statefulinspect.terms import OK, Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
@@ -49,9 +49,9 @@ GRE_PPP: Final = b"\x88\x0b"  # RFC 2637 4.1
 
 
 def decode(
-    wire: bytes, iif: str = "", oif: str = "", mark: int = 0, zone: Zone = NO_ZONE
+    packet: PacketLike, iif: str = "", oif: str = "", mark: int = 0, zone: Zone = NO_ZONE
 ) -> Packet:
-    """Read an IP packet; never raises, whatever the bytes are.
+    """Read an IP packet, given as `Tracker.process` takes it; never raises, whatever its bytes are.
 
     Bytes behind the IP total length do not belong to the packet. Only the IP header and the key
     are looked at here; what follows is the business of the protocol's machine.
@@ -59,17 +59,18 @@ def decode(
     >>> decode(bytes.fromhex("4500001c0000400040110000 0a000001 0a000002 00350400 00080000"))
     Packet(10.0.0.1:53 > 10.0.0.2:1024, protocol 17)
     """
-    packet = Packet(wire, iif=iif, oif=oif, mark=mark, zone=zone)
+    wire = packet if type(packet) is bytes else to_bytes(packet)
+    decoded = Packet(wire, iif=iif, oif=oif, mark=mark, zone=zone)
     version = wire[0] >> 4 if wire else 0
     if version == 4:
-        packet.reason = _read_ipv4(packet)
+        decoded.reason = _read_ipv4(decoded)
     elif version == 6:
-        packet.reason = _read_ipv6(packet)
+        decoded.reason = _read_ipv6(decoded)
     else:
-        packet.reason = Reason.NOT_IP
-    if packet.reason is OK:
-        packet.key, packet.reason = flow_key(packet)
-    return packet
+        decoded.reason = Reason.NOT_IP
+    if decoded.reason is OK:
+        decoded.key, decoded.reason = flow_key(decoded)
+    return decoded
 
 
 def _read_ipv4(packet: Packet) -> Reason:

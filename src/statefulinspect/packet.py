@@ -8,7 +8,7 @@ that they stand for.
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Protocol, Union
 
 import attrs
 import dpkt
@@ -23,7 +23,18 @@ from statefulinspect.flowkey import (
 from statefulinspect.terms import OK, Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
-PacketLike = Union[bytes, bytearray, memoryview, dpkt.ip.IP, dpkt.ip6.IP6, dpkt.ethernet.Ethernet]
+
+class DpktPacket(Protocol):
+    """Name what tells dpkt's objects from words and numbers to a type checker: it has no types."""
+
+    __hdr_len__: int
+
+    def __bytes__(self) -> bytes:
+        """Write the packet."""
+        ...
+
+
+PacketLike = Union[bytes, bytearray, memoryview, DpktPacket]
 
 
 def to_bytes(packet: PacketLike) -> bytes:
@@ -34,17 +45,23 @@ def to_bytes(packet: PacketLike) -> bytes:
     Prefer raw bytes where there are any. What dpkt cannot write (ESP in IPv6) gives
     no bytes, which is not IP. TypeError for any other object.
     """
-    if isinstance(packet, (bytes, bytearray, memoryview)):
-        return bytes(packet)
     if isinstance(packet, dpkt.ethernet.Ethernet):
         packet = packet.data
     elif not isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)):
-        msg = f"{type(packet).__name__}: expected bytes, dpkt.ip.IP, dpkt.ip6.IP6 or dpkt Ethernet"
-        raise TypeError(msg)
+        return _octets(packet)
     try:
         return bytes(packet)
     except Exception:  # whatever dpkt trips over, a packet never raises
         return b""
+
+
+def _octets(packet: object) -> bytes:
+    """Give the bytes of what has some as Python understands it: a buffer."""
+    try:
+        return bytes(memoryview(packet))  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        msg = f"{type(packet).__name__}: expected bytes, dpkt.ip.IP, dpkt.ip6.IP6 or dpkt Ethernet"
+        raise TypeError(msg) from None
 
 
 @attrs.define(eq=False)

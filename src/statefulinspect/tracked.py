@@ -18,7 +18,7 @@ from statefulinspect.events import Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.integrity import check
 from statefulinspect.judge import Judge
-from statefulinspect.packet import PacketLike, to_bytes
+from statefulinspect.packet import PacketLike
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import Direction, Reason
 from statefulinspect.wheel import NOT_FILED
@@ -72,7 +72,7 @@ class Tracked:
         seems to belong to. What is past its deadline at the last `now` is not found.
         """
         given = Zone.of(zone, zone_direction)
-        decoded = decode(to_bytes(packet), zone=given)
+        decoded = decode(packet, zone=given)
         lookup = self._judge.lookup
         decoded.key = lookup.keys.complete(decoded)
         if decoded.flow is None:

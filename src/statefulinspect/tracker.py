@@ -228,7 +228,7 @@ class Tracker(Tracked):
         as they are. Fragments are judged as they come, and helpers do not read.
         """
         given = Zone.of(zone, zone_direction)
-        decoded = decode(to_bytes(packet), iif, oif, mark, given)
+        decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         return Rehearsal(self._judge).trace(decoded, self._later(now))
 

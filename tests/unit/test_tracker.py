@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from array import array
 from decimal import Decimal
 from fractions import Fraction
 
@@ -24,6 +25,7 @@ from statefulinspect import (
     Ruleset,
     Timeouts,
     Tracker,
+    decode,
 )
 
 BACK = {"source": SERVER, "destination": CLIENT}
@@ -236,9 +238,15 @@ def test_connections_may_be_deleted_while_one_goes_over_them():
     assert len(tracker) == 0
 
 
-@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, dpkt.ip.IP])
+def octets(wire):
+    """Hold bytes in an array, as numpy does."""
+    return array("B", wire)
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, octets, dpkt.ip.IP])
 def test_every_form_of_packet(wrap):
     tracker = Tracker(config=Config.linux())
+    assert str(decode(wrap(udp()))) == str(decode(udp()))
     assert tracker.process(wrap(udp(data=b"x")), 0).ct_state is CtState.NEW
     ethernet = dpkt.ethernet.Ethernet(bytes(12) + b"\x08\x00" + udp(53, 1000, b"y", **BACK))
     assert tracker.process(ethernet, 0).ct_state is CtState.ESTABLISHED
@@ -248,6 +256,9 @@ def test_programmers_are_told():
     tracker = Tracker()
     with pytest.raises(TypeError, match="str: expected bytes"):
         tracker.process("packet", 0)
+    for nothing in (None, 5, [], ["a"]):
+        with pytest.raises(TypeError, match="expected bytes"):
+            decode(nothing)
     with pytest.raises(ValueError, match="finite"):
         tracker.process(udp(), float("inf"))
     with pytest.raises(ValueError, match="finite"):
