@@ -372,6 +372,26 @@ def test_interfaces_and_hooks_count(run, rules_file):
         assert objects(run(SMALL, *options)[1])[1]["action"] == action
 
 
+NOON = 1_700_049_600.0  # 2023-11-15, 12:00 in UTC
+
+
+def test_rules_are_told_the_time_of_day_of_the_capture(run, rules_file):
+    rules = """table ip t { chain c {
+      type filter hook forward priority 0; policy drop
+      meta time > "2020-01-01" meta hour "08:00"-"17:00" meta day "Wednesday" accept
+    } }"""
+    for at, action in ((NOON, "accept"), (NOON + 6 * 3600, "drop")):
+        capture = pcap_of(*((at + number, ethernet(builders.udp())) for number in (0.0, 0.125)))
+        found = objects(run(capture, "--rules", rules_file(rules), "--json", "--events")[1])
+        judged = [each for each in found if each["type"] == "packet"]
+        assert [(each["time"], each["action"]) for each in judged] == [
+            (0.0, action),
+            (0.125, action),
+        ]
+        told = [each["time"] for each in found if each["type"] == "event"]
+        assert told[:1] == ([0.0] if action == "accept" else [])
+
+
 def test_the_way_of_one_packet_through_the_rules(run, rules_file):
     options = ("--rules", rules_file(), "--iif", "lan0", "-q", "--trace", "5", "--trace", "99")
     _, lines, _ = run(SMALL, *options)

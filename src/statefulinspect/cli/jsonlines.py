@@ -62,12 +62,12 @@ class JsonReport:
         """Print one record that the tracker did not see."""
         self._line({"type": "not_ip", "number": number, "time": seconds, "summary": what})
 
-    def event(self, event: Event | FragmentEvent) -> None:
+    def event(self, seconds: float, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection, or to fragments."""
         self._line(
             {
                 "type": "event",
-                "time": event.at,
+                "time": seconds,
                 "event": event.kind.value,
                 "causes": [cause.name for cause in event.causes],
                 "conntrack": str(event),
@@ -78,7 +78,7 @@ class JsonReport:
         """Print the connections left, and the totals."""
         totals = summary.totals
         for connection in summary.connections:
-            self._line(_connection(connection, totals.duration))
+            self._line(_connection(connection, totals.ended_at))
         first_ns = totals.first_ns
         self._line(
             {

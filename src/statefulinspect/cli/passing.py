@@ -10,6 +10,7 @@ from statefulinspect.cli.cut import filled_up, octets_missing
 from statefulinspect.cli.frame import Frame
 from statefulinspect.cli.linklayer import find_payload
 from statefulinspect.cli.options import Setup, Way
+from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.trace import Trace
@@ -18,8 +19,12 @@ from statefulinspect.tracker import Tracker
 
 
 class Passenger(NamedTuple):
-    """Hold the packet of a frame, or what else the frame carries; `is_cut` by the capture."""
+    """Hold the packet of a frame, or what else the frame carries; `is_cut` by the capture.
 
+    `at` is the time of day, for rules may ask for it: seconds since 1970.
+    """
+
+    at: float
     wire: bytes
     other: str = ""
     is_cut: bool = False
@@ -43,20 +48,20 @@ class Passage:
 
     def find(self, frame: Frame) -> Passenger:
         """Find the packet of a frame; zeros stand in for payload that the capture cut."""
-        payload = find_payload(frame.link_type, frame.octets)
+        payload, at = find_payload(frame.link_type, frame.octets), frame.at_ns / NANOSECONDS
         if payload.other:
-            return Passenger(b"", payload.other)
+            return Passenger(at, b"", payload.other)
         wire = frame.octets[payload.at :]
         gone = octets_missing(wire, frame.missing)
         is_filled = bool(gone) and self.fills_up_cut
-        return Passenger(filled_up(wire, gone) if is_filled else wire, "", bool(gone))
+        return Passenger(at, filled_up(wire, gone) if is_filled else wire, "", bool(gone))
 
-    def judge(self, passenger: Passenger, now: float) -> Verdict:
+    def judge(self, passenger: Passenger) -> Verdict:
         """Let the tracker judge a packet."""
-        way = self.way
-        return self.tracker.process(passenger.wire, now, iif=way.iif, oif=way.oif, hook=way.hook)
+        way, (at, wire, *_) = self.way, passenger
+        return self.tracker.process(wire, at, iif=way.iif, oif=way.oif, hook=way.hook)
 
-    def trace(self, passenger: Passenger, now: float) -> Trace:
-        """Tell how a packet would go through the rules now; changes nothing."""
-        way = self.way
-        return self.tracker.trace(passenger.wire, now, iif=way.iif, oif=way.oif, hook=way.hook)
+    def trace(self, passenger: Passenger) -> Trace:
+        """Tell how a packet would go through the rules; changes nothing."""
+        way, (at, wire, *_) = self.way, passenger
+        return self.tracker.trace(wire, at, iif=way.iif, oif=way.oif, hook=way.hook)

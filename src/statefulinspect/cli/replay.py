@@ -51,8 +51,8 @@ class Replay:
         number = self._totals.records
         self._totals.cut += passenger.is_cut
         is_traced = number in self.traced
-        trace = self.passage.trace(passenger, seconds) if is_traced else None
-        verdict = self.passage.judge(passenger, seconds)
+        trace = self.passage.trace(passenger) if is_traced else None
+        verdict = self.passage.judge(passenger)
         self._totals.add(verdict)
         if self.shows_packets or is_traced:
             packet = decode(passenger.wire)
@@ -63,11 +63,11 @@ class Replay:
 
     def _tell_events(self) -> None:
         for event in self.passage.tracker.events():
-            self.report.event(event)
+            self.report.event(self._totals.since_start(event.at), event)
 
     def _sum_up(self, complaint: str = "") -> None:
         """Report the connections left at the time of the latest packet, and the totals."""
         tracker = self.passage.tracker
-        tracker.expire(self._totals.duration)
+        tracker.expire(self._totals.ended_at)
         self._tell_events()
         self.report.summary(Summary(list(tracker), self._totals, complaint))

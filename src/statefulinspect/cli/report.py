@@ -49,7 +49,7 @@ class Report(Protocol):
         """Print one record that the tracker did not see."""
         ...
 
-    def event(self, event: Event | FragmentEvent) -> None:
+    def event(self, seconds: float, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection, or to fragments."""
         ...
 

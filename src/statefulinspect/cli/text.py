@@ -66,9 +66,9 @@ class TextReport:
         words = f"{seconds:10.6f} {NOT_IP:<11} {NOTHING:<8} {NOTHING:<6} {what}"
         self._line((words, "dim"))
 
-    def event(self, event: Event | FragmentEvent) -> None:
+    def event(self, seconds: float, event: Event | FragmentEvent) -> None:
         """Print what happened to a connection as `conntrack -E` does, with its time in front."""
-        self._line((f"{event.at:10.6f} {event}", "dim"))
+        self._line((f"{seconds:10.6f} {event}", "dim"))
 
     def summary(self, summary: Summary) -> None:
         """Print the connections left as `conntrack -L` does, and the totals."""
@@ -76,7 +76,7 @@ class TextReport:
         if summary.connections:
             self._line((f"connections left at {totals.duration:.6f}", "bold"))
         for connection in summary.connections:
-            self._line((connection.to_conntrack(totals.duration), ""))
+            self._line((connection.to_conntrack(totals.ended_at), ""))
         self._line(("totals", "bold"))
         for name, value in _rows(summary):
             self._line((f"  {name:<12} {value}", ""))

@@ -66,3 +66,12 @@ class Totals:
     def duration(self) -> float:
         """Tell the seconds from the first record to the latest."""
         return (self.last_ns - (self.first_ns or 0)) / NANOSECONDS
+
+    @property
+    def ended_at(self) -> float:
+        """Tell when the latest record was captured, in seconds since 1970."""
+        return self.last_ns / NANOSECONDS
+
+    def since_start(self, at: float) -> float:
+        """Tell how many seconds after the first record an instant was, to the microsecond."""
+        return round(at - (self.first_ns or 0) / NANOSECONDS, 6)

@@ -66,7 +66,7 @@ def _passing(frames: Iterable[Frame], passage: Passage) -> Iterable[Step]:
 def _judge(number: int, seconds: float, passage: Passage, passenger: Passenger) -> Judged:
     if passenger.other:
         return Judged(number, seconds, passenger.other, Answer(NOT_IP))
-    verdict = passage.judge(passenger, seconds)
+    verdict = passage.judge(passenger)
     place = None if verdict.rule is None else verdict.rule.place
     summary = describe(decode(passenger.wire))
     return Judged(number, seconds, summary, Answer.of(verdict), place)
@@ -92,7 +92,7 @@ def _trace(rules: Ruleset, options: TrialOptions, frames: list[Frame], number: i
     steps = _passing(frames[:number], _passage(rules, options))
     for at, seconds, passage, passenger in steps:
         if at == number and not passenger.other:
-            return str(passage.trace(passenger, seconds))
+            return str(passage.trace(passenger))
         _judge(at, seconds, passage, passenger)
     return ""
 
