@@ -17,6 +17,7 @@ ICMP_TYPES = (
 )
 ACTIONS = "Action.ACCEPT, Action.DROP or Action.REJECT"
 EMPTY = "an empty collection matches nothing: leave the field out, or the rule"
+INTERFACE = "expected a whole name, 1 to 15 characters without * and quotes"
 REFUSED = [
     ("ct_state", "fresh", f"ct state 'fresh': expected one of {CT_STATES}"),
     ("protocol", "tpc", f"protocol 'tpc': expected 0 to 255 or one of {PROTOCOLS}"),
@@ -34,8 +35,10 @@ REFUSED = [
     ("mark", 1 << 32, "mark 4294967296: expected a 32-bit number"),
     ("mark", -1, "mark -1: expected a 32-bit number"),
     ("mark", "7", "mark '7': expected a 32-bit number"),
-    ("iif", "", "interface '': expected a whole name, without a wildcard"),
-    ("oif", 3, "interface 3: expected a whole name, without a wildcard"),
+    *(
+        ("iif", name, f"interface {name!r}: {INTERFACE}")
+        for name in ("", 3, "lan*", 'a"; accept; #', "a\n", "a" * 16)
+    ),
 ]
 FIELDS = [name for name in READERS if name != "helper"]
 

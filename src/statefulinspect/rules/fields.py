@@ -6,6 +6,7 @@ field that was not given. What it cannot read raises `RuleError`, which says wha
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # noqa: UP035 - Python 3.9
 
@@ -31,6 +32,8 @@ ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
     "timestamp-reply": (14, None),
     "packet-too-big": (None, 2),
 }
+
+INTERFACE: Final = re.compile(r'[^*"\x00-\x1f\x7f]{1,15}')  # what nft can be told in quotes
 
 
 def _each(value: object) -> Iterable[object]:
@@ -114,8 +117,8 @@ def _mark(value: object) -> int:
 
 
 def _interface(value: object) -> str:
-    if not isinstance(value, str) or not value or "*" in value:
-        msg = f"interface {value!r}: expected a whole name, without a wildcard"
+    if not isinstance(value, str) or not INTERFACE.fullmatch(value):
+        msg = f"interface {value!r}: expected a whole name, 1 to 15 characters without * and quotes"
         raise RuleError(msg)
     return value
 
