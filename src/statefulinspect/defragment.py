@@ -12,7 +12,8 @@ first IPv6 fragment that does not hold the whole transport header (RFC 7112).
 
 from __future__ import annotations
 
-from typing import Final
+from copy import copy
+from typing import Callable, Final
 
 import attrs
 
@@ -41,6 +42,8 @@ from statefulinspect.judge import Judge
 from statefulinspect.keeper import SWEEP_AT_MOST
 from statefulinspect.packet import Packet
 from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Reason
+
+Classify = Callable[[Packet, float], Verdict]
 
 LONGEST: Final = 65_535  # octets of a datagram
 LEAST_HEADER: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
@@ -111,7 +114,7 @@ def length_of(queue: FragmentQueue, family: int) -> int:
 
 
 class Defragmenter:
-    """Answer fragments, and have whole datagrams judged."""
+    """Answer fragments, and have whole datagrams judged, by `classify`."""
 
     def __init__(self, config: Config, judge: Judge) -> None:
         limits, timeouts = config.limits, config.timeouts
@@ -124,7 +127,7 @@ class Defragmenter:
         self._verifies = config.verify_checksums
         self._journal = judge.journal
         self._screen = judge.validation.screen
-        self._classify = judge.classify
+        self.classify: Classify = judge.classify
 
     def _lapsed(self, queue: FragmentQueue, cause: Cause, at: float) -> None:
         if self._journal is not None:
@@ -135,15 +138,22 @@ class Defragmenter:
         for table in self.tables.values():
             table.expire(now, SWEEP_AT_MOST)
 
+    def rehearsed(self, packet: Packet, now: float, classify: Classify) -> Verdict:
+        """Tell what `process` would answer, if `classify` judged what is whole; changes nothing."""
+        twin = copy(self)
+        twin.classify = classify
+        twin.tables = {packet.family: self.tables[packet.family].twin(key_of(packet))}
+        return twin.process(packet, now)
+
     def process(self, packet: Packet, now: float) -> Verdict:
         """Judge a packet with a fragment header, or hold it; an atomic one is a fragment too."""
         is_atomic = packet.reason is not Reason.FRAGMENT
         if self._mode == "track" or (self._mode == "drop" and is_atomic):
-            return self._classify(packet, now)
+            return self.classify(packet, now)
         if self._mode == "drop":
             return _dropped(Reason.FRAGMENT_UNWANTED)
         if self._verifies and packet.family == 4 and not header_is_right(packet):
-            return self._classify(packet, now)
+            return self.classify(packet, now)
         reason = self._screen.check(packet)
         if reason.effect is Effect.DISCARD:
             return _dropped(reason)
@@ -153,7 +163,7 @@ class Defragmenter:
         family = packet.family
         if family == 6:
             if packet.wire[4:6] == bytes(2) or lacks_header(packet):
-                return self._classify(take_as_whole(packet), now)
+                return self.classify(take_as_whole(packet), now)
             if packet.fragment_at + 8 > packet.stop:
                 return _dropped(Reason.FRAGMENT_HEADER)
         fragment = ipv4_fragment(packet) if family == 4 else ipv6_fragment(packet)
@@ -167,7 +177,7 @@ class Defragmenter:
                 return _dropped(Reason.FRAGMENTS_TOO_LONG)
             if not fragment.is_last and fragment.stop % 8:
                 table.give_up(queue, Cause.MISFIT, now)
-                return self._classify(take_as_whole(packet), now)
+                return self.classify(take_as_whole(packet), now)
         return self._enter(queue, fragment, packet, now)
 
     def _enter(
@@ -197,7 +207,7 @@ class Defragmenter:
         wire = whole_wire(queue, packet.family)
         whole = decode(wire, packet.iif, packet.oif, packet.mark, packet.zone)
         whole.hook = packet.hook
-        verdict = self._classify(take_as_whole(whole), now)
+        verdict = self.classify(take_as_whole(whole), now)
         return attrs.evolve(verdict, held=tuple(before)) if before else verdict
 
 

@@ -9,14 +9,19 @@ taken for another's, and it is begun anew.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Callable
 
 from statefulinspect.events import Cause
 from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key, Source
 from statefulinspect.terms import Reason
-from statefulinspect.wheel import Wheel
+from statefulinspect.wheel import NOT_FILED, Wheel
 
 Lapsed = Callable[[FragmentQueue, Cause, float], None]
+
+
+def _tell_nobody(_: FragmentQueue, __: Cause, ___: float) -> None:
+    """Leave it at that: nothing was given up in earnest."""
 
 
 class FragmentTable:
@@ -107,6 +112,19 @@ class FragmentTable:
         """Give up every queue."""
         for queue in list(self._queues.values()):
             self.give_up(queue, Cause.DELETED, now)
+
+    def twin(self, key: Key) -> FragmentTable:
+        """Copy what is held of one datagram, into a table of its own that tells nobody."""
+        twin = FragmentTable(self._timeout, self._max_cost, self._max_distance, _tell_nobody)
+        twin.cost = self.cost
+        queue, source = deepcopy((self._queues.get(key), self._sources.get(key[0])))
+        if source is not None:
+            twin._sources[key[0]] = source
+        if queue is not None:
+            queue.filed_at = NOT_FILED
+            twin._queues[key] = queue
+            twin.wheel.file(queue)
+        return twin
 
     def check(self) -> None:
         """Assert every invariant of the structure."""

@@ -1,12 +1,14 @@
 """What would become of a packet: judged as ever, on copies, and told rule by rule.
 
 The packet's connection is copied, and its machine steps on the copy; what the rules remember is put
-back. Fragments are taken as they are, and helpers do not read.
+back. Helpers do not read.
 """
 
 from __future__ import annotations
 
 from copy import copy, deepcopy
+from functools import partial
+from typing import Callable
 
 import attrs
 
@@ -18,6 +20,9 @@ from statefulinspect.rules.engine.trace import Recorder, Trace
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.terms import ACCEPT, DROP, OK, Effect, Reason
 
+Judging = Callable[[Packet, float], Verdict]
+Collect = Callable[[Packet, float, Judging], Verdict]
+
 
 class Rehearsal:
     """Judge packets without a trace left, but the one that is given back."""
@@ -26,21 +31,26 @@ class Rehearsal:
         self._judge = judge
         self._answers = Answers(judge.filter)
 
-    def trace(self, packet: Packet, now: float) -> Trace:
-        """Tell every rule that a packet would meet, and its verdict."""
+    def trace(self, packet: Packet, now: float, collect: Collect) -> Trace:
+        """Tell every rule that a packet would meet, and its verdict.
+
+        `collect` tells what becomes of a fragment, given who judges what is whole.
+        """
         recorder = Recorder()
         for each in self._judge.filter.ageing_sets:  # a look-up lets their elements begin to age
             recorder.touch(each)
-        walk = walk_of(packet, now, self._judge.table.find)
-        walk.recorder = recorder
+        judged = partial(self._judged, recorder)
         try:
-            verdict = self._judged(walk)
+            is_part = bool(packet.fragment_at)
+            verdict = collect(packet, now, judged) if is_part else judged(packet, now)
         finally:
             recorder.undo()
         return Trace(verdict, tuple(recorder.steps))
 
-    def _judged(self, walk: Walk) -> Verdict:
-        packet, judge = walk.packet, self._judge
+    def _judged(self, recorder: Recorder, packet: Packet, now: float) -> Verdict:
+        judge = self._judge
+        walk = walk_of(packet, now, judge.table.find)
+        walk.recorder = recorder
         reason = judge.validation.check(packet)
         if reason.effect is not Effect.DISCARD:
             verdict = self._answers.before_tracking(walk)

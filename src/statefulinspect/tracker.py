@@ -225,12 +225,13 @@ class Tracker(Tracked):
         """Tell every rule that `process` would try for a packet, and how each would go.
 
         Takes what `process` takes, and changes nothing: counters, sets, limits and connections stay
-        as they are. Fragments are judged as they come, and helpers do not read.
+        as they are. Helpers do not read. A fragment is held as it would be; the one that completes
+        its datagram goes through the rules as the whole.
         """
         given = Zone.of(zone, zone_direction)
         decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
-        return Rehearsal(self._judge).trace(decoded, self._later(now))
+        return Rehearsal(self._judge).trace(decoded, self._later(now), self._defragmenter.rehearsed)
 
     @property
     def ruleset(self) -> Ruleset:

@@ -58,13 +58,13 @@ class Pair:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        classify = self.tracker._defragmenter._classify
+        classify = self.tracker._defragmenter.classify
 
         def noting(packet, now):
             self.judged.append(packet)
             return classify(packet, now)
 
-        self.tracker._defragmenter._classify = noting
+        self.tracker._defragmenter.classify = noting
         self.kernel.sysctl("nf_conntrack_acct", 1)
 
     def send(self, wire: bytes) -> tuple[tuple, tuple]:

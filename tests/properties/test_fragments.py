@@ -116,7 +116,7 @@ def test_whatever_comes_is_answered_as_the_model_says(family, drawn):
     """Of protocol 89, in which nothing is checked, so that the whole is always NEW or later."""
     tracker = Tracker(config=Config.linux())
     models, judged = {}, []
-    tracker._defragmenter._classify = noting(tracker._judge.classify, judged)
+    tracker._defragmenter.classify = noting(tracker._judge.classify, judged)
     packet = ip(protocol=89, payload=b"", **ENDS[family])
     for at, units, is_last, ident, filling in drawn:
         data = (filling or b"x") * (8 * units - (3 if is_last and units else 0))

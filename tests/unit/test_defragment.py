@@ -79,7 +79,7 @@ def wholes_judged(tracker, *wires):
         judged.append(packet.wire)
         return classify(packet, now)
 
-    tracker._defragmenter._classify = noting
+    tracker._defragmenter.classify = noting
     reasons(tracker, *wires)
     return judged
 

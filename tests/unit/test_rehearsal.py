@@ -2,14 +2,19 @@
 
 import pytest
 
-from builders import CLIENT, SERVER, tcp, udp
-from statefulinspect import Config, Direction, Limits, Reason, Ruleset, Tracker
+from builders import CLIENT, SERVER, piece, tcp, udp
+from statefulinspect import Action, Config, Direction, Limits, Reason, Ruleset, Tracker
 
 BACK = {"source": SERVER, "destination": CLIENT}
 THERE_ONLY = {"zone": 5, "zone_direction": Direction.ORIGINAL}
 BACK_ONLY = {"zone": 5, "zone_direction": Direction.REPLY}
 
 
+RULES = """table ip t { chain c {
+  type filter hook forward priority 0; policy drop
+  udp dport 53 accept
+} }"""
+HELD = "verdict hold ct state untracked reason FRAGMENT_HELD"
 LOOKING_ON = Ruleset.parse("table ip t { chain c { type filter hook forward priority 0; } }")
 
 
@@ -84,3 +89,23 @@ def test_a_taken_reply_direction_is_told():
     tracker.process(udp(2000, 53), 0.0)
     taken = traced_and_done(tracker, udp(2000, 53), 1.0, **THERE_ONLY)
     assert taken.reason is Reason.REPLY_TAKEN
+
+
+def test_fragments_are_told_as_they_fare_and_the_whole_goes_through_the_rules():
+    tracker = Tracker(Ruleset.parse(RULES))
+    whole = udp(2000, 53, bytes(100))
+    first, middle, last = piece(whole, 0, 48), piece(whole, 48, 64), piece(whole, 64)
+    for number in range(2):  # nothing is left of the trace
+        assert str(tracker.trace(middle, 0.0)) == HELD, number
+    assert traced_and_done(tracker, middle, 0.0).action is Action.HOLD
+    assert traced_and_done(tracker, last, 0.0).action is Action.HOLD
+    assert traced_and_done(tracker, piece(whole, 40, 56), 0.0).reason is Reason.FRAGMENT_OVERLAP
+    for part in (middle, last):
+        tracker.process(part, 1.0)
+    trace = tracker.trace(first, 1.0)
+    assert "udp dport 53 accept (verdict accept)" in str(trace)
+    assert trace.verdict.held == (middle, last) == traced_and_done(tracker, first, 1.0).held
+    tracker.process(last, 2.0)
+    assert traced_and_done(tracker, middle, 40.0).action is Action.HOLD  # the other has lapsed
+    assert traced_and_done(tracker, first, 40.0).action is Action.HOLD
+    tracker.check()
