@@ -205,6 +205,17 @@ def icmp_error(quoted, type_=3, code=1, *, source=SERVER, destination=CLIENT, cu
     return icmp(type_, code, data=quoted[:cut], rest=bytes(4), bad=bad, **ends, **more)
 
 
+def redirect(quoted, *, code=0, hops=255, option=4, length=1, source="fe80::1",
+             destination=CLIENT6, cut=None, bad=False):  # fmt: skip
+    """Build an ICMPv6 redirect that quotes a packet, as a router on the link sends it."""
+    better_hop = packed("fe80::2") + packed(SERVER6)
+    data = better_hop + bytes([option, length]) + bytes(6) + quoted[:cut]
+    packet = icmp(
+        137, code, rest=bytes(4), data=data, source=source, destination=destination, bad=bad
+    )
+    return packet[:7] + bytes([hops]) + packet[8:]
+
+
 def spoiled(octets, at):
     """Make a checksum wrong, and not zero."""
     wrong = int.from_bytes(octets[at : at + 2], "big") ^ 0x5555 or 1

@@ -14,7 +14,7 @@ from zlib import crc32
 from statefulinspect.decoding import decode
 from statefulinspect.extensions import EXTENSIONS
 from statefulinspect.flowkey import ICMP, ICMP_PROTOCOLS, ICMPV6
-from statefulinspect.machines.icmp import QUOTE_AT, MessageKind, kind_of
+from statefulinspect.machines.icmp import MessageKind, kind_of, quote_at
 from statefulinspect.packet import PacketLike, to_bytes
 
 NOWHERE: Final = 0  # the number of what has no addresses
@@ -72,5 +72,5 @@ def _subject(wire: bytes, header: int) -> bytes:
     is_message = packet.key is not None and packet.protocol in ICMP_PROTOCOLS
     if not is_message or kind_of(packet) is not MessageKind.ERROR:
         return wire
-    quote = wire[packet.l4 + QUOTE_AT : packet.stop]
+    quote = wire[quote_at(packet) : packet.stop]
     return quote if len(quote) >= header else wire

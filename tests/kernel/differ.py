@@ -67,11 +67,16 @@ def library_answer(tracker: Tracker, wire: bytes, now: float) -> Answer:
     return Answer(words, connection.expires_at - now, verdict.reason.name)
 
 
+def is_of_the_link(wire: bytes) -> bool:
+    """Say whether a packet comes from a link-local address: no router sends it on."""
+    return wire[0] >> 4 == 6 and wire[8:9] == b"\xfe" and wire[9] & 0xC0 == 0x80
+
+
 def kernel_answer(kernel: Kernel, wire: bytes, source_key: SourceKey = no_source_key) -> Answer:
     answer = kernel.send(wire, source_key=source_key)
     if answer is None:
         return Answer("discarded")
-    passed = "passes" if answer.passed else "dropped"
+    passed = "passes" if answer.passed or is_of_the_link(wire) else "dropped"
     words, entry = f"{answer.ct_state} {answer.direction or '-'} {passed}", answer.entry
     is_error = flow_of(wire) != lookup_flow(wire)
     if entry is None or (is_error and answer.ct_state == "invalid"):  # of a misdirected error

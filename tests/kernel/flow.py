@@ -12,6 +12,7 @@ PORT_PROTOCOLS = frozenset({PROTO_TCP, PROTO_UDP, PROTO_SCTP, PROTO_UDPLITE})
 ICMP_ERRORS = {PROTO_ICMP: frozenset({3, 4, 5, 11, 12}), PROTO_ICMPV6: frozenset(range(128))}
 
 _IPV4_HEADER, _IPV6_HEADER, _ICMP_HEADER = 20, 40, 8
+_REDIRECT, _QUOTED_BY_REDIRECT = b"\x89", 48
 _IPV6_SKIPPED = frozenset({0, 43, 60})  # hop-by-hop, routing, destination options
 _IPV6_FRAGMENT, _IPV6_AH = 44, 51
 
@@ -67,8 +68,10 @@ def lookup_flow(packet: bytes, source_key: SourceKey = no_source_key) -> Flow | 
     layers = _layers(packet)
     if layers is None:
         return None
-    if layers.upper and layers.upper[0] in ICMP_ERRORS.get(layers.proto, ()):
-        quoted = _layers(layers.upper[_ICMP_HEADER:], packet[0] >> 4)  # its own is not looked at
+    is_redirect = layers.proto == PROTO_ICMPV6 and layers.upper[:1] == _REDIRECT
+    if is_redirect or (layers.upper and layers.upper[0] in ICMP_ERRORS.get(layers.proto, ())):
+        quote = layers.upper[_QUOTED_BY_REDIRECT if is_redirect else _ICMP_HEADER :]
+        quoted = _layers(quote, packet[0] >> 4)  # its own version is not looked at
         return None if quoted is None else _flow(quoted, source_key)
     return _flow(layers, source_key)
 

@@ -228,12 +228,16 @@ class ErrorTalk:
     def next(self, _: Tracker) -> Packet:
         dice = self.dice
         number = dice.randrange(max(0, len(self.history) - 12), len(self.history))
+        if "redirect" in self.history[number].text:
+            number = 0  # nobody who is asked to send a redirect on complains of it
         quoted = self.history[number].wire
         version = quoted[0] >> 4
         at, size, header = (12, 4, 20) if version == 4 else (8, 16, 40)
         ends = [builders.address(quoted[at + size * n :][:size]) for n in (0, 1)]
         router = "10.0.1.251" if version == 4 else "fd00:1::fb"
         source, destination = dice.choice([ends[::-1]] * 6 + [[router, ends[0]]] * 3 + [ends] * 2)
+        if version == 6 and dice.random() < 0.1:
+            return self._redirect(number, destination)
         spoiled = dice.randrange(256) if dice.random() < 0.04 else quoted[0]
         quoted = bytes([spoiled]) + quoted[1:]
         kinds = [3, 4, 5, 11, 12] if version == 4 else [1, 2, 3, 4, 0, 100, 127]
@@ -252,3 +256,18 @@ class ErrorTalk:
             first=f"{spoiled:#x}",
             **words,
         )
+
+    def _redirect(self, number: int, destination: str) -> Packet:
+        """Let a router on the link, or who pretends to be one, tell of a better hop."""
+        dice, quoted = self.dice, self.history[number].wire
+        words = {
+            "source": dice.choice(["fe80::1"] * 6 + ["febf::1", "fec0::1", "fd00:2::1"]),
+            "code": dice.choice([0] * 9 + [1]),
+            "hops": dice.choice([255] * 9 + [254]),
+            "option": dice.choice([4] * 9 + [2]),
+            "length": dice.choice([0, 1, 12, 255]),
+            "cut": dice.choice([None] * 6 + [0, 39, 43, 44]),
+            "bad": dice.random() < 0.03,
+        }
+        wire = builders.redirect(quoted, destination=destination, **words)
+        return say(f"redirect to={destination}", wire, 0, quoting=number + 1, **words)

@@ -6,8 +6,20 @@ from ipaddress import ip_address
 
 import pytest
 
-from builders import CLIENT, CLIENT6, SERVER, SERVER6, gre, icmp, icmp_error, ip, tcp, udp
-from statefulinspect import Config, Reason, Tracker
+from builders import (
+    CLIENT,
+    CLIENT6,
+    SERVER,
+    SERVER6,
+    gre,
+    icmp,
+    icmp_error,
+    ip,
+    redirect,
+    tcp,
+    udp,
+)
+from statefulinspect import Config, CtState, Reason, Tracker, shard_key
 from statefulinspect.decoding import decode
 from statefulinspect.machines.icmp import check_checksum_and_type, check_type, kind_of, quoted_flow
 
@@ -85,6 +97,48 @@ def test_only_a_query_opens(names, type_):
 def test_a_reply_that_nobody_asked_for(names, type_):
     verdict = Tracker().process(icmp(type_, **names), 0.0)
     assert verdict.reason is Reason.ICMP_UNSOLICITED
+
+
+def test_a_redirect_is_about_the_packet_that_it_quotes():
+    """RFC 4861 4.5; Linux takes it for an error if a router on the link sends it."""
+    tracker = Tracker(config=Config.linux())
+    asked = tracker.process(udp(**V6), 0.0)
+    verdict = tracker.process(redirect(udp(**V6)), 0.1)
+    assert (verdict.ct_state, verdict.reason) == (CtState.RELATED, Reason.ERROR_ABOUT_CONNECTION)
+    assert verdict.connection is asked.connection
+    of_others = tracker.process(redirect(udp(**V6), destination="fd00:1::9"), 0.2)
+    assert of_others.reason is Reason.QUOTE_MISDIRECTED
+    assert shard_key(redirect(udp(**V6))) == shard_key(udp(**V6))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"code": 1}, "ICMP_TYPE"),
+        ({"hops": 254}, "ICMP_TYPE"),
+        ({"source": "fec0::1"}, "ICMP_TYPE"),
+        ({"source": "fd00:1::1"}, "ICMP_TYPE"),
+        ({"source": "febf::1"}, "ERROR_ABOUT_CONNECTION"),
+        ({"option": 2}, "ICMP_TYPE"),
+        ({"length": 0}, "ICMP_TYPE"),
+        ({"length": 255}, "ERROR_ABOUT_CONNECTION"),
+        ({"cut": 44}, "ERROR_ABOUT_CONNECTION"),
+        ({"cut": 43}, "QUOTE_MALFORMED"),
+        ({"cut": 0}, "QUOTE_MALFORMED"),
+        ({"bad": True}, "CHECKSUM"),
+    ],
+)
+def test_a_redirect_is_one_only_if(words, reason):
+    tracker = Tracker(config=Config.linux())
+    tracker.process(udp(**V6), 0.0)
+    assert tracker.process(redirect(udp(**V6), **words), 0.1).reason.name == reason
+
+
+@pytest.mark.parametrize("stop", range(40, 96))
+def test_a_redirect_that_ends_early_never_raises(stop):
+    wire = redirect(udp(**V6))[:stop]
+    wire = wire[:4] + (stop - 40).to_bytes(2, "big") + wire[6:]
+    assert Tracker().process(wire, 0.0).connection is None
 
 
 def quote(quoted, **names):

@@ -13,7 +13,7 @@ from typing import Final
 from statefulinspect.decoding import decode
 from statefulinspect.extensions import walk_extensions
 from statefulinspect.flowkey import ICMP_PROTOCOLS, TCP
-from statefulinspect.machines.icmp import QUOTE_AT, MessageKind, kind_of
+from statefulinspect.machines.icmp import MessageKind, kind_of, quote_at
 from statefulinspect.packet import Packet
 from statefulinspect.terms import Reason
 
@@ -54,13 +54,13 @@ def _transport_header(packet: Packet) -> int:
         return max(20, (data_offset[0] >> 4) * 4)
     is_message = packet.protocol in ICMP_PROTOCOLS and packet.key is not None
     if is_message and kind_of(packet) is MessageKind.ERROR:
-        return QUOTE_AT + _quoted_header(packet) + PORTS_AND_MORE
+        return quote_at(packet) - packet.l4 + _quoted_header(packet) + PORTS_AND_MORE
     return PORTS_AND_MORE
 
 
 def _quoted_header(packet: Packet) -> int:
     """Tell the length of the IP header that an ICMP error quotes."""
-    quote = packet.wire[packet.l4 + QUOTE_AT : packet.stop]
+    quote = packet.wire[quote_at(packet) : packet.stop]
     if packet.family == 4:
         return (quote[0] & 15) * 4 if quote else 0
     return walk_extensions(quote, quote[6], 40, len(quote))[1] if len(quote) >= 40 else 40

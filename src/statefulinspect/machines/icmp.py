@@ -55,11 +55,17 @@ class MessageKind(Enum):
 
 ICMP_ERRORS: Final = frozenset({3, 4, 5, 11, 12})
 # Listener queries, reports and dones, router and neighbour discovery, MLDv2 reports, and
-# multicast router advertisement and solicitation; redirects (137) are not exempt in Linux.
+# multicast router advertisement and solicitation.
 EXEMPT_ICMPV6: Final = frozenset({130, 131, 132, 133, 134, 135, 136, 143, 151, 152})
 ICMPV6_ERRORS: Final = frozenset(range(128))  # RFC 4443 2.1: the high bit tells errors apart
 
-QUOTE_AT: Final = 8  # an error's own header, before the packet it quotes
+# A redirect is an error if it quotes: in its first option, behind the better hop and the
+# destination (RFC 4861 4.5 and 4.6.3).
+REDIRECT: Final = b"\x89\0"  # type and code
+BEFORE_OPTIONS: Final = 40  # octets
+REDIRECTED_HEADER: Final = 4  # the option that quotes
+
+OWN_HEADER: Final = 8  # of an error, and of that option, before the packet it quotes
 
 
 def _kinds(
@@ -98,7 +104,24 @@ def check_checksum_and_type(packet: Packet) -> Reason:
 
 def kind_of(packet: Packet) -> MessageKind:
     """Tell what kind of message a packet is."""
-    return KINDS[packet.protocol][packet.wire[packet.l4]]
+    kind = KINDS[packet.protocol][packet.wire[packet.l4]]
+    return MessageKind.ERROR if kind is MessageKind.UNKNOWN and _redirects(packet) else kind
+
+
+def _redirects(packet: Packet) -> bool:
+    """Say whether a message is a redirect by a router on the link that quotes a packet."""
+    wire, message = packet.wire, packet.wire[packet.l4 : packet.stop]
+    if packet.protocol != ICMPV6 or message[:2] != REDIRECT or len(message) < BEFORE_OPTIONS + 2:
+        return False
+    is_of_the_link = wire[7] == 255 and wire[8] == 0xFE and wire[9] & 0xC0 == 0x80
+    kind, length = message[BEFORE_OPTIONS : BEFORE_OPTIONS + 2]
+    return is_of_the_link and kind == REDIRECTED_HEADER and length > 0
+
+
+def quote_at(packet: Packet) -> int:
+    """Tell where in the packet an error quotes another."""
+    is_redirect = packet.protocol == ICMPV6 and packet.wire[packet.l4] == REDIRECT[0]
+    return packet.l4 + (BEFORE_OPTIONS if is_redirect else 0) + OWN_HEADER
 
 
 def key_alone(quote: Packet) -> bytes | None:
@@ -115,7 +138,7 @@ def quoted_flow(
     names the flow is read: version, lengths and checksums of a quoted packet may be wrong, and four
     bytes behind its IP header are enough for ports.
     """
-    quote = Packet(packet.wire[packet.l4 + QUOTE_AT : packet.stop])
+    quote = Packet(packet.wire[quote_at(packet) : packet.stop])
     quote.stop = len(quote.wire)
     found = _find_ipv4(quote) if packet.family == 4 else _find_ipv6(quote)
     if not found:
