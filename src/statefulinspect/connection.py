@@ -213,7 +213,7 @@ class Connection(Link):
     @property
     def zone(self) -> int:
         """Give the number of the zone, whichever direction it holds for; see `zones`."""
-        return self.zones.original or self.zones.reply
+        return self.zones.number
 
     @property
     def state_name(self) -> str:

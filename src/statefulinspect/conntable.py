@@ -133,8 +133,12 @@ class ConnTable:
         for is_reply, number in enumerate(zone):
             split = self.split_sides.get((is_reply, number, protocol), {})
             for side in (self._side(number, protocol, key), split.get(key)):
-                if isinstance(side, Side) and side.is_reply == is_reply:
+                if not isinstance(side, Side):
+                    continue
+                if side.is_reply == is_reply:
                     yield side
+                elif side.other.key == key and not zone.is_whole:  # who talks to itself
+                    yield side.other
 
     def rival_zone(self, connection: Connection) -> Zone | None:
         """Name the zone in which another connection may have a new one's reply key.

@@ -97,7 +97,7 @@ class Expectation:
             self.place == other.place
             and (self.source, self.source_port) == (other.source, other.source_port)
             and self.mask == other.mask
-            and self.master.zones == other.master.zones
+            and self.master.zone == other.master.zone
         )
 
     def renews(self, other: Expectation) -> bool:
@@ -110,7 +110,7 @@ class Expectation:
         both = bytes(a & b for a, b in zip(self.mask, other.mask))
         same_source = masked(self.source or both, both) == masked(other.source or both, both)
         ports = {self.source_port, other.source_port} - {None}
-        same_zone = self.master.zones == other.master.zones
+        same_zone = self.master.zone == other.master.zone
         return self.place == other.place and same_source and len(ports) < 2 and same_zone
 
     def seconds_left(self, now: float) -> int:

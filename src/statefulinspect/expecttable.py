@@ -102,11 +102,14 @@ class ExpectationTable:
         return list(self._by_master.get(master, ()))
 
     def find(self, zone: Zone, flow: FlowKey, now: float) -> Expectation | None:
-        """Find what a new connection fulfils; changes nothing."""
+        """Find what a new connection fulfils; changes nothing.
+
+        Of the zone only the number counts, as in Linux, not the direction that it holds for.
+        """
         place, source, source_port = _parts(flow)
         for expected in self._by_place.get(place, ()):
             is_there = not expected.is_inactive and expected.expires_at > now
-            in_zone = expected.master.zones == zone and expected.master.expires_at > now
+            in_zone = expected.master.zone == zone.number and expected.master.expires_at > now
             if is_there and in_zone and expected.fits(source, source_port):
                 return expected
         return None
@@ -136,7 +139,7 @@ class ExpectationTable:
         place, source, source_port = _parts(flow)
         for expected in list(self._by_place.get(place, ())):
             is_exact = (expected.source, expected.source_port) == (source, source_port)
-            if is_exact and expected.master.zones == zone:
+            if is_exact and expected.master.zone == zone.number:
                 self.remove(expected)
 
     def remove(self, expected: Expectation) -> None:

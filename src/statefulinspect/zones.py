@@ -38,6 +38,11 @@ class Zone(NamedTuple):
         return cls(number * (direction is not REPLY), number * (direction is not ORIGINAL))
 
     @property
+    def number(self) -> int:
+        """Give the zone's number, whichever direction it holds for."""
+        return self.original or self.reply
+
+    @property
     def is_whole(self) -> bool:
         """Tell whether both directions are in the same zone."""
         return self.original == self.reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from builders import CLIENT, SERVER, icmp, internet_checksum, tcp, udp
+from builders import CLIENT, SERVER, icmp, internet_checksum, ip, tcp, udp
 from kernel.differ import STEP
 from kernel.kernel import Kernel
 from statefulinspect import Config, Direction, Tracker
@@ -33,7 +33,11 @@ def draw(dice: random.Random) -> bytes:
     ends = (SERVER, CLIENT) if is_reply else (CLIENT, SERVER)
     ports = (2, 1) if is_reply else (1, 2)
     way = {"source": ends[0], "destination": ends[1]}
-    kind = dice.randrange(4)
+    kind = dice.randrange(5)
+    if kind == 4:  # to itself: one key names both directions
+        return dice.choice(
+            [ip(CLIENT, CLIENT, 89, b""), udp(1, 1, source=CLIENT, destination=CLIENT)]
+        )
     if kind == 0:
         return icmp(dice.choice([8, 0]), **way)
     if kind == 1:

@@ -36,6 +36,17 @@ def table_of(*connections):
 TO_ITSELF = key(7, 7, CLIENT, CLIENT)
 
 
+@pytest.mark.parametrize("zone", [Zone(0, 7), Zone(7, 0)])
+def test_who_talks_to_itself_is_found_in_the_zone_of_either_direction(zone):
+    """As in Linux; where the zone holds for both, it is the reply side that is found."""
+    connection = connection_of(TO_ITSELF)
+    table = table_of(connection)
+    assert table.find(NO_ZONE, UDP, TO_ITSELF) is connection.reply_side
+    found = table.find(zone, UDP, TO_ITSELF)
+    assert found is (connection.original_side if zone.original == 0 else connection.reply_side)
+    assert table.find(Zone(7, 8), UDP, TO_ITSELF) is None
+
+
 def test_an_empty_table():
     table = table_of()
     assert len(table) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp, udp
-from statefulinspect import Reason, Tracker
+from statefulinspect import Direction, Reason, Tracker
 from statefulinspect.expectation import Expectation
 from statefulinspect.expecttable import SWEEP_AT_MOST, ExpectationTable
 from statefulinspect.flowkey import FlowKey
@@ -66,6 +66,17 @@ def test_the_first_that_fits_uses_it_up(table):
 def test_what_does_not_fit(table, zone, protocol, wire):
     table.announce(expected(master()), 0.0)
     assert table.take(zone, FlowKey(protocol, wire), 1.0) is None
+
+
+@pytest.mark.parametrize("way", [None, Direction.ORIGINAL, Direction.REPLY])
+def test_of_a_zone_the_number_counts_not_the_direction_that_it_holds_for(table, way):
+    """As Linux compares them: also for what clashes, and what is withdrawn."""
+    one, flow = expected(master(zone=5), source_port=7), FlowKey(TCP, key(sport=7))
+    table.announce(one, 0.0)
+    assert table.find(Zone.of(5, way), flow, 1.0) is one
+    assert table.find(Zone.of(6, way), flow, 1.0) is None
+    table.withdraw(Zone.of(5, way), flow)
+    assert len(table) == 0
 
 
 def test_what_does_not_matter_is_not_compared(table):
