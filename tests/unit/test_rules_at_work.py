@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from builders import CLIENT, SERVER, icmp_error, ip, sctp, tcp, udp
@@ -492,6 +493,23 @@ def test_reject_is_for_the_packets_that_can_be_rejected_so():
 def test_an_error_is_related():
     tracker = tracker_of(forward("ct state related counter accept\n udp dport 53 accept"))
     assert fates(tracker, DNS, icmp_error(DNS), icmp_error(udp(1, 2))) == [ACCEPT, ACCEPT, DROP]
+
+
+def test_a_reset_leaves_what_is_closed_its_deadline():
+    """As Linux does: the second segment finds CLOSE, and is one too many without an answer."""
+    config = Config.linux(
+        verify_checksums=False,
+        timeouts=attrs.evolve(LINUX.timeouts, tcp_close=1000, tcp_max_retrans=45),
+        tcp=attrs.evolve(LINUX.tcp, max_retrans=0),
+    )
+    tracker = tracker_of(forward("tcp flags == ack reject with tcp reset", "accept"), config)
+    answer = tcp(80, 1000, "SYN,ACK", 5, 2, source=SERVER, destination=CLIENT)
+    segments = [tcp(flags="SYN", seq=1), answer, *[tcp(flags="ACK", seq=2, ack=6)] * 2]
+    left = []
+    for segment in segments:
+        tracker.process(segment, 0.0)
+        left.append(next(iter(tracker)).seconds_left(0.0))
+    assert left[2:] == [1000, 45]
 
 
 # Traces.

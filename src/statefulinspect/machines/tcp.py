@@ -103,7 +103,12 @@ class TcpMachine:
         return self.advance(side, read_segment(packet), now)
 
     def reset(self, connection: Connection, now: float) -> None:
-        """Close the connection, as Linux does when a rule rejects one of its segments so."""
+        """Close the connection, as Linux does when a rule rejects one of its segments so.
+
+        One that is closed already keeps its deadline.
+        """
+        if connection.state is CLOSE:
+            return
         connection.state = CLOSE
         connection.expires_at = now + self.timers.by_state[CLOSE]
 
