@@ -8,7 +8,6 @@ from statefulinspect import Tracker
 from statefulinspect.decoding import decode
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_prediction import take_back
-from statefulinspect.packet import to_bytes
 from statefulinspect.rehearsal import copied
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.zones import Zone
@@ -18,12 +17,13 @@ class FullWay(Tracker):
     """A tracker that takes no abbreviation."""
 
     def process(self, packet, now, zone=0, zone_direction=None, hook="forward", **context):
-        self._now = self._turn(now)
-        decoded = decode(to_bytes(packet), **context, zone=Zone.of(zone, zone_direction))
+        now = self._turn(now)
+        decoded = decode(packet, **context, zone=Zone.of(zone, zone_direction))
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
+        self._now = now
         if decoded.fragment_at:
-            return self._defragmenter.process(decoded, self._now)
-        return self._classify(decoded, self._now)
+            return self._defragmenter.process(decoded, now)
+        return self._classify(decoded, now)
 
 
 def whole(connection):

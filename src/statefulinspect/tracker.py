@@ -100,7 +100,6 @@ class Tracker(Tracked):
             packet = to_bytes(packet)
         if type(now) is not float or not self._now <= now < self._wheel.next_tick_at:
             now = self._turn(now)
-        self._now = now
         try:
             first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
@@ -144,6 +143,7 @@ class Tracker(Tracked):
                     and not self._split_sides
                     and (hook is FORWARD or hook in PATHS)
                 ):
+                    self._now = now
                     if reach:
                         side.highest_ack, side.seen_window = ack, window
                         if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
@@ -168,6 +168,7 @@ class Tracker(Tracked):
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         road = self._roads.get(kind)
         if road is not None and zone == 0 and hook in PATHS and not self._split_sides:
+            self._now = now
             path = (hook, iif, oif, mark) if self._asks_path else None
             verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
             if verdict is not None:
@@ -175,6 +176,7 @@ class Tracker(Tracked):
         given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
         decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
+        self._now = now
         if decoded.fragment_at:
             return self._defragmenter.process(decoded, now)
         return self._classify(decoded, now)

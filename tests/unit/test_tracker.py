@@ -387,6 +387,15 @@ def test_a_time_beyond_all_floats_never_comes():
     assert tracker.process(udp(), 1.0).connection.expires_at == 31.0
 
 
+@pytest.mark.parametrize("wrong", [{"packet": "x"}, {"zone": -1}, {"hook": "x"}])
+def test_a_wrong_call_does_not_move_the_clock(wrong):
+    tracker = Tracker()
+    tracker.process(udp(), 0.0)
+    with pytest.raises((TypeError, ValueError)):
+        tracker.process(**{"packet": udp(), "now": 20.0, **wrong})
+    assert tracker.process(udp(), 1.0).connection.expires_at == 31.0
+
+
 def test_a_time_that_never_comes_is_not_remembered():
     tracker = Tracker()
     tracker.process(udp(), 0)
