@@ -52,7 +52,7 @@ class Assistant:
         found: dict[tuple[int, int], Helper] = {}
         for port, named in given.items():
             helper = self._helpers.get(named) if isinstance(named, str) else named
-            if not isinstance(helper, Helper):
+            if isinstance(helper, type) or not isinstance(helper, Helper):
                 msg = f"helpers: {named!r} is none; there are {', '.join(self._helpers)}"
                 raise ConfigError(msg)
             self._helpers.setdefault(helper.name, helper)

@@ -119,6 +119,10 @@ class Tracked:
         """Count the connections that are not past their deadline at the last `now`."""
         return len(self._table) - sum(1 for _ in self._wheel.passed(self._now))
 
+    def __repr__(self) -> str:
+        """Tell how many connections are tracked."""
+        return f"Tracker({len(self)} connections)"
+
     def __iter__(self) -> Iterator[Connection]:
         """Go over the live connections, in an order that depends on the calls only."""
         return iter([each for each in self._table if each.expires_at > self._now])

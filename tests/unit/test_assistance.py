@@ -19,6 +19,7 @@ from statefulinspect import (
     Timeouts,
     Tracker,
 )
+from statefulinspect.helpers.ftp import FtpHelper
 from statefulinspect.helpers.model import Policy
 from statefulinspect.helpers.statements import (
     NOTHING,
@@ -476,8 +477,9 @@ class TestThePolicyOfConfig:
 def test_names_and_objects_that_are_no_helpers():
     with pytest.raises(ConfigError, match="'gopher' is none; there are ftp"):
         Tracker(config=Config(helpers={70: "gopher"}))
-    with pytest.raises(ConfigError, match="is none; there are"):
-        Tracker(config=Config(helpers={70: object()}))
+    for other in (object(), FtpHelper):  # a class, where one of its objects is meant
+        with pytest.raises(ConfigError, match="is none; there are"):
+            Tracker(config=Config(helpers={70: other}))
 
 
 @pytest.mark.parametrize("value", [["ftp"], {"21": "ftp"}, {70_000: "ftp"}, {-1: "ftp"}, None])

@@ -252,6 +252,12 @@ def test_every_form_of_packet(wrap):
     assert tracker.process(ethernet, 0).ct_state is CtState.ESTABLISHED
 
 
+def test_a_tracker_tells_how_many_it_tracks():
+    tracker = Tracker()
+    tracker.process(udp(), 0.0)
+    assert repr(tracker) == "Tracker(1 connections)"
+
+
 def test_programmers_are_told():
     tracker = Tracker()
     with pytest.raises(TypeError, match="str: expected bytes"):
