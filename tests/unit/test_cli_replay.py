@@ -287,6 +287,17 @@ def test_a_packet_cut_within_its_headers_is_not_guessed_at(run):
     assert {each["reason"] for each in objects(lines)[:4]} == {"IP_CUT_SHORT"}
 
 
+@pytest.mark.parametrize("keep", [65535, 54])
+def test_a_packet_without_a_length_is_as_long_as_its_frame(run, keep):
+    large = builders.tcp(40000, 80, "PSH,ACK", seq=2, ack=501, data=bytes(3000))
+    offloaded = ethernet(large[:2] + bytes(2) + large[4:])
+    answer = ethernet(builders.tcp(80, 40000, "ACK", seq=501, ack=3002, **BACK))
+    octets = pcap_of(*handshake(0)[:2], (2, offloaded), (3, answer), keep=keep)
+    found = objects(run(octets, "--json")[1])[:4]
+    assert [each["reason"] for each in found] == ["OK"] * 4
+    assert (found[2]["length"], found[2]["is_cut"]) == (3040, keep == 54)
+
+
 def test_connections_that_ended_are_seen_but_not_left(run):
     octets = pcap_of(*handshake(0), (LATE, ethernet(builders.udp())))
     octets += pcap_of((900 + LATE, ethernet(builders.udp())))[24:]

@@ -31,7 +31,8 @@ Without --inside and --rules, only invalid packets are dropped. The rules are nf
 `nft -j list ruleset` prints them. FTP is read on port 21; with --linux nothing is, unless a rule or
 --helper says so. Packets that the capture has cut are judged by their headers, except with --linux,
 which verifies checksums and so calls them invalid. A capture taken on the machine that sent the
-packets often has wrong checksums; --linux tells.
+packets often has wrong checksums; --linux tells. Where that machine left it to its network card to
+cut TCP's data into segments, and so 0 for the length in the IP header, the frame tells the length.
 
 examples:
   statefulinspect replay office.pcap

@@ -9,6 +9,7 @@ import attrs
 from statefulinspect.cli.cut import filled_up, octets_missing
 from statefulinspect.cli.frame import Frame
 from statefulinspect.cli.linklayer import find_payload
+from statefulinspect.cli.offload import with_length
 from statefulinspect.cli.options import Setup, Way
 from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.config import Config
@@ -51,7 +52,7 @@ class Passage:
         payload, at = find_payload(frame.link_type, frame.octets), frame.at_ns / NANOSECONDS
         if payload.other:
             return Passenger(at, b"", payload.other)
-        wire = frame.octets[payload.at :]
+        wire = with_length(frame.octets[payload.at :], frame.original_length - payload.at)
         gone = octets_missing(wire, frame.missing)
         is_filled = bool(gone) and self.fills_up_cut
         return Passenger(at, filled_up(wire, gone) if is_filled else wire, "", bool(gone))
