@@ -706,7 +706,7 @@ def test_control_c_leaves_quietly(monkeypatch, capsys):
 def shell(*words, **environment):
     """Run in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "statefulinspect.cli", "replay", *words],
+        [sys.executable, "-m", "statefulinspect.cli", *words],
         capture_output=True,
         check=False,
         env={**os.environ, **environment},
@@ -716,11 +716,35 @@ def shell(*words, **environment):
 def test_the_module_runs_and_does_not_depend_on_the_hash_seed():
     capture = str(CAPTURES / "office.pcap")
     for options in ((), ("--json",)):
-        runs = [shell(*options, capture, PYTHONHASHSEED=seed) for seed in ("0", "77")]
+        runs = [shell("replay", *options, capture, PYTHONHASHSEED=seed) for seed in ("0", "77")]
         assert {run.returncode for run in runs} == {0}
         assert {run.stderr for run in runs} == {b""}
         assert len({run.stdout for run in runs}) == 1
         assert len(runs[0].stdout) > 100_000
+
+
+POOR = {
+    "ASCII": {"PYTHONIOENCODING": "ascii"},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("environment", POOR.values(), ids=POOR)
+@pytest.mark.parametrize("command", ["check", "replay", "test"])
+def test_what_cannot_be_encoded_is_escaped(rules_file, tmp_path, command, environment):
+    logged = 'ct state invalid log prefix "\xfc" drop'
+    rules = rules_file(RULES.replace("ct state invalid drop", f"{logged}\nip ttl 1 {logged}"))
+    capture, expected = tmp_path / "small.pcap", tmp_path / "small.expect"
+    capture.write_bytes(SMALL)
+    expected.write_text("5 accept\n", encoding="utf-8")
+    words = {
+        "check": ["check", rules],
+        "replay": ["replay", "--rules", rules, "--trace", "5", str(capture)],
+        "test": ["test", rules, str(capture), "--expect", str(expected)],
+    }[command]
+    run = shell(*words, **environment)
+    assert (run.returncode, run.stderr) == (command == "test", b"")
+    assert b"\\xfc" in run.stdout
 
 
 def test_a_broken_pipe_is_quiet_to_the_very_end():

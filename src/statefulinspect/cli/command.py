@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -30,6 +31,7 @@ WITHOUT_RICH: Final = "the command line needs rich: pip install 'statefulinspect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and tell its exit status."""
+    _escape_unwritable()
     options = parse(argv)
     status, complaint = FAILED, ""
     try:
@@ -48,6 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if complaint:
         sys.stderr.write(f"{PROGRAM}: {complaint}\n")
     return FAILED if complaint else status
+
+
+def _escape_unwritable() -> None:
+    """Have the standard streams escape what their encoding lacks: comments may be in any script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(options: Options) -> int:
