@@ -214,6 +214,36 @@ def test_counters_are_no_part_of_a_rule():
     assert found[3].answer.by == "counter drop"
 
 
+# As one may write a rule, and as nft or another hand may.
+SAME = {
+    "a set": ("tcp dport { 80, 443 } accept", "tcp dport { 443, 80 } accept"),
+    "a map": ("ct state vmap { new : drop, related : accept }",
+              "ct state vmap { related : accept, new : drop }"),
+    "comments of elements": ('ip saddr { 10.0.0.1 comment "b, c", 10.0.0.2 } drop',
+                             'ip saddr { 10.0.0.2, 10.0.0.1 comment "b, c" } drop'),
+    "two sets": ("tcp sport { 1, 2 } tcp dport { 3, 4 }", "tcp sport { 2, 1 } tcp dport { 4, 3 }"),
+    "blanks": ("tcp dport { 80, 443 } accept", "tcp  dport\t{443,80}   accept"),
+}  # fmt: skip
+OTHER = {
+    "another element": ("tcp dport { 80, 443 }", "tcp dport { 80, 444 }"),
+    "quoted braces": ('log prefix "{ b, a }"', 'log prefix "{ a, b }"'),
+    "quoted blanks": ('log prefix "a  b"', 'log prefix "a b"'),
+    "elements of the other set": ("tcp sport { 1 } tcp dport { 2 }",
+                                  "tcp sport { 2 } tcp dport { 1 }"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_rules_that_say_the_same(one, other):
+    assert Answer(by=one).meets(Answer(by=other))
+    assert Answer(by=other).meets(Answer(by=one))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER.values(), ids=OTHER)
+def test_rules_that_say_something_else(one, other):
+    assert not Answer(by=one).meets(Answer(by=other))
+
+
 def test_what_is_written_is_read_again():
     answers = [
         Answer("accept", "new", "original", "OK", 'tcp dport 22 accept comment "# 1"'),
