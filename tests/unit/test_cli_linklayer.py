@@ -6,7 +6,7 @@ import pytest
 
 import builders
 from statefulinspect.cli.frame import CaptureError
-from statefulinspect.cli.linklayer import LINK_TYPES, find_payload
+from statefulinspect.cli.linklayer import LINK_TYPES, find_payload, require_known
 
 PACKET, PACKET6 = builders.udp(), builders.udp(source="fd00:1::2", destination="fd00:2::2")
 MACS = bytes(12)
@@ -94,9 +94,15 @@ def test_a_cut_snap_header_is_no_ip():
     assert find_payload(ETHERNET, MACS + b"\x00\x40" + SNAP).other == "LLC"
 
 
-def test_an_unknown_link_type_is_refused_by_name():
+def test_frames_of_an_unknown_link_type_are_named_by_it():
+    assert find_payload(220, bytes(100)) == (0, "link type 220")
+
+
+def test_a_capture_of_which_nothing_can_be_read_is_refused():
+    require_known({220, ETHERNET})
+    require_known(set())
     with pytest.raises(CaptureError, match="link type 105 is not supported, only Ethernet, Linux"):
-        find_payload(105, bytes(100))
+        require_known({220, 105})
 
 
 def test_the_link_types_are_those_that_the_documentation_names():

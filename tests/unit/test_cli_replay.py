@@ -478,15 +478,28 @@ def test_a_file_that_gives_nothing_gives_one_line_on_standard_error(run, octets,
     assert run(octets, *options) == (2, [], [f"statefulinspect: FILE: {words}"])
 
 
-def test_a_link_type_that_turns_up_later_ends_the_replay(run):
+def two_interfaces(*link_types):
+    """Make a pcapng file with a packet on each of two interfaces."""
     shb = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
-    idbs = b"".join(struct.pack("<IIHHII", 1, 20, kind, 0, 0, 20) for kind in (101, 105))
+    idbs = b"".join(struct.pack("<IIHHII", 1, 20, kind, 0, 0, 20) for kind in link_types)
     packets = b"".join(
         struct.pack("<IIIIIII", 6, 60, number, 0, 0, 28, 28) + builders.udp() + b"\x3c\0\0\0"
         for number in (0, 1)
     )
-    status, lines, complaint = run(shb + idbs + packets)
-    assert (status, lines[0].split()[1], len(complaint)) == (2, "new", 1)
+    return shb + idbs + packets
+
+
+@pytest.mark.parametrize("link_types", [(101, 220), (220, 101)])
+def test_an_interface_whose_link_type_is_not_known_leaves_the_others(run, link_types):
+    status, lines, complaint = run(two_interfaces(*link_types), "--json")
+    told = {each["type"]: each["summary"] for each in objects(lines)[:2]}
+    assert (status, told["not_ip"], complaint) == (0, "link type 220", [])
+    assert told["packet"].endswith("udp len 0")
+
+
+def test_a_capture_of_unknown_link_types_only_cannot_be_read(run):
+    status, lines, complaint = run(two_interfaces(220, 105))
+    assert (status, lines[0].split()[-3:], len(complaint)) == (2, ["link", "type", "220"], 1)
     assert "link type 105 is not supported" in complaint[0]
 
 

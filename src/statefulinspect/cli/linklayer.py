@@ -40,19 +40,20 @@ class Payload(NamedTuple):
 
 
 def find_payload(link_type: int, octets: bytes) -> Payload:
-    """Find what a frame carries; CaptureError if the link type is not known."""
-    require_known(link_type)
+    """Find what a frame carries."""
+    if link_type not in LINK_TYPES:
+        return Payload(0, f"link type {link_type}")
     smallest, find = LINK_TYPES[link_type]
     if len(octets) < smallest:
         return Payload(len(octets), "frame cut within its link header")
     return find(octets)
 
 
-def require_known(link_type: int) -> None:
-    """Refuse a link type whose frames cannot be read."""
-    if link_type not in LINK_TYPES:
+def require_known(link_types: set[int]) -> None:
+    """Refuse a capture of these link types if none of its frames can be read."""
+    if link_types and link_types.isdisjoint(LINK_TYPES):
         known = "Ethernet, Linux cooked, raw IP and BSD loopback"
-        msg = f"link type {link_type} is not supported, only {known}"
+        msg = f"link type {min(link_types)} is not supported, only {known}"
         raise CaptureError(msg)
 
 

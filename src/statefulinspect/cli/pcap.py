@@ -50,5 +50,5 @@ def _link_type(header: Any) -> int:
         msg = f"pcap version {version[0]}.{version[1]} is not supported, only 2.4"
         raise CaptureError(msg)
     link_type = int(header.linktype) & 0xFFFF  # the upper half tells of checksums behind frames
-    require_known(link_type)
+    require_known({link_type})
     return link_type

@@ -11,13 +11,14 @@ not UTF-8.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, Final, Literal, NoReturn
 
 import attrs
 from dpkt import pcapng
 
 from statefulinspect.cli.frame import CaptureError, Frame
+from statefulinspect.cli.linklayer import require_known
 from statefulinspect.cli.source import Source
 
 SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
@@ -77,7 +78,19 @@ class Section:
 
 
 def read_pcapng(source: Source) -> Generator[Frame, None, None]:
-    """Read frame after frame; CaptureError where the file is cut, damaged or not supported."""
+    """Read frame after frame; CaptureError where the file is cut, damaged or not supported.
+
+    One known link type among those of the frames is enough; without any it fails at the end.
+    """
+    link_types = set()
+    for frame in _frames(source):
+        link_types.add(frame.link_type)
+        yield frame
+    require_known(link_types)
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    """Read block after block for frames."""
     section = Section("little")
     while head := source.take_or_end(8):
         if head[:4] == SECTION_MAGIC:
