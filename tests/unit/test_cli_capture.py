@@ -131,6 +131,7 @@ CLOCKS = {
         option(2, b"eth0") + option(9, b"\x03") + option(14, struct.pack("<q", 1)) + option(0, b""),
         500,
     ),
+    "another behind the end": (option(9, b"\x03") + option(0, b"") + option(9, b"\x09"), 1500),
     "an option cut short": (struct.pack("<HH", 9, 1), 1_500_000),
 }
 

@@ -150,6 +150,8 @@ def _options(octets: bytes, section: Section) -> dict[int, bytes]:
     found = {}
     while octets:
         code, length = section.number(octets[:2]), section.number(octets[2:4])
+        if code == pcapng.PCAPNG_OPT_ENDOFOPT:
+            break
         value = octets[4 : 4 + length]
         if value:
             found[code] = value
