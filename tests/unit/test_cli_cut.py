@@ -57,8 +57,14 @@ def test_zeros_stand_for_what_tracking_does_not_read(whole, needed):
 def test_a_packet_that_is_all_there_misses_nothing():
     assert octets_missing(ECHO_OF_100, inf) == 0
     assert octets_missing(ECHO_OF_100 + b"padding", inf) == 0
-    assert octets_missing(b"", inf) == 0
     assert octets_missing(b"\x00" * 20, inf) == 0
+
+
+@pytest.mark.parametrize("kept", range(6))
+def test_a_packet_without_its_length_was_as_long_as_any_header_at_least(kept):
+    wire = ECHO_OF_100[:kept]
+    assert octets_missing(wire, 100) == octets_missing(wire, inf) == 20 - kept
+    assert octets_missing(wire, 0) == 0
 
 
 def test_a_packet_that_was_short_on_the_wire_is_not_made_whole():

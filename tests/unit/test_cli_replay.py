@@ -282,6 +282,12 @@ def test_linux_judges_cut_packets_as_they_are_and_tells_how_many(run):
     assert "  packets      4, 1 of them cut by the capture" in lines
 
 
+@pytest.mark.parametrize("keep", [14, 19, 20])
+def test_packets_of_which_nothing_is_left_are_cut_too(run, keep):
+    lines = run(pcap_of(*handshake(0), keep=keep))[1]
+    assert "  packets      4, 4 of them cut by the capture" in lines
+
+
 def test_a_packet_cut_within_its_headers_is_not_guessed_at(run):
     lines = run(pcap_of(*handshake(0), keep=40), "--json")[1]
     assert {each["reason"] for each in objects(lines)[:4]} == {"IP_CUT_SHORT"}

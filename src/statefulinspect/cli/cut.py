@@ -17,6 +17,7 @@ from statefulinspect.machines.icmp import MessageKind, kind_of, quote_at
 from statefulinspect.packet import Packet
 from statefulinspect.terms import Reason
 
+SHORTEST: Final = 20  # octets of an IPv4 header
 PORTS_AND_MORE: Final = 8  # UDP, an ICMP query, and what every ICMP error quotes at least
 
 
@@ -34,8 +35,10 @@ def filled_up(wire: bytes, gone: int) -> bytes:
 
 
 def _claimed_length(wire: bytes) -> int:
-    """Read the length from the IP header; 0 if there is none."""
-    version = wire[0] >> 4 if len(wire) >= 6 else 0
+    """Read the length from the IP header: 0 if it is none, the shortest there is if it is gone."""
+    if len(wire) < 6:
+        return SHORTEST
+    version = wire[0] >> 4
     if version == 4:
         return int.from_bytes(wire[2:4], "big")
     return 40 + int.from_bytes(wire[4:6], "big") if version == 6 else 0
