@@ -676,7 +676,7 @@ def test_no_bar_where_nobody_watches(run, monkeypatch):
 class Broken(io.StringIO):
     """Fail as a pipe does whose reader is gone, or as a full disk."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
 
@@ -710,16 +710,29 @@ def test_standard_input(monkeypatch, capsys):
     assert capsys.readouterr().err == "statefulinspect: standard input: the file is empty\n"
 
 
-def test_control_c_leaves_quietly(monkeypatch, capsys):
-    class Interrupted(io.BytesIO):
-        def read(self, count=-1):
-            if self.tell() > 100:
-                raise KeyboardInterrupt
-            return super().read(count)
+class Interrupted(io.BytesIO):
+    """Have ^C pressed while the last packet is waited for."""
 
-    read_from(monkeypatch, Interrupted(SMALL))
-    assert main(["replay", "-"]) == command.INTERRUPTED == 130
-    assert capsys.readouterr().err == ""
+    def read(self, count=-1):
+        if len(SMALL) - self.tell() < 50:
+            raise KeyboardInterrupt
+        return super().read(count)
+
+
+def test_control_c_ends_with_what_is_left_and_totals(monkeypatch, capsys):
+    for options in ((), ("--json",)):
+        read_from(monkeypatch, io.BytesIO(SMALL[:-58]))
+        assert main(["replay", *options, "-"]) == 0
+        expected = capsys.readouterr()
+        read_from(monkeypatch, Interrupted(SMALL))
+        assert main(["replay", *options, "-"]) == command.INTERRUPTED == 130
+        assert capsys.readouterr() == expected
+
+
+def test_control_c_ends_the_printing_quietly(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Broken(KeyboardInterrupt()))
+    status, _, complaint = run(SMALL, "-q")
+    assert (status, complaint) == (command.INTERRUPTED, [])
 
 
 def shell(*words, **environment):

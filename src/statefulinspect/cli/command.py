@@ -13,6 +13,7 @@ from statefulinspect.cli.arguments import Options, parse
 from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.check import check
 from statefulinspect.cli.frame import CaptureError
+from statefulinspect.cli.interruption import Interruption
 from statefulinspect.cli.options import PROGRAM
 from statefulinspect.cli.options_check import CheckOptions
 from statefulinspect.cli.options_replay import ReplayOptions
@@ -63,8 +64,7 @@ def _run(options: Options) -> int:
     if isinstance(options, CheckOptions):
         return check(options)
     if isinstance(options, ReplayOptions):
-        _replay(options)
-        return 0
+        return _replay(options)
     return trial(options)
 
 
@@ -83,7 +83,7 @@ def _complaint(error: Exception, options: Options) -> str:
     return WITHOUT_RICH if missing.partition(".")[0] == "rich" else ""
 
 
-def _replay(options: ReplayOptions) -> None:
+def _replay(options: ReplayOptions) -> int:
     # Imported here so that without rich there is a line instead of a traceback.
     from statefulinspect.cli.jsonlines import JsonReport  # noqa: PLC0415
     from statefulinspect.cli.progress import is_wanted, with_progress  # noqa: PLC0415
@@ -93,12 +93,14 @@ def _replay(options: ReplayOptions) -> None:
     passage = Passage.of(_rules(options), options.setup, options.way, events=options.shows_events)
     report = JsonReport() if options.is_json else TextReport(names_rules=bool(options.rules))
     replay = Replay(passage, report, not options.is_quiet, options.traced)
+    interruption = Interruption()
     with opened(options.file) as source:
         frames = read_frames(source)
         if is_wanted(source, shows_packets=replay.shows_packets):
             frames = with_progress(frames, source)
-        with closing(frames):  # takes the bar away, also when the run is interrupted
+        with closing(interruption.ending(frames)) as frames:  # takes the bar away in any case
             replay.run(frames)
+    return INTERRUPTED if interruption.is_asked else 0
 
 
 def _rules(options: ReplayOptions) -> Ruleset:

@@ -41,7 +41,9 @@ examples:
   statefulinspect replay --rules /etc/nftables.conf --hook input --trace 17 office.pcap
   statefulinspect replay --linux --helper 21=ftp office.pcap
   statefulinspect replay --json --linux office.pcap | jq 'select(.ct_state == "invalid")'
-  tcpdump -w - | statefulinspect replay -
+  tcpdump -U -w - | statefulinspect replay -
+
+^C ends a replay: with what is left, the totals, and exit status 130.
 
 exit status: 0; 2 if the capture or the rules cannot be read to the end, or the arguments are wrong
 """
