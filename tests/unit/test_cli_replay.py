@@ -420,6 +420,26 @@ def test_the_way_of_one_packet_through_the_rules(run, rules_file):
     assert any("(verdict drop)" in each for each in found[1]["steps"])
 
 
+@pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0661"])
+def test_what_is_no_number_to_trace(run, capsys, word):
+    with pytest.raises(SystemExit) as left:
+        run(SMALL, f"--trace={word}")
+    assert left.value.code == 2
+    assert f"--trace: {word!r}: expected the number of a packet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_numbers_that_no_packet_has_are_told_on_standard_error(run, options):
+    status, _, complaint = run(SMALL, *options, "--trace=7", "--trace=1", "--trace=2")
+    assert (status, complaint) == (
+        0,
+        [
+            "statefulinspect: --trace 1: it is not IP, but ARP",
+            "statefulinspect: --trace 7: the capture ends with packet 6",
+        ],
+    )
+
+
 def test_wrong_rules_take_one_line(run, rules_file):
     path = rules_file(RULES.replace("dport", "dprot"))
     status, lines, complaint = run(SMALL, "--rules", path)

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not complaint:
             raise
     if complaint:
-        sys.stderr.write(f"{PROGRAM}: {complaint}\n")
+        _complain(complaint)
     return FAILED if complaint else status
 
 
@@ -58,6 +58,10 @@ def _escape_unwritable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{PROGRAM}: {line}\n")
 
 
 def _run(options: Options) -> int:
@@ -100,6 +104,8 @@ def _replay(options: ReplayOptions) -> int:
             frames = with_progress(frames, source)
         with closing(interruption.ending(frames)) as frames:  # takes the bar away in any case
             replay.run(frames)
+    for line in replay.untraced():
+        _complain(line)
     return INTERRUPTED if interruption.is_asked else 0
 
 

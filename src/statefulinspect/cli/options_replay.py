@@ -106,7 +106,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         action="append",
         default=[],
-        type=int,
+        type=_number,
         help="print how the packet of this number goes through the rules; may be repeated",
     )
     parser.add_argument(
@@ -118,3 +118,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print no packets, only events, what is left and totals",
     )
+
+
+def _number(word: str) -> int:
+    """Read the number of a packet."""
+    if not (word.isascii() and word.isdigit() and int(word)):
+        msg = f"{word!r}: expected the number of a packet; they count from 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(word)

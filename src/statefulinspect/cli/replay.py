@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -22,6 +22,7 @@ class Replay:
     shows_packets: bool
     traced: frozenset[int] = frozenset()
     _totals: Totals = attrs.field(factory=Totals, init=False)
+    _traced_in_vain: dict[int, str] = attrs.field(factory=dict, init=False)  # what they are instead
 
     def run(self, frames: Iterable[Frame]) -> None:
         """Judge frame after frame, then report what is left.
@@ -37,15 +38,27 @@ class Replay:
             raise
         self._sum_up()
 
+    def untraced(self) -> Iterator[str]:
+        """Say of each number to trace that no packet has why."""
+        records = self._totals.records
+        for number in sorted(self.traced):
+            if number > records:
+                yield f"--trace {number}: the capture ends with packet {records}"
+            elif number in self._traced_in_vain:
+                yield f"--trace {number}: it is not IP, but {self._traced_in_vain[number]}"
+
     def _take(self, frame: Frame) -> None:
         passenger = self.passage.find(frame)
         seconds = self._totals.begin_record(frame.at_ns)
         if not passenger.other:
             self._judge(passenger, seconds)
             return
+        number = self._totals.records
         self._totals.not_ip += 1
+        if number in self.traced:
+            self._traced_in_vain[number] = passenger.other
         if self.shows_packets:
-            self.report.not_ip(self._totals.records, seconds, passenger.other)
+            self.report.not_ip(number, seconds, passenger.other)
 
     def _judge(self, passenger: Passenger, seconds: float) -> None:
         number = self._totals.records
