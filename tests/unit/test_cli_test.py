@@ -164,6 +164,8 @@ def test_the_setup_of_the_tracker(trial):
 
 MALFORMED = {
     "no number": ("accept 5", "'accept': expected numbers of packets, as 3, 3-10 or 3,5-7"),
+    "no number behind a comma": ("5, accept", "'5,': expected numbers of packets"),
+    "half a number": ("5x accept", "'5x': expected numbers of packets"),
     "no word": ("5", "nothing is expected: there should be"),
     "only a comment": ("5 # accept", "nothing is expected"),
     "a wrong word": ("5 acept", "'acept': expected an action, a ct state, a direction,"),
@@ -207,6 +209,17 @@ def test_comments_and_quotation_marks():
     found = read_expectations('3,5-6 by log prefix "a # b" drop   # why\n')
     assert sorted(found) == [3, 5, 6]
     assert found[5].answer == Answer(by='log prefix "a # b" drop')
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2,4-5\taccept\tby\tpolicy", "2, 4 - 5 accept  by  policy", "\t2 ,4-5  accept by\tpolicy "],
+)
+def test_any_blanks_will_do(text):
+    found = read_expectations(text)
+    assert {number: each.answer for number, each in found.items()} == dict.fromkeys(
+        (2, 4, 5), Answer("accept", by="policy")
+    )
 
 
 def test_counters_are_no_part_of_a_rule():

@@ -20,7 +20,8 @@ from statefulinspect.connection import Verdict
 from statefulinspect.terms import OK, Action, CtState, Direction, Reason
 
 NOT_IP: Final = "not-ip"
-NUMBERS: Final = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
+NUMBERS: Final = re.compile(r"\d+(\s*-\s*\d+)?(\s*,\s*\d+(\s*-\s*\d+)?)*(?!\S)", re.ASCII)
+BY: Final = re.compile(r"(?<!\S)by(?!\S)")
 COMMENT: Final = re.compile(r'((?:[^"#]|"[^"]*"|(?<=\S)#)*)(?:#.*)?')
 WORDS: Final = {
     **{each.value: "action" for each in Action},
@@ -90,7 +91,7 @@ def read_expectations(text: str) -> dict[int, Expected]:
         content = _without_comment(words)
         if not content:
             continue
-        numbers, _, rest = content.partition(" ")
+        numbers, rest = _split(line, content)
         wanted = list(_numbers(line, numbers))
         expectation = Expected(line, _answer(line, rest))
         for number in wanted:
@@ -119,10 +120,19 @@ def _without_comment(line: str) -> str:
     return (match[1] if match else line).strip()
 
 
+def _split(line: int, content: str) -> tuple[str, str]:
+    """Take the numbers of packets from the front."""
+    match = NUMBERS.match(content)
+    if match is None:
+        word = content.split(maxsplit=1)[0]
+        raise ExpectationError(line, f"{word!r}: expected numbers of packets, as 3, 3-10 or 3,5-7")
+    return match[0], content[match.end() :]
+
+
 def _answer(line: int, text: str) -> Answer:
     """Read what stands behind the numbers."""
-    head, by_word, rule = f" {text} ".partition(" by ")
-    found: dict[str, str] = {"by": COUNTS.sub("counter", rule.strip())} if by_word else {}
+    head, *rule = BY.split(text, maxsplit=1)
+    found = {"by": COUNTS.sub("counter", rule[0].strip())} if rule else {}
     for word in head.split():
         kind = WORDS.get(word)
         if kind is None:
@@ -138,8 +148,6 @@ def _answer(line: int, text: str) -> Answer:
 
 def _numbers(line: int, text: str) -> Iterator[int]:
     """Go over the numbers of packets; they count from 1."""
-    if not NUMBERS.fullmatch(text):
-        raise ExpectationError(line, f"{text!r}: expected numbers of packets, as 3, 3-10 or 3,5-7")
     for part in text.split(","):
         first, dash, last = part.partition("-")
         start, stop = int(first), int(last if dash else first)
