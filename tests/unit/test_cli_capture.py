@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 from dpkt import pcap, pcapng
 
-from statefulinspect.cli import source as source_module
 from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.frame import CaptureError, Frame
 from statefulinspect.cli.source import RECORD_MAX, Source, opened
@@ -349,7 +349,7 @@ def test_standard_input_is_called_minus(monkeypatch):
     class Standard:
         buffer = io.BytesIO(b"abc")
 
-    monkeypatch.setattr(source_module.sys, "stdin", Standard)
+    monkeypatch.setattr(sys, "stdin", Standard)
     with opened("-") as source:
         assert source.take(3) == b"abc"
     assert not Standard.buffer.closed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
 from statefulinspect.checks import ConfigError
+from statefulinspect.cli import streams
 from statefulinspect.cli.arguments import Options, parse
 from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.check import check
@@ -32,10 +32,11 @@ WITHOUT_RICH: Final = "the command line needs rich: pip install 'statefulinspect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and tell its exit status."""
-    _escape_unwritable()
+    streams.prepare()
     options = parse(argv)
     status, complaint = FAILED, ""
     try:
+        streams.require_standard_output()
         status = _run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -51,13 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if complaint:
         _complain(complaint)
     return FAILED if complaint else status
-
-
-def _escape_unwritable() -> None:
-    """Have the standard streams escape what their encoding lacks: comments may be in any script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(line: str) -> None:

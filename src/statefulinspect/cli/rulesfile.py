@@ -10,12 +10,13 @@ import re
 import sys
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Final
+from typing import Callable, Final
 
 import attrs
 
 from statefulinspect.cli.options import Reading
 from statefulinspect.cli.source import STANDARD_INPUT
+from statefulinspect.cli.streams import standard_input
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 
@@ -41,7 +42,8 @@ class RulesFile:
         """Read the file; UnreadableError if it cannot be."""
         if name != STANDARD_INPUT:
             return cls(name, read_text(name), reading)
-        return cls("standard input", _decoded(sys.stdin.buffer.read(), "standard input"), reading)
+        shown = "standard input"
+        return cls(shown, _text(shown, lambda: standard_input().read()), reading)
 
     def parse(self) -> Ruleset:
         """Make the ruleset; RuleError says where it is wrong."""
@@ -117,17 +119,15 @@ def split_warning(warning: str) -> tuple[int | None, str]:
 
 def read_text(name: str) -> str:
     """Read a file of text; UnreadableError if it cannot be."""
+    return _text(name, Path(name).read_bytes)
+
+
+def _text(name: str, read: Callable[[], bytes]) -> str:
     try:
-        octets = Path(name).read_bytes()
+        return read().decode()
     except OSError as error:
         msg = f"{name}: {error.strerror}"
         raise UnreadableError(msg) from error
-    return _decoded(octets, name)
-
-
-def _decoded(octets: bytes, name: str) -> str:
-    try:
-        return octets.decode()
     except UnicodeDecodeError as error:
         msg = f"{name}: is no text in UTF-8"
         raise UnreadableError(msg) from error

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import BinaryIO, Final
 
 from statefulinspect.cli.frame import CaptureError
+from statefulinspect.cli.streams import standard_input
 
 STANDARD_INPUT: Final = "-"
 
@@ -77,12 +77,10 @@ class Source:
 @contextmanager
 def opened(name: str) -> Iterator[Source]:
     """Open a capture by name for as long as the block runs; `-` is standard input."""
-    if name == STANDARD_INPUT:
-        yield Source(sys.stdin.buffer)
-        return
-    try:
-        file = open(name, "rb")  # noqa: SIM115 - the `with` below must not catch its errors
+    is_own = name != STANDARD_INPUT
+    try:  # not around the `with` below, whose errors are not those of opening
+        file = open(name, "rb") if is_own else standard_input()  # noqa: SIM115 - see above
     except OSError as error:
         raise CaptureError(error.strerror) from error
-    with file:
+    with file if is_own else nullcontext():
         yield Source(file)
