@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,19 @@ ORDERS = {"little": "<", "big": ">"}
 NANOSECONDS = 1_000_000_000
 
 
+def frames_from(source: Source) -> Iterator[Frame]:
+    return read_frames(source, "replay -")
+
+
 def frames_of(octets: bytes) -> list[Frame]:
-    return list(read_frames(Source(io.BytesIO(octets))))
+    return list(frames_from(Source(io.BytesIO(octets))))
 
 
 def read_until_error(octets: bytes) -> tuple[list[Frame], str]:
     """Read what can be read; give it with the complaint, which is empty at a proper end."""
     found = []
     try:
-        for frame in read_frames(Source(io.BytesIO(octets))):
+        for frame in frames_from(Source(io.BytesIO(octets))):
             found.append(frame)  # noqa: PERF402 - what came before the error is wanted
     except CaptureError as error:
         return found, str(error)
@@ -276,9 +281,6 @@ NO_CAPTURES = {
     "empty": (b"", "the file is empty"),
     "text": (b"hello", "neither a pcap nor a pcapng file"),
     "one octet": (b"\xa1", "neither a pcap nor a pcapng file"),
-    "gzip": (b"\x1f\x8b\x08\x00", "compressed; try: gunzip -c FILE | statefulinspect replay -"),
-    "zstd": (b"\x28\xb5\x2f\xfd", "compressed; try: zstd -dc FILE | statefulinspect replay -"),
-    "xz": (b"\xfd7zXZ", "compressed; try: xz -dc FILE | statefulinspect replay -"),
     "old pcap": (pcap_file(version=(2, 2)), "pcap version 2.2 is not supported, only 2.4"),
     "future pcap": (pcap_file(version=(3, 0)), "pcap version 3.0 is not supported, only 2.4"),
     "half a header": (pcap_file()[:20], "cut short: the file ends within a record, at octet 20"),
@@ -288,6 +290,21 @@ NO_CAPTURES = {
 
 @pytest.mark.parametrize(("octets", "expected"), NO_CAPTURES.values(), ids=NO_CAPTURES)
 def test_what_is_no_capture(octets, expected):
+    assert read_until_error(octets) == ([], expected)
+
+
+COMPRESSED = {
+    "gunzip": b"\x1f\x8b\x08\x00",
+    "bunzip2": b"BZh91AY&SY",
+    "xz -d": b"\xfd7zXZ",
+    "zstd -d": b"\x28\xb5\x2f\xfd",
+    "lz4 -d": b"\x04\x22\x4d\x18",
+}
+
+
+@pytest.mark.parametrize(("tool", "octets"), COMPRESSED.items(), ids=COMPRESSED)
+def test_a_compressed_capture_is_advised_to_be_unpacked(tool, octets):
+    expected = f"compressed; try: {tool} -c CAPTURE | statefulinspect replay -"
     assert read_until_error(octets) == ([], expected)
 
 
@@ -338,11 +355,7 @@ def test_a_disk_that_fails_is_a_complaint_too():
             raise OSError(5, "Input/output error")
 
     with pytest.raises(CaptureError, match="Input/output error"):
-        frames_of_source(Source(Broken()))
-
-
-def frames_of_source(source: Source) -> list[Frame]:
-    return list(read_frames(source))
+        list(frames_from(Source(Broken())))
 
 
 def test_standard_input_is_called_minus(monkeypatch):

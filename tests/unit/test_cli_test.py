@@ -193,6 +193,9 @@ def test_files_that_cannot_be_read(trial):
     assert (status, err[0].startswith("statefulinspect: office.nft:5:")) == (2, True)
     status, _, err = trial(EXPECTED, capture=CAPTURE[:-5])
     assert (status, err[0].startswith("statefulinspect: office.pcap: cut short")) == (2, True)
+    advice = "gunzip -c CAPTURE | statefulinspect test RULES - --expect FILE"
+    err = trial(EXPECTED, capture=b"\x1f\x8b\x08\x00")[2]
+    assert err == [f"statefulinspect: office.pcap: compressed; try: {advice}"]
     status, _, err = trial(EXPECTED, "--helper", "21=ftpd")
     assert (status, err[0].startswith("statefulinspect: --helper: ")) == (2, True)
 

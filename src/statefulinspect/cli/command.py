@@ -16,7 +16,7 @@ from statefulinspect.cli.frame import CaptureError
 from statefulinspect.cli.interruption import Interruption
 from statefulinspect.cli.options import PROGRAM
 from statefulinspect.cli.options_check import CheckOptions
-from statefulinspect.cli.options_replay import ReplayOptions
+from statefulinspect.cli.options_replay import PIPED, ReplayOptions
 from statefulinspect.cli.passing import Passage
 from statefulinspect.cli.rulesfile import UnreadableError, read_rules
 from statefulinspect.cli.source import STANDARD_INPUT, opened
@@ -93,7 +93,7 @@ def _replay(options: ReplayOptions) -> int:
     replay = Replay(passage, report, not options.is_quiet, options.traced)
     interruption = Interruption()
     with opened(options.file) as source:
-        frames = read_frames(source)
+        frames = read_frames(source, PIPED)
         if is_wanted(source, shows_packets=replay.shows_packets):
             frames = with_progress(frames, source)
         with closing(interruption.ending(frames)) as frames:  # takes the bar away in any case

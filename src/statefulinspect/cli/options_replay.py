@@ -20,6 +20,7 @@ from statefulinspect.cli.options import (
 )
 
 NAME: Final = "replay"
+PIPED: Final = f"{NAME} -"  # how it reads standard input
 HELP: Final = "play a capture to the connection tracker"
 DESCRIPTION: Final = """\
 Play a pcap or pcapng capture to the connection tracker. For each packet, say what it is to the

@@ -20,6 +20,7 @@ from statefulinspect.cli.options import (
 )
 
 NAME: Final = "test"
+PIPED: Final = f"{NAME} RULES - --expect FILE"  # how it reads standard input
 HELP: Final = "test nft rules with a capture and expectations"
 DESCRIPTION: Final = """\
 Play a capture to the connection tracker with nft rules, and compare what becomes of its packets

@@ -20,7 +20,7 @@ from statefulinspect.cli.expectations import (
 )
 from statefulinspect.cli.frame import Frame
 from statefulinspect.cli.judged import Difference, Judged, Result
-from statefulinspect.cli.options_test import TrialOptions
+from statefulinspect.cli.options_test import PIPED, TrialOptions
 from statefulinspect.cli.passing import Passage, Passenger
 from statefulinspect.cli.rulesfile import UnreadableError, read_rules, read_text
 from statefulinspect.cli.source import opened
@@ -37,7 +37,7 @@ def trial(options: TrialOptions) -> int:
     rules = read_rules(options.rules, options.reading)
     expected = {} if options.is_update else _read(options.expect)
     with opened(options.file) as source:
-        frames = list(read_frames(source))
+        frames = list(read_frames(source, PIPED))
     judged = [_judge(*each) for each in _passing(frames, _passage(rules, options))]
     if options.is_update:
         return _update(options.expect, judged)
