@@ -141,6 +141,13 @@ def test_update_writes_what_happens_now(trial, tmp_path):
     assert trial(None, "--all")[0] == 0
 
 
+def test_update_for_programs(trial):
+    status, out, err = trial(None, "--update", "--json")
+    assert (status, len(out), err) == (0, 1, [])
+    expected = {"type": "update", "expectations": "office.expect", "records": 6}
+    assert json.loads(out[0]) == expected
+
+
 def test_update_keeps_the_comment_on_top(trial, tmp_path):
     trial("# mine\n# too\n\n1 drop # gone\n", "--update")
     text = (tmp_path / "office.expect").read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from statefulinspect.cli.passing import Passage, Passenger
 from statefulinspect.cli.rulesfile import UnreadableError, read_rules, read_text
 from statefulinspect.cli.source import opened
 from statefulinspect.cli.totals import Totals
-from statefulinspect.cli.trial_report import print_json, print_text
+from statefulinspect.cli.trial_report import print_json, print_text, print_update
 from statefulinspect.decoding import decode
 from statefulinspect.rules.ruleset import Ruleset
 
@@ -40,7 +39,9 @@ def trial(options: TrialOptions) -> int:
         frames = list(read_frames(source, PIPED))
     judged = [_judge(*each) for each in _passing(frames, _passage(rules, options))]
     if options.is_update:
-        return _update(options.expect, judged)
+        _update(options.expect, judged)
+        print_update(len(judged), options.expect, is_json=options.is_json)
+        return 0
     result = _compare(judged, expected, is_all=options.is_all)
     if result.first is not None and result.first.judged is not None:
         result = attrs.evolve(result, trace=_trace(rules, options, frames, result.first.number))
@@ -105,7 +106,7 @@ def _read(name: str) -> dict[int, Expected]:
         raise UnreadableError(msg) from error
 
 
-def _update(name: str, judged: list[Judged]) -> int:
+def _update(name: str, judged: list[Judged]) -> None:
     """Write the expectations anew; what stands on top of the file as a comment stays."""
     before = read_text(name) if Path(name).exists() else ""
     text = write_expectations(((each.number, each.answer) for each in judged), before)
@@ -114,5 +115,3 @@ def _update(name: str, judged: list[Judged]) -> int:
     except OSError as error:
         msg = f"{name}: {error.strerror}"
         raise UnreadableError(msg) from error
-    sys.stderr.write(f"{name}: {len(judged)} packets written\n")
-    return 0

@@ -32,6 +32,15 @@ def print_json(result: Result, expect: str) -> None:
     sys.stdout.write(json.dumps(fields) + "\n")
 
 
+def print_update(records: int, expect: str, *, is_json: bool) -> None:
+    """Print that expectations were written; for people, on standard error."""
+    if is_json:
+        fields = {"type": "update", "expectations": expect, "records": records}
+        sys.stdout.write(json.dumps(fields) + "\n")
+    else:
+        sys.stderr.write(f"{expect}: {records} packets written\n")
+
+
 def _lines(result: Result, expect: str) -> list[str]:
     left_out = result.records - result.compared
     if result.first is None:
