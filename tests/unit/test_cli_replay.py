@@ -813,11 +813,12 @@ def test_a_broken_pipe_is_quiet_to_the_very_end():
     assert (process.returncode, complaint) == (command.BROKEN_PIPE, b"")
 
 
-def test_dunder_main(monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["statefulinspect", "statefulinspect.cli"])
+def test_dunder_main(monkeypatch, capsys, name):
     monkeypatch.setattr(sys, "argv", ["statefulinspect", "replay", str(CAPTURES / "null.pcap")])
-    forget(monkeypatch, "__main__")
+    monkeypatch.delitem(sys.modules, f"{name}.__main__", raising=False)
     with pytest.raises(SystemExit) as left:
-        runpy.run_module("statefulinspect.cli", run_name="__main__")
+        runpy.run_module(name, run_name="__main__")
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("  0.000000 new         original accept 10.0.9.1 > ")
 
