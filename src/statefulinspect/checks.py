@@ -79,9 +79,9 @@ def one_of(*choices: str) -> Validator:
 
 
 def port_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is no port."""
+    """Refuse what is no port, nor the number above all of them."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_536:
-        msg = f"{field.name}={value!r}: expected a port, 0 to 65536"
+        msg = f"{field.name}={value!r}: expected a port, or 65536, which none reaches"
         raise ConfigError(msg)
 
 
