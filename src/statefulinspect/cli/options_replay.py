@@ -35,6 +35,10 @@ which verifies checksums and so calls them invalid. A capture taken on the machi
 packets often has wrong checksums; --linux tells. Where that machine left it to its network card to
 cut TCP's data into segments, and so 0 for the length in the IP header, the frame tells the length.
 
+Frames may be Ethernet, Linux cooked, raw IP or BSD loopback; what is behind PPPoE or MPLS, and what
+has another link type beside these, is not IP. VLAN tags and the interfaces of the capture are not
+looked at.
+
 examples:
   statefulinspect replay office.pcap
   statefulinspect replay --inside 10.0.1.0/24 --inside fd00:1::/64 office.pcap
