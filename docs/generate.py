@@ -209,7 +209,7 @@ def reasons_page() -> str:
     ]
     title = (
         "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection. "
-        "REOPEN is\nnever in one: the same packet opens a new connection, and is judged so.\n"
+        "REOPEN is\nnever in one: the packet opens a new connection, and gets that one's verdict.\n"
     )
     return f"{MADE}\n{title}\n" + "\n".join(parts)
 

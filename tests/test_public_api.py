@@ -39,8 +39,10 @@ NAMES = [
 
 
 def members(name: str):
-    """The public functions and properties that a class defines itself."""
-    for attribute, value in vars(getattr(statefulinspect, name)).items():
+    """The public functions and properties that a class defines, or has from another of ours."""
+    found = getattr(statefulinspect, name)
+    ours = [each for each in getattr(found, "__mro__", ()) if "statefulinspect" in each.__module__]
+    for attribute, value in {k: v for each in ours[::-1] for k, v in vars(each).items()}.items():
         if attribute.startswith("_"):
             continue
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)

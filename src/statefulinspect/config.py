@@ -114,8 +114,8 @@ class TcpPolicy:
 class HelperPolicy:
     """Hold what helpers may announce, beside what the rules let pass.
 
-    `lowest_port` is the lowest TCP or UDP port that may be expected; with 65536 none
-    may. `needs_assured` lets a TCP control connection announce only once it has proven itself both
+    `lowest_port` is the lowest TCP or UDP port that may be expected; with 65536 none may.
+    `needs_assured` lets a TCP control connection announce only once it has proven itself both
     ways, `needs_in_window` only in segments that fit the window. `needs_proper_start` stops reading
     a connection that does not begin as its protocol does: FTP with the server's greeting, IRC with
     a registration, SIP over TCP with a SIP message. `reassembles` puts together commands that are

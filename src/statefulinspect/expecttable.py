@@ -160,6 +160,11 @@ class ExpectationTable:
         for expected in self.wheel.due(now, at_most):
             self.remove(expected)
 
+    def expire_all(self, now: float) -> None:
+        """Remove all whose time is up."""
+        for expected in list(self.wheel.passed(now)):
+            self.remove(expected)
+
     def check(self) -> None:
         """Assert every invariant of the structure."""
         self.wheel.check()

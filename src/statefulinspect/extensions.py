@@ -28,9 +28,8 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
 
     An extension header's number as protocol means that this header is cut short before its length.
     As in Linux the last one may reach beyond `stop`, a fragment header by 4 octets, and so may the
-    offset. The walk ends at a
-    fragment that is not the first. The fragment field holds offset and more-fragments bit; 0 means
-    a whole packet.
+    offset. The walk ends at a fragment that is not the first. The fragment field holds offset and
+    more-fragments bit; 0 means a whole packet.
     """
     fragment = seen = 0
     while header in EXTENSIONS:

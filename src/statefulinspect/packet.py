@@ -2,8 +2,8 @@
 
 `decoding` makes it from bytes; the hot path does without it.
 
-This is the one file of the library that knows dpkt: its packet objects are turned into the bytes
-that they stand for.
+This is the one file of the library proper that knows dpkt: its packet objects are turned into the
+bytes that they stand for.
 """
 
 from __future__ import annotations

@@ -232,7 +232,7 @@ class Screen:
     def check(self, packet: Packet) -> Reason:
         """Say which attack a packet is, or else what its own reason is; changes nothing.
 
-        A fragment may be screened before it is put together, and its datagram is to be again.
+        A fragment may be screened before it is put together; then its datagram is screened again.
         """
         if packet.reason.effect is DISCARD:
             return packet.reason

@@ -98,7 +98,7 @@ class Tracked:
         passed = wheel.take(self._now) if at_most is None else wheel.due(self._now, at_most)
         for connection in passed:
             remove(connection, Cause.EXPIRED, self._now)
-        self._judge.expectations.expire(self._now, len(self._judge.expectations))
+        self._judge.expectations.expire_all(self._now)
         for table in self._defragmenter.tables.values():
             table.expire_all(self._now)
         return len(passed)
@@ -107,7 +107,11 @@ class Tracked:
     def next_expiry_at(self) -> float | None:
         """Tell the earliest deadline, when `expire` has work to do; None if there is none."""
         tables = self._defragmenter.tables.values()
-        deadlines = [self._wheel.earliest(), *(table.wheel.earliest() for table in tables)]
+        deadlines = [
+            self._wheel.earliest(),
+            self._judge.expectations.wheel.earliest(),
+            *(table.wheel.earliest() for table in tables),
+        ]
         return min((each for each in deadlines if each is not None), default=None)
 
     @property

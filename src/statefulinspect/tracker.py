@@ -94,7 +94,8 @@ class Tracker(Tracked):
         the rules to look at, as is `hook`: which way the packet takes (forward, input, output), and
         so which chains it meets. `zone` (0 to 65535) is a table of its own, for both directions or,
         by `zone_direction`, for one (the other is then in zone 0). TypeError for a packet or a time
-        of another type, ValueError for a zone out of range and a time that never comes.
+        of another type, ValueError for a zone, direction or hook that there is not and a time that
+        never comes.
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
@@ -112,7 +113,7 @@ class Tracker(Tracked):
                 length = size + 40
                 octets = length - 20 - PLAIN_HEADERS[bits]
                 at = 60
-                kind |= (first & 0xF0 ^ 0x60) << 8
+                kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
         except struct_error:  # too short for TCP
             kind = NOT_PLAIN
         if kind == TCP and zone == 0:
@@ -167,13 +168,14 @@ class Tracker(Tracked):
                         self._wheel.file(connection)
                     return side.verdict  # type: ignore[return-value]  # armed sides have one
         road = self._roads.get(kind)
-        if road is not None and zone == 0 and hook in PATHS and not self._split_sides:
+        is_zoned = zone != 0 or zone_direction is not None or self._split_sides
+        if road is not None and not is_zoned and hook in PATHS:
             self._now = now
             path = (hook, iif, oif, mark) if self._asks_path else None
             verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
             if verdict is not None:
                 return verdict
-        given = NO_ZONE if zone == 0 else Zone.of(zone, zone_direction)
+        given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE
         decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         self._now = now

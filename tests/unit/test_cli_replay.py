@@ -552,6 +552,16 @@ def test_a_prefix_that_is_none(run, prefix, words):
     assert complaint[0].startswith(f"statefulinspect: --inside: {words}")
 
 
+def test_rules_that_cannot_work_are_named(tmp_path, capsys):
+    rules, capture, expected = (str(tmp_path / each) for each in ("h.nft", "c.pcap", "h.expect"))
+    Path(rules).write_text('table ip t { ct helper h { type "h323" protocol tcp; } }')
+    Path(capture).write_bytes(SMALL)
+    Path(expected).write_text("1 accept")
+    for words in (["replay", "--rules", rules], ["test", rules, "--expect", expected]):
+        assert main([*words, capture]) == 2
+        assert capsys.readouterr().err.startswith(f"statefulinspect: {rules}: helper 'h323'")
+
+
 @pytest.mark.parametrize(
     "words", [[], ["replay"], ["play", "x"], ["replay", "--fast", "x"], ["replay", "x", "y"]]
 )

@@ -179,7 +179,7 @@ MALFORMED = {
     "two actions": ("5 accept drop", "'drop': there is another action, 'accept'"),
     "backwards": ("9-5 drop", "'9-5': packets count from 1, and ranges upwards"),
     "from nought": ("0 drop", "'0': packets count from 1"),
-    "too many": ("1-99999999999 drop", "'1-99999999999': packets count from 1"),
+    "too many": ("1-1000002 drop", "'1-1000002': expected at most 1,000,000 packets at once"),
     "twice": ("1-5 drop\n\n5 drop", "packet 5 stands on line 1 already"),
     "by nobody": ("5 by", "nothing is expected"),
 }

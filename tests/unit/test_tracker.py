@@ -252,6 +252,21 @@ def test_every_form_of_packet(wrap):
     assert tracker.process(ethernet, 0).ct_state is CtState.ESTABLISHED
 
 
+@pytest.mark.parametrize("zone", [0, 1])
+@pytest.mark.parametrize("call", ["process", "trace"])
+def test_a_direction_that_is_none_is_refused_in_any_zone(call, zone):
+    with pytest.raises(ValueError, match="zone_direction='reply': expected a Direction"):
+        getattr(Tracker(), call)(udp(), 0.0, zone=zone, zone_direction="reply")
+
+
+def test_what_is_expected_expires_too():
+    tracker = Tracker(config=Config(helpers={69: "tftp"}, timeouts=Timeouts(udp=400)))
+    tracker.process(udp(2000, 69, b"\0\1file\0octet\0"), 0.0)
+    assert tracker.next_expiry_at == 300.0
+    tracker.expire(300.0)
+    assert (tracker.expectations, tracker.next_expiry_at) == ([], 400.0)
+
+
 def test_a_tracker_tells_how_many_it_tracks():
     tracker = Tracker()
     tracker.process(udp(), 0.0)

@@ -71,7 +71,7 @@ def _complaint(error: Exception, options: Options) -> str:
     if isinstance(error, UnreadableError):
         return str(error)
     if isinstance(error, RuleError):
-        return f"--inside: {error}"
+        return f"{_source_of_rules(options)}: {error}"
     if isinstance(error, ConfigError):
         return f"--helper: {error}"
     if isinstance(error, CaptureError) and not isinstance(options, CheckOptions):
@@ -79,6 +79,12 @@ def _complaint(error: Exception, options: Options) -> str:
         return f"{name}: {error}"
     missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     return WITHOUT_RICH if missing.partition(".")[0] == "rich" else ""
+
+
+def _source_of_rules(options: Options) -> str:
+    """Name what is wrong in rules that were read well, but cannot work."""
+    rules = "" if isinstance(options, CheckOptions) else options.rules
+    return rules or "--inside"
 
 
 def _replay(options: ReplayOptions) -> int:

@@ -151,8 +151,10 @@ def _numbers(line: int, text: str) -> Iterator[int]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         start, stop = int(first), int(last if dash else first)
-        if not 1 <= start <= stop <= start + HIGHEST:
+        if not 1 <= start <= stop:
             raise ExpectationError(line, f"{part!r}: packets count from 1, and ranges upwards")
+        if stop > start + HIGHEST:
+            raise ExpectationError(line, f"{part!r}: expected at most {HIGHEST:,} packets at once")
         yield from range(start, stop + 1)
 
 

@@ -21,7 +21,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 @attrs.frozen
 class Reading:
-    """Hold how rules are read: where included files are sought, and what of unknown words."""
+    """Hold how rules are read: where included files are sought, and what is left out of them."""
 
     includes: tuple[str, ...] = ()
     unsupported: str = "error"

@@ -39,7 +39,7 @@ class Replay:
         self._sum_up()
 
     def untraced(self) -> Iterator[str]:
-        """Say of each number to trace that no packet has why."""
+        """Say why a number to trace shows no packet."""
         records = self._totals.records
         for number in sorted(self.traced):
             if number > records:

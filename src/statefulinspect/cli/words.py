@@ -1,4 +1,4 @@
-"""How ICMP and ICMPv6 messages are called, by type, and by code where the code says more.
+"""What ICMP and ICMPv6 messages are called, by type, and by code where the code says more.
 
 The words are tcpdump's where it has short ones (RFC 792, RFC 1812, RFC 4443, RFC 4861).
 """

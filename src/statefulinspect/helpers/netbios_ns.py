@@ -4,7 +4,7 @@ To find the machine of a name, Windows and Samba send a UDP datagram from port 1
 their network's broadcast address. The machine that has the name answers from its own address,
 which no flow key can foresee. So what is to come, for three seconds and from as many machines as
 care to answer, are datagrams from any address of that network and port 137, to where the query
-came from. The query's own connection lives no longer either. What the query says is not read.
+came from. The query's own connection lives as long. What the query says is not read.
 
 Which address is a network's broadcast address depends on the length of its prefix, which no packet
 tells. Linux knows it from its interfaces, and reads only what its own machine sends. This library
