@@ -87,6 +87,35 @@ def test_what_is_printed_reads_as_the_same():
     assert first.policy is Action.DROP
 
 
+@pytest.mark.parametrize("name", ["_x", ".x", "_", "..", ".-", ".2", "_2/a"])
+def test_names_begin_with_what_nft_lets_them(name):
+    text = f"""define {name} = 22
+table inet {name} {{
+    set {name} {{ type ipv4_addr; }}
+    counter {name} {{ }}
+    chain {name} {{ iifname {name} ip saddr @{name} tcp dport ${name} counter name {name}; }}
+    chain c {{ jump {name}; }}
+}}
+"""
+    ruleset = Ruleset.parse(text)
+    assert Ruleset.parse(str(ruleset)) == ruleset
+    objects = [
+        {"table": {"family": "inet", "name": name}},
+        {"chain": {"family": "inet", "table": name, "name": name}},
+        {"set": {"family": "inet", "table": name, "name": name, "type": "ipv4_addr"}},
+    ]
+    listed = Ruleset.from_json({"nftables": objects})
+    assert Ruleset.parse(str(listed)) == listed
+
+
+@pytest.mark.parametrize("name", [".", "-x", "/x", "2x", "x*", "*x"])
+def test_names_that_nft_cannot_read_are_refused(name):
+    with pytest.raises(RuleError):
+        Ruleset.parse(f"table inet {name} {{ }}")
+    with pytest.raises(RuleError):
+        Ruleset.from_json({"nftables": [{"table": {"family": "inet", "name": name}}]})
+
+
 def test_rules_keep_their_lines():
     ruleset = Ruleset.parse(FIREWALL)
     lines = FIREWALL.split("\n")

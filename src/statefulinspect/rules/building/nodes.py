@@ -18,7 +18,7 @@ M32: Final = 0xFFFF_FFFF
 M64: Final = (1 << 64) - 1
 LONGEST_SHOWN: Final = 60
 LONGEST_TEXT: Final = 128
-NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,254}")
+NAME: Final = re.compile(r"(?!\.\Z)[A-Za-z_.][A-Za-z0-9_./-]{0,254}")
 
 
 class UnsupportedError(RuleError):

@@ -23,6 +23,8 @@ Leaf = Union[Word, Number, Seconds]
 
 _HEX = r"[0-9a-fA-F]{1,4}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+# A dot behind a digit begins no name: numbers with dots are addresses, if wrong ones.
+_NAME = r"(?:[A-Za-z_]|(?<![\w.])\.[\w./-])[\w./-]*"
 SCANNER: Final = re.compile(
     rf"""
     (?P<blank>    (?:[ \t\r]|\\\r?\n)+ )
@@ -38,10 +40,10 @@ SCANNER: Final = re.compile(
   | (?P<ethertype> 8021(?:q|ad)(?!\w) )
   | (?P<DURATION> (?=\d+[dhms])(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?(?![\w.]) )
   | (?P<NUMBER>   0[xX][0-9a-fA-F]+ | \d+ )
-  | (?P<word>     [A-Za-z](?:[\w./-]|\\\*)*\*? )
+  | (?P<word>     {_NAME}(?:\\\*[\w./-]*)*\*? )
   | (?P<QUOTED>   "[^"\n]*" )
-  | (?P<VARIABLE> \$[A-Za-z][\w./-]* )
-  | (?P<SET_NAME> @[A-Za-z][\w./-]* )
+  | (?P<VARIABLE> \${_NAME} )
+  | (?P<SET_NAME> @{_NAME} )
   | (?P<PREFIX>   /[ \t]*(?:0[xX][0-9a-fA-F]+|\d+)(?![\w.]) )
   | (?P<sign>     ==|!=|<=|>=|<<|>>|[-<>&|^!,.:/+{{}}()\[\]=*;@] )
     """,
