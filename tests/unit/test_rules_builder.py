@@ -698,7 +698,6 @@ def test_commands_are_carried_out_in_their_order(text, left):
         ("create chain t c", "create chain c: it exists already"),
         ("delete table x", "table ip x: there is none"),
         ("delete chain t x", "chain x: table t has none"),
-        ("add table t { flags owner; }", "table flag owner is not supported: tables have no"),
         ("add rule t c log\ndelete rule t c handle 9", "handle 9: chain c has no rule of it"),
         ("delete set t x", "set x: table t has none"),
         ("delete counter t x", "counter x: table t has none"),
@@ -712,7 +711,7 @@ def test_commands_are_carried_out_in_their_order(text, left):
         ("add chain t d\nadd rule t c jump d\ndelete chain t d", "jump to d: table t has no such"),
         ("add chain t c { type filter hook input priority 0; }", "chain c: it exists already, wi"),
         ("add chain t c { policy drop; }", "chain c: it exists already, with another hook or none"),
-        ("add table t { flags foo; }", "table flag foo: exp"),
+        ("add table t { flags foo; }", "table flag 'foo' is not supported: there are dormant, ow"),
         ("add table arp x", "family arp is not supported: there are ip, ip6, inet"),
     ],
 )
@@ -727,6 +726,25 @@ def test_a_table_is_dormant_until_it_is_declared_without():
     assert table.is_dormant
     (table,) = commands("table t { flags dormant; }\ntable t { }")
     assert not table.is_dormant
+
+
+@pytest.mark.parametrize("flags", ["owner", "owner,persist", "dormant; flags owner"])
+def test_who_owns_a_table_is_nothing_to_packets(flags):
+    (table,) = commands(f"table inet f {{ # progname firewalld\nflags {flags}; chain c {{ }}; }}")
+    assert table.chain("c") is not None
+    assert table.flags == (("dormant",) if "dormant" in flags else ())
+
+
+def test_a_table_that_nft_owned_can_be_loaded_again():
+    (table,), _ = build([{"table": {"family": "inet", "name": "f", "flags": "owner"}}])
+    assert "owner" not in str(table)
+
+
+def test_a_table_outlives_a_flag_that_is_ignored():
+    text = "table t {\nflags foo,dormant\nchain c { accept; }\n}"
+    (table,), warnings = build(read_text(text), "ignore")
+    assert (len(list(table)), table.is_dormant) == (1, True)
+    assert warnings[0].startswith("line 2: table flag 'foo' is not supported: ")
 
 
 def test_a_policy_can_change():

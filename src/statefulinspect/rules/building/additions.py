@@ -37,7 +37,8 @@ from statefulinspect.rules.tables import FAMILIES
 
 OTHER_FAMILIES: Final = frozenset({"arp", "bridge", "netdev"})
 TABLE_FLAGS: Final = ("dormant",)
-OTHER_FLAGS: Final = frozenset({"owner", "persist"})
+# Not kept: a table that is printed with these would be gone when the nft that loads it ends.
+OWNER_FLAGS: Final = ("owner", "persist")
 
 
 def _refuse_existing(verb: str, what: str, node: Tree) -> None:
@@ -52,24 +53,18 @@ def _table(store: Store, node: Tree, verb: str) -> None:
         refuse_unsupported(f"family {family}", f"there are {', '.join(FAMILIES)}", node)
     if family not in FAMILIES:
         refuse(f"family {family}: expected one of {', '.join(FAMILIES)}", family, node)
-    flags = tuple(_table_flag(each, node) for each in several(node.get("flags")))
     table = store.tables.get((family, name))
     if table is None:
-        comment = text(node, "comment", "table")
-        store.tables[family, name] = TableDraft(family, name, flags, comment)
-        return
-    _refuse_existing(verb, f"table {name}", node)
-    table.flags = flags
-
-
-def _table_flag(part: object, node: Tree) -> str:
-    if not isinstance(part, str):
-        refuse(f"table flag {shown(part)}: expected {', '.join(TABLE_FLAGS)}", part, node)
-    if part in OTHER_FLAGS:
-        refuse_unsupported(f"table flag {part}", "tables have no owner", part, node)
-    if part not in TABLE_FLAGS:
-        refuse(f"table flag {part}: expected {', '.join(TABLE_FLAGS)}", part, node)
-    return str(part)
+        table = TableDraft(family, name, comment=text(node, "comment", "table"))
+        store.tables[family, name] = table
+    else:
+        _refuse_existing(verb, f"table {name}", node)
+    flags = several(node.get("flags"))
+    table.flags = tuple(each for each in TABLE_FLAGS if each in flags)
+    for each in flags:
+        if each not in TABLE_FLAGS + OWNER_FLAGS:
+            there_are = f"there are {', '.join(TABLE_FLAGS + OWNER_FLAGS)}"
+            refuse_unsupported(f"table flag {shown(each)}", there_are, each, node)
 
 
 def _chain(store: Store, node: Tree, verb: str) -> None:
