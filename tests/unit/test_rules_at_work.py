@@ -57,6 +57,23 @@ def test_jump_comes_back_and_goto_does_not():
 
 
 @pytest.mark.parametrize(
+    ("rule", "fate", "counted"),
+    [
+        ("udp dport 53 continue counter drop", DROP, "1"),
+        ("udp dport 53 continue udp dport 54 counter drop", ACCEPT, "0"),
+        ("udp dport vmap { 53 : continue } counter drop", DROP, "1"),
+        ("udp dport vmap { 54 : continue } counter drop", ACCEPT, "0"),
+        ("udp dport vmap { 53 : accept } counter drop", ACCEPT, "0"),
+    ],
+)
+def test_a_rule_goes_on_behind_continue(rule, fate, counted):
+    tracker = tracker_of(forward(rule, policy="accept"))
+    assert tracker.trace(DNS, 0.0).verdict.action is fate
+    assert fates(tracker, DNS) == [fate]
+    assert counters(tracker) == [counted]
+
+
+@pytest.mark.parametrize(
     ("before", "counted"),
     [
         ("meta nfproto ipv4", "1"),  # settles it, where it stands

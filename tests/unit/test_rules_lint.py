@@ -353,6 +353,9 @@ NEVER_BEGINS = {
     + "chain f { type filter hook forward priority 5; policy accept; ct state new drop; }",
     "a jump that accepts nothing new": closed("forward", KEEP, "jump more")
     + "chain more { ct state established accept; }",
+    "behind a map that goes on with none": closed(
+        "forward", KEEP, "tcp dport vmap { 22 : drop } accept"
+    ),
     "two tables of one IP version each": closed("forward", KEEP)
     + "}\ntable ip6 u { "
     + closed("forward", KEEP),
@@ -365,6 +368,9 @@ BEGINS = {
     "a port in a chain": closed("forward", KEEP, "jump more")
     + "chain more { tcp dport 22 accept; }",
     "a port in a map": closed("forward", KEEP, "tcp dport vmap { 22 : accept }"),
+    "behind a map that goes on": closed("forward", KEEP, "tcp dport vmap { 22 : continue } accept"),
+    "behind a map that may say so": "map m { type inet_service : verdict; }\n"
+    + closed("forward", KEEP, "tcp dport vmap @m accept"),
     "a map that may grow": "map m { type inet_service : verdict; elements = { 22 : accept } }\n"
     + closed("forward", KEEP, "tcp dport vmap @m"),
     "a policy": f"chain c {{ {FORWARD}\n{KEEP}\nct state invalid drop\n}}",

@@ -57,12 +57,19 @@ def statements_of(parts: object, scope: Scope, node: object) -> tuple[Statement,
     found: list[Statement] = []
     before: list[Statement] = []
     for part in several(parts):
-        if found and isinstance(found[-1], (Decide, Reject)):
+        if found and _is_end(found[-1]):
             refuse(f"a statement behind {found[-1]} has no effect", part, node)
         found.append(_statement(part, scope))
         if isinstance(found[-1], Reject):
             before += needed_by(found[-1], scope)
     return (*before, *found)
+
+
+def _is_end(statement: Statement) -> bool:
+    """Tell whether no packet goes on behind a statement; behind continue the rule goes on."""
+    if isinstance(statement, Decide):
+        return statement.kind != "continue"
+    return isinstance(statement, Reject)
 
 
 def _statement(part: object, scope: Scope) -> Statement:

@@ -105,13 +105,19 @@ def _comparison(match: Match, scope: Scope) -> tuple[Callable[[Walk, Any], bool]
     return lambda walk, value: found.admits(value, walk) is not None, may_change(found)
 
 
+def _outcome_of(verdict: Decide) -> Outcome:
+    """Give what a verdict within a rule leads to: behind continue the rule goes on."""
+    decision = decision_of(verdict)
+    return None if decision is NEXT else decision
+
+
 @lru_cache(maxsize=1024)
-def _to_decide(decision: Decision) -> Deed:
-    return Deed(lambda _: decision)
+def _to_decide(outcome: Outcome) -> Deed:
+    return Deed(lambda _: outcome)
 
 
 def _decide(verdict: Decide, _: Scope) -> Deed:
-    return _to_decide(decision_of(verdict))
+    return _to_decide(_outcome_of(verdict))
 
 
 def _reject(_: Reject, __: Scope) -> Deed:
@@ -123,7 +129,7 @@ def _decide_by(statement: DecideBy, scope: Scope) -> Deed:
     found = live_set(statement.data, scope.sets)
     needs = list(needs_of(statement.key))
     for item in found:
-        item.data = decision_of(item.element.data)
+        item.data = _outcome_of(item.element.data)
 
     def step(walk: Walk) -> Outcome:
         if any(need.read(walk) not in need.allowed for need in needs):

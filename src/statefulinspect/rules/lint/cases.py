@@ -115,7 +115,9 @@ def _form_cases(form: Form, view: View) -> Iterator[Case]:
             is_sure = is_sure and is_exact
         elif isinstance(statement, DecideBy):
             yield from _map_cases(statement, view, [(box, is_sure) for box in boxes])
-            return
+            if statement is form[-1] or not _may_continue(statement, view.table):
+                return
+            is_sure = False
         else:
             is_sure = is_sure and _lets_all_pass(statement)
     last = form[-1] if form and isinstance(form[-1], (Decide, Reject)) else None
@@ -148,6 +150,13 @@ def _map_cases(statement: DecideBy, view: View, boxes: list[tuple[Box, bool]]) -
         for box, is_sure in boxes:
             for found in narrowed([box], known)[0]:
                 yield Case(found, decision, is_sure and is_fixed)
+
+
+def _may_continue(statement: DecideBy, table: Table) -> bool:
+    """Tell whether packets may go on to what stands behind a verdict map; a named one may grow."""
+    if not isinstance(statement.data, SetLiteral):
+        return True
+    return any(each.data == Decide("continue") for each in elements_of(statement, table))
 
 
 def _lets_all_pass(statement: Statement) -> bool:
