@@ -61,14 +61,19 @@ def update_of(inner: object, scope: Scope) -> UpdateSet:
         refuse(f"{operation} @{named.name}: the set has flags {flag}", node)
     if timeout is not None and not named.takes_timeouts:
         refuse(f"{operation} @{named.name}: the set has no flags timeout", node)
-    if named.takes_timeouts and any(isinstance(each, CountConnections) for each in statements):
-        refuse(f"{operation} @{named.name}: the set has timeouts, ct count wants one without", node)
+    _check_counting(statements, named, node)
     hung, given = (tuple(map(type, each)) for each in (named.statements, statements))
     if hung and given and hung != given:
         refuse(f"{operation} @{named.name}: the set has other statements of its own", node)
     scope.table.updated.add(named.name)
     data = _new_data(node.get("data"), named, scope, node)
     return UpdateSet(operation, named.name, key, data, timeout, statements)
+
+
+def _check_counting(statements: tuple[Statement, ...], named: NamedSet, node: Tree) -> None:
+    """Refuse to count connections for an element that time takes away."""
+    if named.takes_timeouts and any(isinstance(each, CountConnections) for each in statements):
+        refuse(f"set {named.name} has timeouts: ct count wants one without", node)
 
 
 def _is_raw(key: Expression, named: NamedSet) -> bool:
@@ -150,6 +155,7 @@ def meter_of(inner: object, scope: Scope) -> UpdateSet:
         flags=frozenset({"dynamic", "timeout"} if timeout is not None else {"dynamic"}),
         size=whole(node.get("size", METERS), "meter size", M32),
     )
+    _check_counting(statements, named, node)
     before = scope.table.sets.setdefault(name, named)
     if attrs.evolve(before, elements=()) != named:
         refuse(f"meter {name}: the table has another set {shown(name)}", node)
