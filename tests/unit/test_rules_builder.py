@@ -448,6 +448,21 @@ def test_a_meter_is_a_set_of_the_table():
     assert update.operation == "update"
 
 
+@pytest.mark.parametrize(
+    ("key", "typeof"),
+    [
+        ("ip saddr and 255.255.255.0", "ip saddr"),
+        ("tcp dport & 0xff00", "tcp dport"),
+        ("ct mark and 0xff . ip saddr & 255.0.0.0", "ct mark . ip saddr"),
+        ("ct mark << 2", "ct mark"),
+    ],
+)
+def test_the_set_of_a_meter_is_of_the_type_of_what_is_masked(key, typeof):
+    table = table_of(f"meter m {{ {key} counter }}")
+    assert table.find_set("m").key == f"typeof {typeof}"
+    assert build(read_text(str(table)))[0] == (table,)
+
+
 def test_what_packets_add_to_is_dynamic():
     assert "dynamic" in table_of("add @pairs { ip saddr . tcp dport }").find_set("pairs").flags
     assert "dynamic" not in table_of("accept").find_set("pairs").flags
@@ -507,6 +522,8 @@ def test_a_set_holds_all_that_is_said_of_it():
     [
         ("type integer", "set", "type integer has no size"),
         ("type nosuch", "set", "type nosuch: expected one of"),
+        ("typeof ip saddr & 255.0.0.0", "set", "typeof ip saddr & 255.0.0.0: expected it witho"),
+        ("typeof meta mark . ct mark << 2", "set", "typeof meta mark . ct mark << 2: expected"),
         ("flags interval", "set", "a set without type"),
         ("type ipv4_addr; flags foo", "set", "set flag 'foo'"),
         ("type ipv4_addr; auto-merge", "set", "set s: auto-merge is for"),

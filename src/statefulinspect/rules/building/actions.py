@@ -29,7 +29,7 @@ from statefulinspect.rules.building.selectors import selector_of
 from statefulinspect.rules.building.sets import Shape
 from statefulinspect.rules.building.values import number_of
 from statefulinspect.rules.syntax.constants import Constant, SetLiteral, Value
-from statefulinspect.rules.syntax.expressions import Binary, Expression, Numgen, Select
+from statefulinspect.rules.syntax.expressions import Expression, Numgen, Select, unmasked
 from statefulinspect.rules.syntax.statements import (
     Assign,
     Log,
@@ -145,9 +145,7 @@ def _assigned(part: object, target: Selector, scope: Scope, node: Tree) -> Expre
     if not is_expression(part):
         return Value(number_of(part, target.type, target.bits), target.type)
     value = expression_of(part, scope, Data((target.type,), (target.bits,)))
-    core = value
-    while isinstance(core, Binary):
-        core = core.left
+    core = unmasked(value)
     if not (isinstance(core, Numgen) or _is_counted(core)):
         refuse_mismatch(value.types, (target.type,), f"what {target} is set to", node)
     return value

@@ -31,6 +31,7 @@ from statefulinspect.rules.building.values import INTEGER, Sizes, Types
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.syntax.constants import Anything, Constant, Element, Joined, Value
+from statefulinspect.rules.syntax.expressions import unmasked
 from statefulinspect.rules.syntax.objects import OBJECT_KINDS, NamedSet
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS
@@ -118,6 +119,8 @@ def _parts(given: Any, table: TableDraft, node: Tree) -> Parts:
     """
     if isinstance(given, dict):
         expression = expression_of(needed(given, "typeof", "set type"), typeof_scope(table))
+        if expression != unmasked(expression):
+            refuse(f"typeof {expression}: expected it without masks and shifts", given, node)
         return Parts(str(expression), expression.types, expression.sizes, is_typeof=True)
     names = [each.strip() for part in several(given) for each in _words(part, node)]
     if not names:

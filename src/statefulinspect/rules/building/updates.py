@@ -37,6 +37,7 @@ from statefulinspect.rules.syntax.expressions import (
     Given,
     Lookup,
     Numgen,
+    unmasked,
 )
 from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.stateful import CountConnections
@@ -149,7 +150,7 @@ def meter_of(inner: object, scope: Scope) -> UpdateSet:
         refuse(f"meter {name}: expected what a packet has", node)
     named = NamedSet(
         name=name,
-        key=f"typeof {key}",
+        key=f"typeof {unmasked(key)}",
         types=key.types,
         sizes=key.sizes,
         flags=frozenset({"dynamic", "timeout"} if timeout is not None else {"dynamic"}),

@@ -168,6 +168,15 @@ def parts_of(expression: object) -> list[object]:
     return [expression]
 
 
+def unmasked(expression: Expression) -> Expression:
+    """Give what is looked at without the masks and shifts, all that nft's typeof takes."""
+    if isinstance(expression, Binary):
+        return unmasked(expression.left)
+    if isinstance(expression, Concat):
+        return Concat(tuple(map(unmasked, expression.parts)))
+    return expression
+
+
 def selectors_in(expression: object) -> list[Selector]:
     """List everything that an expression looks at."""
     if isinstance(expression, Select):
