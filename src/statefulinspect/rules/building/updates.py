@@ -140,6 +140,14 @@ def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expressio
     return data
 
 
+def _type_of(key: Expression) -> str:
+    """Write the type of a meter's keys; to nft, typeof of what may be missing is of a field."""
+    names = [kind.name for kind in key.types]
+    if "boolean" in names and "integer" not in names:
+        return f"type {' . '.join(names)}"
+    return f"typeof {unmasked(key)}"
+
+
 def meter_of(inner: object, scope: Scope) -> UpdateSet:
     """Read a meter: a set of its own, to which packets add elements that limit them."""
     node = fields(inner, "meter")
@@ -150,7 +158,7 @@ def meter_of(inner: object, scope: Scope) -> UpdateSet:
         refuse(f"meter {name}: expected what a packet has", node)
     named = NamedSet(
         name=name,
-        key=f"typeof {unmasked(key)}",
+        key=_type_of(key),
         types=key.types,
         sizes=key.sizes,
         flags=frozenset({"dynamic", "timeout"} if timeout is not None else {"dynamic"}),
