@@ -19,7 +19,7 @@ LEVELS = [
     | {"rules.engine.intervals"}
     | {"rules.syntax.stateful"}
     | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
-    | {"rules.words.symbols_notation"},
+    | {"rules.words.reserved", "rules.words.symbols_notation"},
     {"fragment_queue", "fsm", "limits", "networks", "zones"}
     | {"rules.words.header_parts"}
     | {"helpers.sip_message", "helpers.statements"}

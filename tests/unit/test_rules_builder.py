@@ -742,6 +742,22 @@ def test_commands_that_cannot_be_carried_out(text, message):
     assert caught.value.message.startswith(message)
 
 
+@pytest.mark.parametrize("name", ["drop", "ip", "dynamic", "counter", "inet", "all"])
+def test_words_of_nfts_own_are_no_names(name):
+    for text in (f"chain {name} {{ }}", f"set {name} {{ type mark; }}", f"counter {name} {{ }}"):
+        with pytest.raises(
+            RuleError, match=rf"line 1, column \d+: .*: name '{name}': expected a w"
+        ):
+            commands(f"table t {{ {text}; }}")
+    with pytest.raises(RuleError, match=f"table: name '{name}': expected a word not nft's own"):
+        build([{"table": {"name": name}}])
+
+
+@pytest.mark.parametrize("name", ["filter", "input", "raw", "last", "name", "Drop", "drop2", "to"])
+def test_words_that_nft_takes_for_names_are_names(name):
+    assert commands(f"table {name} {{ chain {name} {{ }}; }}")[0].chain(name) is not None
+
+
 def test_a_table_is_dormant_until_it_is_declared_without():
     (table,) = commands("table t { flags dormant; }")
     assert table.is_dormant

@@ -52,6 +52,8 @@ STATEMENTS = {
     "jump d": [{"jump": {"target": "d"}}],
     "goto d": [{"goto": {"target": "d"}}],
     # comparisons
+    'iifname "accept"': [match(meta("iifname"), "accept")],
+    "iifname tcp": [match(meta("iifname"), "tcp")],
     "tcp dport 22": [match(DPORT, 22)],
     "tcp dport == 22": [match(DPORT, 22, "==")],
     "tcp dport ne 22": [match(DPORT, 22, "!=")],
@@ -372,6 +374,10 @@ ERRORS = {
     "define a = 1\nadd rule t c tcp dport $x": (2, 24, "'$x': expected one of $a"),
     "define a = 1\ndefine a = 2": (2, 8, "'a' is defined already: expected redefine"),
     "undefine a": (1, 10, "'a' is not defined here"),
+    "add rule t c iifname accept": (1, 22, "'accept': expected a value; without quotes this"),
+    "add rule t c iifname { lo, counter } drop": (1, 28, "'counter': expected a value; without"),
+    "add rule t c accept comment drop": (1, 29, "'drop': expected text; without quotes this"),
+    "define drop = 22": (1, 8, "'drop': expected a name; without quotes this word is nft's own"),
     'include "a"': (1, 9, "include 'a': expected no files"),
 }
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
+from statefulinspect.rules.words.reserved import NO_NAMES
 
 Tree = Mapping[str, Any]
 M32: Final = 0xFFFF_FFFF
@@ -101,6 +102,8 @@ def name_in(node: Tree, key: str, what: str) -> str:
     value = word(node, key, what)
     if not NAME.fullmatch(value):
         refuse(f"{what}: {key} {shown(value)}: expected letters, digits and _ . / -", value, node)
+    if value in NO_NAMES:
+        refuse(f"{what}: {key} {shown(value)}: expected a word not nft's own", value, node)
     return value
 
 

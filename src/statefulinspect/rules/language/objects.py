@@ -7,6 +7,8 @@ from typing import Any, Final
 from statefulinspect.rules.language.blocks import Blocks
 from statefulinspect.rules.language.expressions import Parts, among
 from statefulinspect.rules.language.items import Define, Draft, Include, Undefine
+from statefulinspect.rules.language.tree import error_at
+from statefulinspect.rules.words.reserved import NO_NAMES, NO_VALUES
 
 CT_KINDS: Final = ("helper", "timeout", "expectation")
 
@@ -20,11 +22,22 @@ class Builder(Blocks):
 
     table_items = chain_items = start
 
+    # ---- names and plain words
+
+    def plain_text(self, parts: Parts) -> Any:
+        """Take a word for text."""
+        return _free(parts[0], NO_NAMES, "text")
+
+    def plain_value(self, parts: Parts) -> Any:
+        """Take a word for a value."""
+        return _free(parts[0], NO_VALUES, "a value")
+
     # ---- variables
 
     def define(self, parts: Parts) -> Define:
         """Build `define x = 22`."""
-        return Define(parts[1], parts[2], is_redefined=parts[0] == "redefine")
+        name = _free(parts[1], NO_NAMES, "a name")
+        return Define(name, parts[2], is_redefined=parts[0] == "redefine")
 
     def undefine(self, parts: Parts) -> Undefine:
         """Build `undefine x`."""
@@ -119,6 +132,14 @@ class Builder(Blocks):
     def ct_object(self, parts: Parts) -> Draft:
         """Build `ct helper x { ... }`."""
         return Draft("add", _ct_kind(parts[1]), {"name": parts[2]}, parts[0], parts[3])
+
+
+def _free(word: Any, kept: frozenset[str], expected: str) -> Any:
+    """Give a word; RuleError if nft keeps it for itself, for what should stand there is missing."""
+    if word in kept:
+        msg = f"{str(word)!r}: expected {expected}; without quotes this word is nft's own"
+        raise error_at(word, msg)
+    return word
 
 
 def _ct_kind(word: Any) -> str:
