@@ -221,6 +221,8 @@ queue
 acept
 accept drop
 accept counter
+continue counter drop
+continue drop counter
 counter accept
 jump other
 goto other
@@ -229,6 +231,12 @@ goto nosuch
 jump based
 jump c
 jump "other"
+jump drop
+jump { tcp dport 22 accept; counter drop; }
+goto { accept; } comment "x"
+jump { }
+jump { jump other; }
+jump { goto { accept; }; }
 reject
 reject with tcp reset
 reject with tcp rst
@@ -610,6 +618,13 @@ meter m { tcp dport ct count over 5 }
 meter m { tcp dport quota 5 bytes }
 meter m { tcp dport }
 meter m { tcp dport log }
+meter m { ip saddr timeout 5s ct count over 5 }
+meter m { ip saddr and 255.255.255.0 counter }
+meter m { ct mark & 0xff . tcp dport counter }
+iifname accept
+iifname counter drop
+iifname _br0 accept
+iifname tcp
 meter ports { tcp dport counter }
 flow table m { ip saddr counter }
 ip saddr @addresses accept

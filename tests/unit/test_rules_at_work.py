@@ -56,6 +56,17 @@ def test_jump_comes_back_and_goto_does_not():
     assert sorted(counters(tracker)) == ["0", "1", "1", "1"]
 
 
+def test_a_chain_without_a_name():
+    rules = f"udp dport 53 jump {{ ip saddr {CLIENT} ip daddr {CLIENT} accept; counter return; }}\n"
+    tracker = tracker_of(forward(f"{rules}counter accept"))
+    lines = str(tracker.trace(DNS, 0.0)).splitlines()
+    assert lines[1].endswith(" rule 1, line 6 udp dport 53 jump __chain1 (verdict jump __chain1)")
+    assert lines[2].startswith("trace inet t __chain1 rule 1, line 6 ip saddr ")
+    assert fates(tracker, DNS) == [ACCEPT]
+    assert counters(tracker) == ["1", "1"]
+    assert "jump {" in str(tracker.ruleset)
+
+
 @pytest.mark.parametrize(
     ("rule", "fate", "counted"),
     [

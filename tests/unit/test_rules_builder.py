@@ -658,6 +658,46 @@ def test_a_chain_may_be_reached_on_several_ways():
     build(read_text(text))
 
 
+WITHOUT_NAME = """table inet t {
+\tchain c {
+\t\ttcp dport 22 jump {
+\t\t\tip saddr 10.0.1.2 accept comment "us"
+\t\t\tdrop
+\t\t} comment "ssh"
+\t\ttcp dport 23 goto {
+\t\t}
+\t\taccept
+\t}
+
+\tchain __chain1 {
+\t}
+}"""
+
+
+def test_a_chain_without_a_name_stands_where_it_is_jumped_to():
+    (table,) = commands(WITHOUT_NAME)
+    assert str(table) == WITHOUT_NAME
+    assert [chain.name for chain in table.chains] == ["c", "__chain2", "__chain3", "__chain1"]
+    assert [rule.place.line for rule in table.chain("__chain2").rules] == [4, 5]
+
+
+def test_the_rules_of_a_chain_without_a_name_have_handles_before_its_own():
+    assert rules("add table t\nadd chain t c\nadd rule t c jump { log; accept; }\n"
+                 "add rule t c drop\ndelete rule t c handle 5") == ["drop"]  # fmt: skip
+
+
+def test_what_a_chain_without_a_name_has_not_is_left_out_alone():
+    text = """table t {
+    chain c {
+        tcp dport 5 jump { masquerade; accept; }
+        fib saddr type local jump { log; }
+    }
+}"""
+    (table,), warnings = build(read_text(text), "ignore")
+    assert [each.split(" is")[0] for each in warnings] == ["line 3: masquerade", "line 4: fib"]
+    assert [str(rule) for rule in table] == ["tcp dport 5 jump __chain1", "accept"]
+
+
 def test_elements_jump_to_chains_that_there_are():
     text = "table t {\nmap m { type mark : verdict; elements = { 1 : jump no }; }\n}"
     with pytest.raises(RuleError, match="jump to no: table t has no such chain"):
@@ -987,6 +1027,8 @@ def rule(*statements):
         rule({"xt": None}),
         rule({"nothing": None}),
         rule({"jump": None}),
+        rule({"jump": {"rules": [5]}}),
+        rule({"jump": {"rules": [{}]}}),
         rule({"reset": {"meta": {"key": "mark"}}}),
         rule({"reset": {"tcp option": {"name": "maxseg", "field": "size"}}}),
         rule({"vmap": {"key": DPORT, "data": {"set": [[1, {"queue": None}]]}}}),

@@ -50,6 +50,10 @@ STATEMENTS = {
     "drop": [{"drop": None}],
     "return": [{"return": None}],
     "jump d": [{"jump": {"target": "d"}}],
+    "jump { accept; tcp dport 22\n }": [
+        {"jump": {"rules": [{"expr": [ACCEPT]}, {"expr": [match(DPORT, 22)]}]}}
+    ],
+    "goto { }": [{"goto": {"rules": []}}],
     "goto d": [{"goto": {"target": "d"}}],
     # comparisons
     'iifname "accept"': [match(meta("iifname"), "accept")],
@@ -378,6 +382,7 @@ ERRORS = {
     "add rule t c iifname { lo, counter } drop": (1, 28, "'counter': expected a value; without"),
     "add rule t c accept comment drop": (1, 29, "'drop': expected text; without quotes this"),
     "define drop = 22": (1, 8, "'drop': expected a name; without quotes this word is nft's own"),
+    "add rule t c jump { log goto { accept; }; }": (1, 25, "a chain without a name within another"),
     'include "a"': (1, 9, "include 'a': expected no files"),
 }
 

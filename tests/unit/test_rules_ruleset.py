@@ -191,6 +191,22 @@ def test_json_that_is_none_is_refused(given, message):
     assert str(caught.value).startswith(message)
 
 
+def test_a_chain_without_a_name_is_text_in_json():
+    place = {"family": "inet", "table": "t", "chain": "c"}
+    rule = {**place, "expr": [{"counter": None}, "jump {\n\t\t\taccept\n\t\t}"]}
+    objects = [
+        {"table": {"family": "inet", "name": "t"}},
+        {"chain": {"family": "inet", "table": "t", "name": "c"}},
+        {"rule": rule},
+    ]
+    ruleset = Ruleset.from_json({"nftables": objects})
+    assert [str(each.place) for each in ruleset.rules] == [
+        "inet t c rule 1",
+        "inet t __chain1 rule 1",
+    ]
+    assert Ruleset.parse(str(ruleset)) == ruleset
+
+
 # ---- rules in order
 
 

@@ -6,7 +6,7 @@ it, because its addresses are of both IP versions say, these are its forms.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Iterable, NamedTuple  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.keywords import forms_of
 from statefulinspect.rules.syntax.constants import quoted
@@ -96,8 +96,12 @@ class Rule:
 
     def __str__(self) -> str:
         """Write the rule as nft does, one line for each form."""
+        return self.written(str)
+
+    def written(self, write: Callable[[Statement], str]) -> str:
+        """Write the rule, each statement as it is told."""
         comment = f" comment {quoted(self.comment)}" if self.comment else ""
-        return "\n".join(" ".join(map(str, form)) + comment for form in self.forms)
+        return "\n".join(" ".join(map(write, form)) + comment for form in self.forms)
 
     def __repr__(self) -> str:
         """Show the nft text."""

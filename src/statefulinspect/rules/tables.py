@@ -6,14 +6,15 @@ get its policy. Other chains are jumped to.
 
 from __future__ import annotations
 
-from typing import Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+from functools import partial
+from typing import Callable, Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.constants import quoted
 from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block, kind_of
-from statefulinspect.rules.syntax.statements import Statement
+from statefulinspect.rules.syntax.statements import Decide, Statement
 from statefulinspect.terms import ACCEPT, DROP, Action
 
 HOOKS: Final = ("prerouting", "input", "forward", "output", "postrouting")
@@ -31,7 +32,10 @@ FAMILIES: Final = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}  # IP versions of a 
 
 @attrs.frozen(kw_only=True)
 class Chain:
-    """Hold rules in their order; a base chain has a hook, a type, a priority and a policy."""
+    """Hold rules in their order; a base chain has a hook, a type, a priority and a policy.
+
+    An anonymous one stands in the rule that jumps to it; its name is not of the text.
+    """
 
     name: str
     rules: tuple[Rule, ...] = ()
@@ -41,6 +45,7 @@ class Chain:
     policy: Action = ACCEPT
     comment: str = ""
     handle: Optional[int] = attrs.field(default=None, eq=False)  # noqa: UP045 - Python 3.9
+    is_anonymous: bool = False
 
     @property
     def is_base(self) -> bool:
@@ -49,12 +54,17 @@ class Chain:
 
     def __str__(self) -> str:
         """Write it as nft does."""
+        return self.written(str)
+
+    def written(self, write: Callable[[Statement], str]) -> str:
+        """Write the chain, each statement as it is told."""
         lines = [f"comment {quoted(self.comment)}"] if self.comment else []
         if self.hook:
             policy = "drop" if self.policy is DROP else "accept"
             head = f"type {self.type} hook {self.hook} priority {self.priority}"
             lines.append(f"{head}; policy {policy};")
-        return block(f"chain {self.name}", [*lines, *filter(None, map(str, self.rules))])
+        rules = (rule.written(write) for rule in self.rules)
+        return block(f"chain {self.name}", [*lines, *filter(None, rules)])
 
 
 @attrs.frozen(kw_only=True)
@@ -111,5 +121,15 @@ class Table:
         """Write it as nft does."""
         lines = [f"comment {quoted(self.comment)}"] if self.comment else []
         lines += [f"flags {','.join(self.flags)}"] if self.flags else []
-        parts = [*self.objects, *self.sets, *self.chains]
-        return block(f"table {self.family} {self.name}", [*lines, "\n\n".join(map(str, parts))])
+        bodies = {chain.name: chain for chain in self.chains if chain.is_anonymous}
+        write = partial(_with_body, bodies) if bodies else str
+        chains = (chain.written(write) for chain in self.chains if not chain.is_anonymous)
+        parts = [*map(str, (*self.objects, *self.sets)), *chains]
+        return block(f"table {self.family} {self.name}", [*lines, "\n\n".join(parts)])
+
+
+def _with_body(bodies: Mapping[str, Chain], statement: Statement) -> str:
+    """Write a statement; a chain without a name stands where it is jumped to."""
+    if isinstance(statement, Decide) and statement.chain in bodies:
+        return block(statement.kind, map(str, bodies[statement.chain].rules))
+    return str(statement)

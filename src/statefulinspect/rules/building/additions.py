@@ -24,6 +24,7 @@ from statefulinspect.rules.building.nodes import (
     needed,
     refuse,
     refuse_unsupported,
+    rules_within,
     several,
     shown,
     text,
@@ -101,7 +102,7 @@ def _handle(table: TableDraft, node: Tree) -> int:
 def _rule(store: Store, node: Tree, verb: str) -> None:
     table, chain = store.chain(node, "chain")
     place = _position(chain, node, verb)
-    needed(node, "expr", "rule")
+    _count_within(table, needed(node, "expr", "rule"))
     told = node.get("handle") if place is None else None
     handle = table.next_handle() if told is None else whole(told, "handle")
     rule = RuleDraft(node, handle, told)
@@ -112,6 +113,13 @@ def _rule(store: Store, node: Tree, verb: str) -> None:
         chain.rules.insert(place or 0, rule)
     else:
         chain.rules.insert(len(chain.rules) if place is None else place + 1, rule)
+
+
+def _count_within(table: TableDraft, parts: object) -> None:
+    """Count the handles of a chain that stands in a rule, and of its rules: they come first."""
+    for rules in filter(None, map(rules_within, several(parts))):
+        for _ in range(1 + len(rules)):
+            table.next_handle()
 
 
 def _position(chain: ChainDraft, node: Tree, verb: str) -> int | None:

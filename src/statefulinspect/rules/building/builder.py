@@ -7,7 +7,7 @@ a verb is added. What the library does not support is refused, or left out with 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterable, Iterator, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -81,6 +81,7 @@ class _Building:
         self._ignores = ignores
         self._store = Store()
         self._warnings: dict[str, int] = {}  # with the line of each
+        self._bodies: list[ChainDraft] = []
 
     def run(self, command: object) -> None:
         """Carry out one command; what has no verb is listed, and is added."""
@@ -118,7 +119,7 @@ class _Building:
 
     def _table(self, draft: TableDraft) -> Table:
         self._attempt(partial(settle_pending, draft))
-        chains = tuple(self._chain(chain, draft) for chain in draft.chains.values())
+        chains = tuple(self._chains(draft.chains.values(), draft))
         sets = tuple(
             attrs.evolve(each, flags=each.flags | {"dynamic"})
             if each.name in draft.updated
@@ -135,6 +136,13 @@ class _Building:
             comment=draft.comment,
         )
 
+    def _chains(self, drafts: Iterable[ChainDraft], table: TableDraft) -> Iterator[Chain]:
+        """Read chains, and behind each those without a name that stand in its rules."""
+        for draft in drafts:
+            self._bodies = []
+            yield self._chain(draft, table)
+            yield from self._chains(self._bodies, table)
+
     def _chain(self, draft: ChainDraft, table: TableDraft) -> Chain:
         rules: list[Rule] = []
         for number, rule in enumerate(draft.rules):
@@ -150,6 +158,7 @@ class _Building:
             policy=ACCEPT if draft.policy is None else draft.policy,
             comment=draft.comment,
             handle=draft.node.get("handle"),
+            is_anonymous=draft.is_anonymous,
         )
 
     def _add_rule(
@@ -170,4 +179,5 @@ class _Building:
             refuse(f"{place}: a rule without statements", node)
         for warning in scope.warnings:
             self._warn(warning, place.line)
+        self._bodies += [scope.body] if scope.body else []
         rules.append(Rule.of(statements, comment=comment, handle=draft.told, place=place))

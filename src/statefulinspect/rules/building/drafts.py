@@ -27,7 +27,7 @@ class RuleDraft:
 
 @attrs.define(eq=False)
 class ChainDraft:
-    """Hold a chain; a base chain has a hook."""
+    """Hold a chain; a base chain has a hook, and an anonymous one stands in a rule."""
 
     name: str
     node: Tree
@@ -38,6 +38,7 @@ class ChainDraft:
     comment: str = ""
     handle: int | None = None
     rules: list[RuleDraft] = attrs.field(factory=list)
+    is_anonymous: bool = False
 
 
 @attrs.define(eq=False)
@@ -58,20 +59,39 @@ class TableDraft:
     pending: dict[str, list[Tree]] = attrs.field(factory=dict)
     updated: set[str] = attrs.field(factory=set)
     handles: int = 0
+    bodies: int = 0
 
     def next_handle(self) -> int:
         """Count the handles, of chains, sets and objects too."""
         self.handles += 1
         return self.handles
 
+    def spare_name(self) -> str:
+        """Find a name for a chain that has none, as the kernel does."""
+        while True:
+            self.bodies += 1
+            name = f"__chain{self.bodies}"
+            if name not in self.chains:
+                return name
+
 
 @attrs.define(eq=False)
 class Scope:
-    """Hold what is known where a rule or a set is read: its table and the protocols so far."""
+    """Hold what is known where a rule or a set is read: its table and the protocols so far.
+
+    `body` is the chain without a name that stands in the rule, once it is read.
+    """
 
     table: TableDraft
     protocols: Protocols
     warnings: list[str] = attrs.field(factory=list)
+    body: ChainDraft | None = None
+
+    def name_body(self, rules: list[Tree], node: Tree) -> str:
+        """Note the chain that stands in the rule, and give it a name."""
+        self.body = ChainDraft(self.table.spare_name(), node, is_anonymous=True)
+        self.body.rules = [RuleDraft(each, handle=0) for each in rules]
+        return self.body.name
 
     def find_set(self, reference: object) -> NamedSet:
         """Find the set or map that `@name` names."""

@@ -31,7 +31,7 @@ def read_json(text_or_object: Given) -> list[dict[str, Any]]:
 
 
 def _with_statements(command: dict[str, Any]) -> dict[str, Any]:
-    """Read the statements that nft 1.0 writes as text: additions to maps."""
+    """Read the statements that nft 1.0 writes as text: additions to maps, chains without a name."""
     rule = command.get("rule")
     parts = rule.get("expr") if isinstance(rule, Mapping) else None
     if not isinstance(parts, list) or not any(isinstance(each, str) for each in parts):
@@ -45,10 +45,10 @@ def _read(statement: str) -> Any:
     try:
         command = read_text(f"add rule t c {statement}")[0]
         (part,) = command["add"]["rule"]["expr"]
+        return json.loads(json.dumps(part))  # without places
     except (RuleError, ValueError, LookupError) as error:
         msg = f"{statement!r}: expected one statement: {error}"
         raise RuleError(msg) from None
-    return part
 
 
 def _loaded(text: str | bytes) -> Any:

@@ -139,6 +139,14 @@ def several(part: object) -> list[Any]:
     return list(part) if isinstance(part, (list, tuple)) else [part]
 
 
+def rules_within(statement: object) -> list[Any] | None:
+    """Take the rules of the chain that stands in a jump or goto; None if it is called by name."""
+    if not isinstance(statement, Mapping):
+        return None
+    inner = statement.get("jump", statement.get("goto"))
+    return several(inner["rules"]) if isinstance(inner, Mapping) and "rules" in inner else None
+
+
 def one_of(part: object, known: Mapping[str, Any] | tuple[str, ...], what: str) -> str:
     """Take one of the words that are known."""
     if not isinstance(part, str) or part not in known:

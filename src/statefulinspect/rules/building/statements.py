@@ -20,6 +20,7 @@ from statefulinspect.rules.building.nodes import (
     only,
     refuse,
     refuse_unsupported,
+    rules_within,
     several,
 )
 from statefulinspect.rules.building.selectors import selector_of
@@ -94,6 +95,17 @@ def _decide(part: Any, _: Scope) -> Statement:
     return verdict_of(part)
 
 
+def _jump(part: Any, scope: Scope) -> Statement:
+    """Read a jump or goto: to a chain by its name, or to one that stands there without."""
+    rules = rules_within(part)
+    if rules is None:
+        return verdict_of(part)
+    for each in rules:
+        needed(fields(each, "rule"), "expr", "rule")
+    kind, inner = only(part, "jump or goto")
+    return Decide(kind, scope.name_body(rules, inner))
+
+
 def _decide_by(inner: object, scope: Scope) -> Statement:
     node = fields(inner, "vmap")
     key = expression_of(needed(node, "key", "vmap"), scope)
@@ -117,7 +129,8 @@ def _strip(inner: object, scope: Scope) -> Statement:
 
 
 READERS: Final[Mapping[str, Callable[[Any, Scope], Statement]]] = {
-    **dict.fromkeys(VERDICTS + JUMPS, _decide),
+    **dict.fromkeys(VERDICTS, _decide),
+    **dict.fromkeys(JUMPS, _jump),
     "match": match_of,
     "vmap": _decide_by,
     "reject": reject_of,

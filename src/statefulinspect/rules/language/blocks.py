@@ -7,7 +7,7 @@ from typing import Any, Final
 from statefulinspect.rules.language.expressions import Parts
 from statefulinspect.rules.language.foreign import ForeignStatements, synproxy_terms
 from statefulinspect.rules.language.items import Draft, Property
-from statefulinspect.rules.language.tree import Word, node_at
+from statefulinspect.rules.language.tree import Node, Word, error_at, node_at
 
 UNITS: Final = {"bytes": 1, "kbytes": 1024, "mbytes": 1024 * 1024}
 
@@ -89,6 +89,16 @@ class Blocks(ForeignStatements):
         if handle is not None:
             content["handle"] = handle
         return Draft("add", "rule", content, statements[0])
+
+    def jump_into(self, parts: Parts) -> Node:
+        """Build `jump { tcp dport 22 accept; }`, to a chain that has no name."""
+        verb, *drafts = parts
+        rules = [node_at(each.place, each.fields) for each in drafts if each is not None]
+        for statement in (each["expr"][-1] for each in rules):
+            if any("rules" in (statement.get(jump) or ()) for jump in ("jump", "goto")):
+                msg = "a chain without a name within another: expected the name of a chain"
+                raise error_at(statement, msg)
+        return node_at(verb, {str(verb): {"rules": rules}})
 
     # ---- sets
 
