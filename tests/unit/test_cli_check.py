@@ -149,6 +149,14 @@ def test_an_error_in_an_included_file(check, tmp_path):
     assert lines[1] == "    define 22"
 
 
+def test_an_error_about_a_whole_chain_in_an_included_file(check, tmp_path):
+    chain = "chain c { type nat hook prerouting priority -100; }"
+    (tmp_path / "near.nft").write_text(f"\n{chain}\n", encoding="utf-8")
+    status, lines, _ = check('# rules\n# here\ntable ip t {\n include "near.nft"\n}\n')
+    assert (status, lines[0].startswith("near.nft:2:1: error: type nat")) == (1, True)
+    assert lines[1] == f"    {chain}"
+
+
 FINDING_KEYS = ["type", "file", "line", "level", "kind", "message", "place"]
 UNSUPPORTED = GOOD.replace("tcp dport 22", "fib daddr type local tcp dport 22")
 

@@ -694,7 +694,8 @@ def test_errors_name_the_included_file(files, message):
 def test_what_is_included_knows_its_file():
     (command,) = read_text('include "a"', {"a": "t c ip saddr { 10.0.0.1, 1.5s }"}.get)
     rule = command["add"]["rule"]
-    assert (rule["expr"][0].name, rule["expr"][0].line, rule["expr"][0].column) == ("a", 1, 5)
+    for part in (rule["expr"][0], rule, command["add"]):
+        assert (part.name, part.line, part.column) == ("a", 1, 5)
 
 
 # ---- places

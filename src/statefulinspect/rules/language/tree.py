@@ -104,11 +104,19 @@ def place_of(part: object) -> Place:
 
 def node_at(part: object, content: dict[str, Any]) -> Node:
     """Make a node that stands where another part of the tree does; so do the dicts in it."""
-    line, column, _ = place_of(part)
+    place = place_of(part)
     for key, value in content.items():
         if type(value) is dict:
-            content[key] = Node(value, line, column)
-    return Node(content, line, column)
+            content[key] = _node(value, place)
+    return _node(content, place)
+
+
+def _node(content: dict[str, Any], place: Place) -> Node:
+    line, column, name = place
+    node = Node(content, line, column)
+    if name:
+        node.name = name
+    return node
 
 
 def error_at(part: object, message: str) -> RuleError:
