@@ -136,10 +136,12 @@ def test_an_included_file_that_cannot_be_read(check, tmp_path):
     assert lines[0].endswith("near.nft: is no text in UTF-8")
 
 
-def test_rules_in_included_files_are_called_by_their_numbers(check, tmp_path):
+def test_findings_name_the_included_file(check, tmp_path):
     (tmp_path / "near.nft").write_text(SHADOWED, encoding="utf-8")
     lines = check('include "near.nft"\n')[1]
-    assert lines[0].startswith("1.nft: warning: inet t c rule 3: never matches: rule 2 decides ")
+    assert lines[0].startswith("near.nft:6: warning: never matches: line 5 of near.nft decides ")
+    finding = json.loads(check('include "near.nft"\n', options=["--json"])[1][0])
+    assert (finding["file"], finding["line"]) == ("near.nft", 6)
 
 
 def test_an_error_in_an_included_file(check, tmp_path):
@@ -155,6 +157,26 @@ def test_an_error_about_a_whole_chain_in_an_included_file(check, tmp_path):
     status, lines, _ = check('# rules\n# here\ntable ip t {\n include "near.nft"\n}\n')
     assert (status, lines[0].startswith("near.nft:2:1: error: type nat")) == (1, True)
     assert lines[1] == f"    {chain}"
+
+
+def test_errors_name_the_very_file_that_was_opened(check, tmp_path):
+    (tmp_path / "more" / "d").mkdir(parents=True)
+    (tmp_path / "more" / "d" / "1.nft").write_text("# fine\ndefine a = 22\n", encoding="utf-8")
+    (tmp_path / "more" / "d" / "2.nft").write_text("\ndefine 22\n", encoding="utf-8")
+    for name in ("d/*.nft", "d/2.nft"):
+        lines = check(f'include "{name}"\n', options=["--include", "more"])[1]
+        assert (lines[0].split(" ")[0], lines[1]) == ("more/d/2.nft:2:8:", "    define 22")
+
+
+def test_what_an_included_file_says_of_whole_rules(check, tmp_path):
+    main = 'table inet t {\n chain c {\n  include "near.nft"\n }\n}\n'
+    (tmp_path / "near.nft").write_text("accept\njump nosuch\n", encoding="utf-8")
+    assert check(main)[1][0].startswith("near.nft:2:1: error: jump to nosuch")
+    (tmp_path / "near.nft").write_text("accept\nmasquerade\n", encoding="utf-8")
+    lines = check(main, options=["--unsupported", "ignore"])[1]
+    assert lines[0].startswith("near.nft:2: warning: masquerade is not supported")
+    lines = check(main, options=["--unsupported", "ignore", "--json"])[1]
+    assert (json.loads(lines[0])["file"], json.loads(lines[0])["line"]) == ("near.nft", 2)
 
 
 FINDING_KEYS = ["type", "file", "line", "level", "kind", "message", "place"]

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from statefulinspect.cli.options_check import CheckOptions
 from statefulinspect.cli.places import place_of
-from statefulinspect.cli.rulesfile import RulesFile, position, split_warning
+from statefulinspect.cli.rulesfile import RulesFile, placed, position, split_warning
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.lint.lint import WARNING, Finding, lint
 from statefulinspect.rules.ruleset import Ruleset
@@ -62,8 +62,6 @@ def check(options: CheckOptions) -> int:
 
 def _check_one(file: RulesFile, report: CheckReport) -> list[Finding]:
     ruleset = file.parse()
-    if file.texts:
-        _forget_lines(ruleset)
     findings = [*lint(ruleset.tables)]
     for warning in ruleset.warnings:
         report.unsupported(file.name, warning)
@@ -71,13 +69,6 @@ def _check_one(file: RulesFile, report: CheckReport) -> list[Finding]:
         report.finding(file.name, finding)
     report.summary(file.name, _tally(ruleset), findings)
     return findings
-
-
-def _forget_lines(ruleset: Ruleset) -> None:
-    """Call rules by their numbers, where a line may be one of several files."""
-    for table in ruleset.tables:
-        for rule in table:
-            rule.place = None if rule.place is None else rule.place._replace(line=None)
 
 
 def _tally(ruleset: Ruleset) -> Tally:
@@ -99,15 +90,17 @@ class TextCheck:
 
     def unsupported(self, name: str, warning: str) -> None:
         """Print a warning behind its line, if it has one."""
-        line, words = split_warning(warning)
-        where = name if line is None else f"{name}:{line}"
+        where, words = placed(name, warning)
         self._line(f"{where}: warning: {words} [unsupported]")
 
     def finding(self, name: str, finding: Finding) -> None:
         """Print one finding behind its line; behind its rule where there are no lines."""
         place = finding.place
-        where = name if place is None or place.line is None else f"{name}:{place.line}"
-        about = f"{place}: " if place is not None and place.line is None else ""
+        where, about = name, ""
+        if place is not None and place.line is None:
+            about = f"{place}: "
+        elif place is not None:
+            where = f"{place.file or name}:{place.line}"
         self._line(f"{where}: {finding.level}: {about}{finding.message} [{finding.kind}]")
 
     def summary(self, name: str, tally: Tally, findings: list[Finding]) -> None:
@@ -138,9 +131,9 @@ class JsonCheck:
 
     def unsupported(self, name: str, warning: str) -> None:
         """Print what of the ruleset was left out."""
-        line, words = split_warning(warning)
+        file, line, words = split_warning(name, warning)
         kind = {"level": "warning", "kind": "unsupported"}
-        fields = {"type": "finding", "file": name, "line": line, **kind, "message": words}
+        fields = {"type": "finding", "file": file, "line": line, **kind, "message": words}
         self._line({**fields, "place": None})
 
     def finding(self, name: str, finding: Finding) -> None:
@@ -149,7 +142,7 @@ class JsonCheck:
         self._line(
             {
                 "type": "finding",
-                "file": name,
+                "file": (place.file if place else "") or name,
                 "line": place.line if place else None,
                 "level": finding.level,
                 "kind": finding.kind,

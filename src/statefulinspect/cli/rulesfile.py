@@ -20,7 +20,7 @@ from statefulinspect.cli.streams import standard_input
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 
-WARNED: Final = re.compile(r"(?:line (\d+): )?(.*)", re.DOTALL)
+WARNED: Final = re.compile(r"(?:(?:(.+?): )?line (\d+): )?(.*)", re.DOTALL)
 WITHOUT_LARK: Final = "reading rules needs lark: pip install 'statefulinspect[rules]'"
 
 
@@ -30,7 +30,7 @@ class UnreadableError(Exception):
 
 @attrs.define
 class RulesFile:
-    """Hold a file of rules; `texts` are the files that it includes, by their names there."""
+    """Hold a file of rules; `texts` are the files that it includes, by their paths."""
 
     name: str
     text: str
@@ -58,17 +58,18 @@ class RulesFile:
                 raise
             raise UnreadableError(WITHOUT_LARK) from error
 
-    def include(self, name: str) -> str:
-        """Give the text of an included file; LookupError if there is none that can be read."""
+    def include(self, name: str) -> dict[str, str]:
+        """Give the texts of included files; LookupError if there is none that can be read."""
         found = self._find(name)
         if not found and not has_magic(name):
             msg = "there is no such file"
             raise LookupError(msg)
         try:
-            self.texts[name] = "\n".join(map(read_text, found))
+            texts = {path: read_text(path) for path in found}
         except UnreadableError as error:
             raise LookupError(str(error)) from error
-        return self.texts[name]
+        self.texts.update(texts)
+        return texts
 
     def _find(self, name: str) -> list[str]:
         """List the files of a name, from the first directory that has some."""
@@ -98,8 +99,7 @@ def read_rules(name: str, reading: Reading) -> Ruleset:
         msg = f"{position(file.name, error)}: {error.message}"
         raise UnreadableError(msg) from error
     for each in ruleset.warnings:
-        line, words = split_warning(each)
-        where = file.name if line is None else f"{file.name}:{line}"
+        where, words = placed(file.name, each)
         sys.stderr.write(f"{where}: warning: {words}\n")
     return ruleset
 
@@ -110,11 +110,17 @@ def position(name: str, error: RuleError) -> str:
     return ":".join(map(str, [error.name or name, *places]))
 
 
-def split_warning(warning: str) -> tuple[int | None, str]:
-    """Take the line from the front of a ruleset's warning."""
+def placed(name: str, warning: str) -> tuple[str, str]:
+    """Write where a ruleset's warning is, as compilers do, and its words."""
+    file, line, words = split_warning(name, warning)
+    return (file if line is None else f"{file}:{line}"), words
+
+
+def split_warning(name: str, warning: str) -> tuple[str, int | None, str]:
+    """Take file and line from the front of a ruleset's warning; the file is `name` by default."""
     match = WARNED.fullmatch(warning)
     assert match is not None
-    return int(match[1]) if match[1] else None, match[2]
+    return match[1] or name, int(match[2]) if match[2] else None, match[3]
 
 
 def read_text(name: str) -> str:

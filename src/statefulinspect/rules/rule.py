@@ -17,17 +17,19 @@ Form = tuple[Statement, ...]
 
 
 class Place(NamedTuple):
-    """Tell where a rule stands; `line` is that of the text, or None."""
+    """Tell where a rule stands; `line` is that of the text, or of an included `file`, or None."""
 
     family: str
     table: str
     chain: str
     number: int
     line: int | None = None
+    file: str = ""
 
     def __str__(self) -> str:
         """Write it as nft does in a trace, with the line behind."""
-        line = "" if self.line is None else f", line {self.line}"
+        file = f" of {self.file}" if self.file else ""
+        line = "" if self.line is None else f", line {self.line}{file}"
         return f"{self.family} {self.table} {self.chain} rule {self.number}{line}"
 
 

@@ -5,7 +5,7 @@ A ruleset does not change, and prints as text that nft loads to the same ruleset
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Iterable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -14,6 +14,7 @@ from statefulinspect.rules.building.builder import build
 from statefulinspect.rules.building.jsonform import read_json
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.reading import read_text
+from statefulinspect.rules.language.variables import Resolve
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.objects import CtHelper
 from statefulinspect.rules.syntax.statements import UseObject
@@ -107,10 +108,13 @@ class Ruleset:
         cls,
         text: str,
         *,
-        resolve: Callable[[str], str] | None = None,
+        resolve: Resolve | None = None,
         unsupported: str = "error",
     ) -> Ruleset:
         """Read nft's text; `resolve` gives the text of a file that is included.
+
+        Where that is another file than the one named, or are several, it gives a mapping of their
+        names, which errors then tell, to their texts.
 
         What nftables has and this library has not is an error, or with `unsupported="ignore"` left
         out with a warning. Raises `RuleError`, which knows line and column.

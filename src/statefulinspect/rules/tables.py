@@ -83,8 +83,9 @@ class Table:
         """Tell every rule where it stands."""
         for chain in self.chains:
             for number, rule in enumerate(chain.rules):
-                line = rule.place.line if rule.place else None
-                rule.place = Place(self.family, self.name, chain.name, number + 1, line)
+                place = Place(self.family, self.name, chain.name, number + 1)
+                told = rule.place
+                rule.place = place._replace(line=told.line, file=told.file) if told else place
 
     @property
     def is_dormant(self) -> bool:

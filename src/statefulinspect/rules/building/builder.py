@@ -28,6 +28,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
 from statefulinspect.rules.building.statements import statements_of
 from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.tables import Chain, Table
 from statefulinspect.terms import ACCEPT
@@ -80,7 +81,7 @@ class _Building:
     def __init__(self, *, ignores: bool) -> None:
         self._ignores = ignores
         self._store = Store()
-        self._warnings: dict[str, int] = {}  # with the line of each
+        self._warnings: dict[str, tuple[str, int]] = {}  # with file and line of each
         self._bodies: list[ChainDraft] = []
 
     def run(self, command: object) -> None:
@@ -102,13 +103,14 @@ class _Building:
             placed = at_place(error, *parts)
             if not self._ignores:
                 raise placed from None
-            self._warn(placed.message, placed.line)
+            self._warn(placed.message, placed.line, placed.name)
         except RuleError as error:
             raise at_place(error, *parts) from None
 
-    def _warn(self, message: str, line: int | None) -> None:
+    def _warn(self, message: str, line: int | None, file: str) -> None:
         warning = message if line is None else f"line {line}: {message}"
-        self._warnings.setdefault(warning, line or 0)
+        warning = f"{file}: {warning}" if file else warning
+        self._warnings.setdefault(warning, (file, line or 0))
 
     def finish(self) -> tuple[tuple[Table, ...], tuple[str, ...]]:
         """Read the rules, and check where they jump to."""
@@ -146,8 +148,8 @@ class _Building:
     def _chain(self, draft: ChainDraft, table: TableDraft) -> Chain:
         rules: list[Rule] = []
         for number, rule in enumerate(draft.rules):
-            line = getattr(rule.node, "line", None)
-            place = Place(table.family, table.name, draft.name, number + 1, line)
+            line, _, file = place_of(rule.node)
+            place = Place(table.family, table.name, draft.name, number + 1, line, file)
             self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node)
         return Chain(
             name=draft.name,
@@ -178,6 +180,6 @@ class _Building:
         if not statements:
             refuse(f"{place}: a rule without statements", node)
         for warning in scope.warnings:
-            self._warn(warning, place.line)
+            self._warn(warning, place.line, place.file)
         self._bodies += [scope.body] if scope.body else []
         rules.append(Rule.of(statements, comment=comment, handle=draft.told, place=place))

@@ -131,7 +131,7 @@ def _refuse_rule(message: str, rule: Rule | None) -> NoReturn:
     """Refuse what a rule says, or an element of a named set if there is no rule."""
     place = rule.place if rule else None
     if place is not None and place.line is not None:
-        raise RuleError(message, place.line, 1)
+        raise RuleError(message, place.line, 1, place.file)
     where = f"{place}: " if place else ""
     raise RuleError(where + message)
 

@@ -8,19 +8,19 @@ whether this library knows it, is for the reader of that JSON to say.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Callable
+from typing import Any
 
 from statefulinspect.rules.language.commands import commands
 from statefulinspect.rules.language.errors import unexpected
 from statefulinspect.rules.language.objects import Builder
 from statefulinspect.rules.language.tree import Node
-from statefulinspect.rules.language.variables import Filler, Scope
+from statefulinspect.rules.language.variables import Filler, Resolve, Scope
 
 STARTS = ["start", "table_items", "chain_items"]
 
 
-def read_text(text: str, resolve: Callable[[str], str] | None = None) -> list[Node]:
-    """Read a ruleset; `resolve` gives the text of an included file by its name.
+def read_text(text: str, resolve: Resolve | None = None) -> list[Node]:
+    """Read a ruleset; `resolve` gives the text of an included file by its name, or several texts.
 
     >>> read_text("table inet t")
     [{'add': {'table': {'family': 'inet', 'name': 't'}}}]

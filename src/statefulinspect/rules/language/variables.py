@@ -5,7 +5,7 @@ A variable holds from its definition on, within the block of its definition and 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -14,6 +14,8 @@ from statefulinspect.rules.language.items import Define, Draft, Include, Propert
 from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at
 
 Parse = Callable[[str, str], list[Any]]  # text and what it may hold, to items
+# The name of a file, to its text, or to the texts of all that the name means by their own names.
+Resolve = Callable[[str], Union[str, Mapping[str, str]]]
 
 
 class Scope:
@@ -58,7 +60,7 @@ class Scope:
 class Filler:
     """Fill in variables and included files."""
 
-    def __init__(self, parse: Parse, resolve: Callable[[str], str] | None) -> None:
+    def __init__(self, parse: Parse, resolve: Resolve | None) -> None:
         self._parse = parse
         self._resolve = resolve
         self._open_files: list[str] = []
@@ -95,29 +97,35 @@ class Filler:
             chain = " -> ".join([*self._open_files, file])
             msg = f"include {str(file)!r}: it includes itself: {chain}"
             raise error_at(file, msg)
-        items = self._read(file, within)
+        texts = self._texts(file)
+        filled: list[Any] = []
         self._open_files.append(str(file))
-        filled = self.fill(items, scope, within)
+        for name, text in texts.items():
+            filled += self.fill(self._read(text, name, within), scope, within)
         self._open_files.pop()
         return filled
 
-    def _read(self, file: Word, within: str) -> list[Any]:
+    def _texts(self, file: Word) -> Mapping[str, str]:
+        """Ask for the texts of a file, or of several, by their names."""
         if self._resolve is None:
             msg = (
                 f"include {str(file)!r}: expected no files, for there is nothing to read them with"
             )
             raise error_at(file, msg)
         try:
-            text = self._resolve(str(file))
+            found = self._resolve(str(file))
         except (OSError, LookupError) as error:
             msg = f"include {str(file)!r}: {error}"
             raise error_at(file, msg) from None
+        return {str(file): found} if isinstance(found, str) else found
+
+    def _read(self, text: str, name: str, within: str) -> list[Any]:
         try:
             items = self._parse(text, within)
         except RuleError as error:
-            raise RuleError(error.message, error.line, error.column, str(file)) from None
+            raise RuleError(error.message, error.line, error.column, name) from None
         for item in items:
-            name_file(item, str(file))
+            name_file(item, name)
         return items
 
 

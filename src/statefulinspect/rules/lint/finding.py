@@ -27,7 +27,9 @@ def where(rule: Rule) -> str:
     """Name a rule by its line, or by its number where there is no line."""
     if rule.place is None:
         return "an earlier rule"
-    return f"rule {rule.place.number}" if rule.place.line is None else f"line {rule.place.line}"
+    if rule.place.line is None:
+        return f"rule {rule.place.number}"
+    return f"line {rule.place.line}" + (f" of {rule.place.file}" if rule.place.file else "")
 
 
 def chain_place(chain: Chain) -> Place | None:
