@@ -528,6 +528,14 @@ def test_objects(text):
     ]
 
 
+@pytest.mark.parametrize(
+    "line", ['rate 6/hour comment "g"', 'comment "g" rate 6/hour', 'rate 6/hour; comment "g"']
+)
+def test_a_comment_stands_beside_what_an_object_is(line):
+    ((_, found),) = objects(f"add limit t l {{ {line}; }}")
+    assert (found["rate"], found["comment"]) == (6, "g")
+
+
 def test_objects_within_a_table():
     text = """table t {
         ct helper h { type "ftp" protocol tcp; }
