@@ -77,6 +77,18 @@ STATEMENTS = {
     "ip6 saddr fe80::/10": [
         match(payload("ip6", "saddr"), {"prefix": {"addr": "fe80::", "len": 10}})
     ],
+    "ip6 saddr [::1]": [match(payload("ip6", "saddr"), "::1")],
+    "ip6 saddr { [::1]-[::5], [fe80::]/64 }": [
+        match(
+            payload("ip6", "saddr"),
+            {
+                "set": [
+                    {"range": ["::1", "::5"]},
+                    {"prefix": {"addr": "fe80::", "len": 64}},
+                ]
+            },
+        )
+    ],
     "ip6 saddr { ::1, 2001:db8::1-2001:db8::ff, ::ffff:1.2.3.4 }": [
         match(
             payload("ip6", "saddr"),
@@ -383,6 +395,7 @@ ERRORS = {
     "add rule t c accept comment drop": (1, 29, "'drop': expected text; without quotes this"),
     "define drop = 22": (1, 8, "'drop': expected a name; without quotes this word is nft's own"),
     "add rule t c jump { log goto { accept; }; }": (1, 25, "a chain without a name within another"),
+    "add rule t c ip saddr [10.0.0.1]": (1, 24, "'10.0.0.1': expected "),
     'include "a"': (1, 9, "include 'a': expected no files"),
 }
 

@@ -23,6 +23,10 @@ Leaf = Union[Word, Number, Seconds]
 
 _HEX = r"[0-9a-fA-F]{1,4}"
 _IPV4 = r"\d{1,3}(?:\.\d{1,3}){3}"
+_IPV6 = (
+    rf"(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{6}}{_IPV4}"
+    rf"|(?:{_HEX}(?::{_HEX})*)?::(?:(?:{_HEX}:)*(?:{_IPV4}|{_HEX}))?"
+)
 # A dot behind a digit begins no name: numbers with dots are addresses, if wrong ones.
 _NAME = r"(?:[A-Za-z_]|(?<![\w.])\.[\w./-])[\w./-]*"
 SCANNER: Final = re.compile(
@@ -33,9 +37,8 @@ SCANNER: Final = re.compile(
   | (?P<_NL>      \n )
   | (?P<ADDRESS>  {_IPV4}(?![\w.])
                 | (?:[0-9a-fA-F]{{1,2}}:){{5}}[0-9a-fA-F]{{1,2}}(?![\w:])
-                | (?:{_HEX}:){{7}}{_HEX}(?![\w:])
-                | (?:{_HEX}:){{6}}{_IPV4}(?![\w.])
-                | (?:{_HEX}(?::{_HEX})*)?::(?:(?:{_HEX}:)*(?:{_IPV4}|{_HEX}))?(?![\w:]) )
+                | (?:{_IPV6})(?![\w:])
+                | \[(?:{_IPV6})\] )
   | (?P<classid>  {_HEX}:{_HEX}(?=[ \t\r\n:;,}}-]) )
   | (?P<ethertype> 8021(?:q|ad)(?!\w) )
   | (?P<DURATION> (?=\d+[dhms])(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?(?![\w.]) )
@@ -84,7 +87,7 @@ def _duration(text: str, line: int, column: int) -> Leaf:
 
 READERS: Final[Mapping[str, Callable[[str, int, int], Leaf]]] = {
     "_NL": Word,
-    "ADDRESS": Word,
+    "ADDRESS": lambda text, line, column: Word(text.strip("[]"), line, column),
     "DURATION": _duration,
     "NUMBER": _number,
     "QUOTED": _quoted,
