@@ -129,6 +129,13 @@ def test_included_files(check, tmp_path):
     assert "there is no such file" in lines[0]
 
 
+@pytest.mark.parametrize("name", ["more", "more/", "./more/", "more/*.none"])
+def test_an_included_directory_holds_nothing(check, tmp_path, name):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "far.nft").write_text("define 22\n", encoding="utf-8")
+    assert check(f'include "{name}"\n{GOOD}')[0] == 0
+
+
 def test_an_included_file_that_cannot_be_read(check, tmp_path):
     (tmp_path / "near.nft").write_bytes(b"# caf\xe9\n")
     status, lines, _ = check('include "near.nft"\n')

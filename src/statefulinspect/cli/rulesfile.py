@@ -61,7 +61,7 @@ class RulesFile:
     def include(self, name: str) -> dict[str, str]:
         """Give the texts of included files; LookupError if there is none that can be read."""
         found = self._find(name)
-        if not found and not has_magic(name):
+        if found is None:
             msg = "there is no such file"
             raise LookupError(msg)
         try:
@@ -71,16 +71,16 @@ class RulesFile:
         self.texts.update(texts)
         return texts
 
-    def _find(self, name: str) -> list[str]:
-        """List the files of a name, from the first directory that has some."""
+    def _find(self, name: str) -> list[str] | None:
+        """List the files of a name, from the first directory that has it; None if none has."""
         own = Path(self.name).parent
         for directory in (own, *map(Path, self.reading.includes)):
             pattern = str(directory / name)
             found = sorted(glob(pattern)) if has_magic(name) else [pattern]
             files = [each for each in found if Path(each).is_file()]
-            if files:
+            if files or Path(pattern).is_dir():  # of a directory, nft 1.0.6 reads nothing
                 return files
-        return []
+        return [] if has_magic(name) else None
 
     def line(self, error: RuleError) -> str:
         """Give the line of the text where an error is; empty if that is not known."""
