@@ -712,6 +712,13 @@ def test_errors_name_the_included_file(files, message):
     assert str(caught.value).startswith(message)
 
 
+def test_files_are_not_included_without_an_end():
+    files = {str(number): f'include "{number + 1}"' for number in range(500)}
+    with pytest.raises(RuleError, match="15: line 1, column 9: include '16': expected at most 15"):
+        read_text('include "1"', files.__getitem__)
+    assert read_text('include "1"', {**files, "15": "table t"}.__getitem__)
+
+
 def test_what_is_included_knows_its_file():
     (command,) = read_text('include "a"', {"a": "t c ip saddr { 10.0.0.1, 1.5s }"}.get)
     rule = command["add"]["rule"]

@@ -116,6 +116,24 @@ def test_names_that_nft_cannot_read_are_refused(name):
         Ruleset.from_json({"nftables": [{"table": {"family": "inet", "name": name}}]})
 
 
+TOO_MANY = "meta mark set meta mark" + " | 0x1" * 1000
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("meta mark" + " | 0x1" * 65 + " == 1", "line 1, column 21: |: expected at most 64 operat"),
+        (TOO_MANY, "line 1, column 21: too many things within each other"),
+        (f"define x = 1; {TOO_MANY}", "too many things within each other"),
+        ("meta mark 5" + " | 0x1" * 1000, "line 1, column 21: too many things within each other"),
+    ],
+)
+def test_what_is_nested_too_deeply_is_refused(rule, message):
+    with pytest.raises(RuleError) as caught:
+        Ruleset.parse(f"table t {{ chain c {{ {rule}; }}; }}")
+    assert str(caught.value).startswith(message)
+
+
 def test_rules_keep_their_lines():
     ruleset = Ruleset.parse(FIREWALL)
     lines = FIREWALL.split("\n")
@@ -181,6 +199,7 @@ def test_json_is_read_as_text_or_as_an_object():
         ({"nftables": 5}, "expected an object with the key nftables"),
         ([5], "5: expected a command, an object"),
         ([{"rule": {"expr": ["foo @x"]}}], "'foo @x': expected one statement"),
+        ([{"rule": {"expr": [TOO_MANY]}}], "'meta mark set"),
         ([{"rule": {"expr": ["accept; drop"]}}], "'accept; drop': expected one statement"),
         ([{"rule": {"expr": ["log accept"]}}], "'log accept': expected one statement"),
     ],

@@ -1,7 +1,8 @@
 """How rules are read from files, with the files that they include.
 
 An included file is sought beside the file that was named, then in the directories of --include; a
-name with * stands for all files that fit, in their order, and may stand for none.
+name with * stands for all files that fit, in their order, and may stand for none. A directory
+stands for none.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from statefulinspect.rules.building.nodes import (
 )
 from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
 from statefulinspect.rules.building.statements import statements_of
-from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.errors import TOO_DEEP, RuleError
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.tables import Chain, Table
@@ -106,6 +106,8 @@ class _Building:
             self._warn(placed.message, placed.line, placed.name)
         except RuleError as error:
             raise at_place(error, *parts) from None
+        except RecursionError:
+            refuse(TOO_DEEP, *parts)
 
     def _warn(self, message: str, line: int | None, file: str) -> None:
         warning = message if line is None else f"line {line}: {message}"

@@ -79,13 +79,15 @@ class TableDraft:
 class Scope:
     """Hold what is known where a rule or a set is read: its table and the protocols so far.
 
-    `body` is the chain without a name that stands in the rule, once it is read.
+    `body` is the chain without a name that stands in the rule, once it is read; `depth` counts the
+    expressions within each other that are being read.
     """
 
     table: TableDraft
     protocols: Protocols
     warnings: list[str] = attrs.field(factory=list)
     body: ChainDraft | None = None
+    depth: int = 0
 
     def name_body(self, rules: list[Tree], node: Tree) -> str:
         """Note the chain that stands in the rule, and give it a name."""

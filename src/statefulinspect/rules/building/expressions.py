@@ -32,6 +32,7 @@ from statefulinspect.rules.syntax.expressions import (
 )
 from statefulinspect.rules.words.datatypes import DataType
 
+DEEPEST: Final = 64  # nft 1.0.6 crashes at fewer
 EXPECTED: Final = "what a rule can look at, as tcp dport or meta mark"
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "fib": "there is no routing table; match addresses and interfaces",
@@ -71,7 +72,12 @@ def expression_of(part: object, scope: Scope, data: Data | None = None) -> Expre
         refuse_unsupported(key, UNSUPPORTED[key], part)
     if key not in READERS:
         refuse(f"{key}: expected {EXPECTED}", part)
-    return READERS[key](key, inner, scope, data)
+    if scope.depth == DEEPEST:
+        refuse(f"{key}: expected at most {DEEPEST} operations within each other", part)
+    scope.depth += 1
+    found = READERS[key](key, inner, scope, data)
+    scope.depth -= 1
+    return found
 
 
 def _select(key: str, inner: Any, scope: Scope, _: Data | None) -> Expression:

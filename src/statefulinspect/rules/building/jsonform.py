@@ -46,7 +46,7 @@ def _read(statement: str) -> Any:
         command = read_text(f"add rule t c {statement}")[0]
         (part,) = command["add"]["rule"]["expr"]
         return json.loads(json.dumps(part))  # without places
-    except (RuleError, ValueError, LookupError) as error:
+    except (RuleError, ValueError, LookupError, RecursionError) as error:
         msg = f"{statement!r}: expected one statement: {error}"
         raise RuleError(msg) from None
 

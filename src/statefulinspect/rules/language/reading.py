@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from statefulinspect.rules.errors import TOO_DEEP, RuleError
 from statefulinspect.rules.language.commands import commands
 from statefulinspect.rules.language.errors import unexpected
 from statefulinspect.rules.language.objects import Builder
@@ -29,8 +30,16 @@ def read_text(text: str, resolve: Resolve | None = None) -> list[Node]:
     """
     items = _parse(text, "start")
     if "$" in text or any(word in text for word in ("define", "include")):
-        items = Filler(_parse, resolve).fill(items, Scope())
+        items = _filled(items, resolve)
     return commands(items)
+
+
+def _filled(items: list[Any], resolve: Resolve | None) -> list[Any]:
+    """Fill in variables and included files."""
+    try:
+        return Filler(_parse, resolve).fill(items, Scope())
+    except RecursionError:
+        raise RuleError(TOO_DEEP) from None
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ A variable holds from its definition on, within the block of its definition and 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -14,6 +14,7 @@ from statefulinspect.rules.language.items import Define, Draft, Include, Propert
 from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at
 
 Parse = Callable[[str, str], list[Any]]  # text and what it may hold, to items
+DEEPEST: Final = 15  # included files within each other, as in nft
 # The name of a file, to its text, or to the texts of all that the name means by their own names.
 Resolve = Callable[[str], Union[str, Mapping[str, str]]]
 
@@ -96,6 +97,9 @@ class Filler:
         if file in self._open_files:
             chain = " -> ".join([*self._open_files, file])
             msg = f"include {str(file)!r}: it includes itself: {chain}"
+            raise error_at(file, msg)
+        if len(self._open_files) == DEEPEST:
+            msg = f"include {str(file)!r}: expected at most {DEEPEST} files within each other"
             raise error_at(file, msg)
         texts = self._texts(file)
         filled: list[Any] = []
