@@ -11,6 +11,7 @@ from statefulinspect.cli.places import place_of
 from statefulinspect.cli.rulesfile import RulesFile, placed, position, split_warning
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.lint.lint import WARNING, Finding, lint
+from statefulinspect.rules.rule import Place
 from statefulinspect.rules.ruleset import Ruleset
 
 WRONG: Final = 1
@@ -96,12 +97,9 @@ class TextCheck:
     def finding(self, name: str, finding: Finding) -> None:
         """Print one finding behind its line; behind its rule where there are no lines."""
         place = finding.place
-        where, about = name, ""
-        if place is not None and place.line is None:
-            about = f"{place}: "
-        elif place is not None:
-            where = f"{place.file or name}:{place.line}"
-        self._line(f"{where}: {finding.level}: {about}{finding.message} [{finding.kind}]")
+        about = f"{place}: " if place is not None and place.line is None else ""
+        words = f"{about}{finding.message} [{finding.kind}]"
+        self._line(f"{_where(name, place)}: {finding.level}: {words}")
 
     def summary(self, name: str, tally: Tally, findings: list[Finding]) -> None:
         """Print what a file holds."""
@@ -166,6 +164,13 @@ class JsonCheck:
     @staticmethod
     def _line(fields: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(fields) + "\n")
+
+
+def _where(name: str, place: Place | None) -> str:
+    """Write where a rule is, as compilers do; only the file where there are no lines."""
+    if place is None or place.line is None:
+        return name
+    return f"{place.file or name}:{place.line}"
 
 
 def _count(number: int, word: str) -> str:
