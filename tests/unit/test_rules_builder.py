@@ -743,6 +743,7 @@ START = "add table t\nadd chain t c\n"
         ("add rule t c log\nlist ruleset", ["log"]),
         ("add chain t c\nadd table t\nadd rule t c log", ["log"]),
         ("destroy chain t d\nadd rule t c log", ["log"]),
+        ("destroy rule t c handle 77\nadd rule t c log", ["log"]),
     ],
 )  # fmt: skip
 def test_commands_are_carried_out_in_their_order(text, left):
@@ -758,6 +759,11 @@ def test_commands_are_carried_out_in_their_order(text, left):
         ("create table t", "create table t: it exists already"),
         ("create chain t c", "create chain c: it exists already"),
         ("delete table x", "table ip x: there is none"),
+        (
+            "add set t s { type inet_service; }\ndestroy element t s { 10.0.0.1 }",
+            "inet_service '10.0.0.1': expected",
+        ),
+        ("destroy rule t c", "rule to delete"),
         ("delete chain t x", "chain x: table t has none"),
         ("add rule t c log\ndelete rule t c handle 9", "handle 9: chain c has no rule of it"),
         ("delete set t x", "set x: table t has none"),

@@ -8,6 +8,7 @@ import pytest
 
 from statefulinspect import Action, CtState, Rule, RuleError, Ruleset
 from statefulinspect.rules.keywords import READERS
+from statefulinspect.rules.words.selectors import SELECTORS
 
 CT_STATES = "new, established, related, invalid, untracked"
 PROTOCOLS = "icmp, tcp, udp, dccp, gre, icmpv6, sctp, udplite"
@@ -183,3 +184,9 @@ def test_outbound_wants_prefixes():
 def test_a_prefix_has_no_interface():
     with pytest.raises(RuleError, match="expected no zone; name the interface with iif or oif"):
         Rule(Action.DROP, source="fe80::1%eth0")
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_rule_that_matches_nothing(monkeypatch):
+    monkeypatch.delitem(SELECTORS, "th dport")
+    with pytest.raises(KeyError):
+        Rule(Action.DROP, destination_port=22)

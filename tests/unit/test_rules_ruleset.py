@@ -349,3 +349,12 @@ def test_inside_may_be_of_both_ip_versions():
 def test_outbound_refuses_what_is_no_inside(inside, message):
     with pytest.raises(RuleError, match=f"^{message}"):
         Ruleset.outbound(inside=inside)
+
+
+def test_a_rule_that_stands_in_another_ruleset_stays_where_it_is():
+    allow = Rule(Action.ACCEPT, protocol="udp")
+    ruleset = Ruleset([allow], policy=Action.DROP)
+    assert ruleset.rules[0] is allow
+    other = Ruleset([Rule(Action.DROP, protocol="tcp"), allow], policy=Action.DROP)
+    assert (allow.place.number, other.rules[1].place.number) == (1, 2)
+    assert other.rules[1] == allow

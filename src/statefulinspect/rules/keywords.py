@@ -44,6 +44,10 @@ ICMP_OF: Final = {4: (ICMP, "icmp", 0), 6: (ICMPV6, "icmpv6", 1)}
 Given = Mapping[str, Any]
 
 
+class _NoPacketError(Exception):
+    """Tell that no packet of an IP version can be what the keywords ask for."""
+
+
 def forms_of(
     action: Action | None, keywords: Mapping[str, Any]
 ) -> tuple[tuple[Statement, ...], ...]:
@@ -76,15 +80,15 @@ def _matches(given: Given, family: int) -> list[Match] | None:
             if name in given:
                 found.append(_addresses(given[name], family, field))
         found += _transport(given, family)
-    except LookupError:
+    except _NoPacketError:
         return None
     return found
 
 
 def _among(text: str, constants: list[Constant]) -> Match:
-    """Compare with one constant, or with a set of several; LookupError if there is none."""
+    """Compare with one constant, or with a set of several."""
     if not constants:
-        raise LookupError
+        raise _NoPacketError
     right: Right = constants[0]
     if len(constants) > 1:
         right = SetLiteral(tuple(map(Element, constants)))
@@ -143,7 +147,7 @@ def _transport(given: Given, family: int) -> Iterator[Match]:
     if "icmp_type" in given:
         yield _icmp_types(given["icmp_type"], protocols, family)
         if ports:
-            raise LookupError
+            raise _NoPacketError
 
 
 def _port(span: tuple[int, int]) -> Constant:
@@ -156,7 +160,7 @@ def _icmp_types(
 ) -> Match:
     number, header, column = ICMP_OF[family]
     if protocols is not None and number not in protocols:
-        raise LookupError
+        raise _NoPacketError
     types = [fields.ICMP_TYPES.get(each, (each, each))[column] for each in wanted]
     numbers = dict.fromkeys(each for each in types if each is not None)
     return _values(f"{header} type")(tuple(numbers))

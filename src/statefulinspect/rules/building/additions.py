@@ -23,6 +23,7 @@ from statefulinspect.rules.building.nodes import (
     name_in,
     needed,
     refuse,
+    refuse_missing,
     refuse_unsupported,
     rules_within,
     several,
@@ -140,7 +141,7 @@ def _position(chain: ChainDraft, node: Tree, verb: str) -> int | None:
             if rule.handle == handle:
                 return number
     if verb in ("insert", "replace"):
-        refuse(f"handle {handle}: chain {chain.name} has no rule of it", node)
+        refuse_missing(f"handle {handle}: chain {chain.name} has no rule of it", node)
     return None
 
 

@@ -17,6 +17,7 @@ from statefulinspect.rules.building.nodes import (
     one_of,
     only,
     refuse,
+    refuse_missing,
     refuse_unsupported,
     several,
     shown,
@@ -225,7 +226,7 @@ def without_elements(named: NamedSet, parts: Iterable[Any], node: Tree) -> Named
     gone = {element_of(_key_only(part), shape).key for part in parts}
     missing = gone - {each.key for each in named.elements}
     if missing:
-        refuse(f"element {next(iter(missing))}: set {named.name} does not have it", node)
+        refuse_missing(f"element {next(iter(missing))}: set {named.name} does not have it", node)
     left = tuple(each for each in named.elements if each.key not in gone)
     return attrs.evolve(named, elements=left)
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import attrs
 
-from statefulinspect.rules.building.nodes import Tree, refuse, refuse_unsupported
+from statefulinspect.rules.building.nodes import Tree, refuse, refuse_missing, refuse_unsupported
 from statefulinspect.rules.building.protocols import Protocols
 from statefulinspect.rules.syntax.objects import NamedObject, NamedSet
 from statefulinspect.terms import Action
@@ -116,7 +116,7 @@ class Scope:
             refuse_unsupported(f"{kind} {name}", "it was left out before", part)
         table = f"table {self.table.family} {self.table.name}"
         there_are = f"; there are {', '.join(known)}" if known else ""
-        refuse(f"{kind} {name}: {table} has none of this name{there_are}", part)
+        refuse_missing(f"{kind} {name}: {table} has none of this name{there_are}", part)
 
 
 @attrs.define(eq=False)
@@ -140,7 +140,7 @@ class Store:
         family, name = node.get("family", "ip"), node.get(key)
         found = self.tables.get((str(family), str(name)))
         if found is None:
-            refuse(f"table {family} {name}: there is none of this name", name, node)
+            refuse_missing(f"table {family} {name}: there is none of this name", name, node)
         return found
 
     def chain(self, node: Tree, key: str = "name") -> tuple[TableDraft, ChainDraft]:
@@ -151,15 +151,16 @@ class Store:
             name = next((each.name for each in table.chains.values() if each.handle == handle), "")
         found = table.chains.get(str(name))
         if found is None:
-            refuse(f"chain {name}: table {table.name} has none of this name", name, node)
+            refuse_missing(f"chain {name}: table {table.name} has none of this name", name, node)
         return table, found
 
     def named_set(self, node: Tree) -> tuple[TableDraft, NamedSet]:
         """Find the set or map that is named."""
         table = self.table(node)
-        found = table.sets.get(str(node.get("name")))
+        name = node.get("name")
+        found = table.sets.get(str(name))
         if found is None:
-            refuse(f"set {node.get('name')}: table {table.name} has none of this name", node)
+            refuse_missing(f"set {name}: table {table.name} has none of this name", node)
         return table, found
 
 

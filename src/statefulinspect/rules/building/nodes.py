@@ -26,6 +26,10 @@ class UnsupportedError(RuleError):
     """Report what nftables has and this library has not."""
 
 
+class MissingError(RuleError):
+    """Report that what a command speaks of is not there."""
+
+
 def _place(parts: tuple[object, ...]) -> tuple[int | None, int | None, str]:
     """Tell the place of the first part that has one."""
     for part in parts:
@@ -38,6 +42,11 @@ def _place(parts: tuple[object, ...]) -> tuple[int | None, int | None, str]:
 def refuse(message: str, *parts: object) -> NoReturn:
     """Raise `RuleError` for the first of the parts that knows where it stands."""
     raise RuleError(message, *_place(parts))
+
+
+def refuse_missing(message: str, *parts: object) -> NoReturn:
+    """Raise `MissingError`: something is not there."""
+    raise MissingError(message, *_place(parts))
 
 
 def refuse_unsupported(what: str, instead: str, *parts: object) -> NoReturn:

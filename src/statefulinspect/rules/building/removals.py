@@ -12,10 +12,18 @@ import attrs
 
 from statefulinspect.rules.building.declarations import settle_pending, without_elements
 from statefulinspect.rules.building.drafts import Store, TableDraft
-from statefulinspect.rules.building.nodes import Tree, name_in, needed, refuse, several, word
+from statefulinspect.rules.building.nodes import (
+    MissingError,
+    Tree,
+    name_in,
+    needed,
+    refuse,
+    refuse_missing,
+    several,
+    word,
+)
 from statefulinspect.rules.building.objects import READERS as OBJECTS
 from statefulinspect.rules.building.objects import UNSUPPORTED
-from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.syntax.objects import NamedSet
 
 
@@ -36,7 +44,7 @@ def _rule(store: Store, node: Tree) -> None:
         if rule.handle == handle:
             del chain.rules[number]
             return
-    refuse(f"handle {handle}: chain {chain.name} has no rule of it", node)
+    refuse_missing(f"handle {handle}: chain {chain.name} has no rule of it", node)
 
 
 def _settled_set(store: Store, node: Tree) -> tuple[TableDraft, NamedSet]:
@@ -61,7 +69,7 @@ def _object_remover(kind: str) -> Callable[[Store, Tree], None]:
     def remove(store: Store, node: Tree) -> None:
         table, name = store.table(node), word(node, "name", kind)
         if (kind, name) not in table.objects:
-            refuse(f"{kind} {name}: table {table.name} has none of this name", node)
+            refuse_missing(f"{kind} {name}: table {table.name} has none of this name", node)
         del table.objects[kind, name]
 
     return remove
@@ -103,7 +111,7 @@ def destroy(kind: str, store: Store, node: Tree) -> None:
     """Delete something if it is there."""
     try:
         REMOVERS[kind](store, node)
-    except RuleError:
+    except MissingError:
         return
 
 
