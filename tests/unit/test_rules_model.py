@@ -128,52 +128,9 @@ def test_rules_with_the_same_words_are_equal():
     assert len({one, Rule(Action.ACCEPT, protocol=6, destination_port=22)}) == 1
 
 
-@pytest.mark.parametrize("wrong", [None, Action.DROP, ("drop",), {"action": Action.DROP}])
-def test_a_ruleset_takes_rules_only(wrong):
-    with pytest.raises(RuleError) as caught:
-        Ruleset([Rule(Action.DROP), wrong], policy=Action.DROP)
-    assert str(caught.value) == f"{wrong!r}: expected a Rule"
-
-
-def test_a_ruleset_keeps_the_order():
-    rules = [Rule(Action.DROP, mark=number) for number in (3, 1, 2)]
-    assert Ruleset(iter(rules), policy=Action.ACCEPT).rules == tuple(rules)
-
-
 def test_a_ruleset_must_name_its_policy():
     with pytest.raises(TypeError, match="policy"):
         Ruleset([])
-
-
-def test_the_default_drops_invalid_only():
-    expected = Ruleset([Rule(Action.DROP, ct_state="invalid")], policy=Action.ACCEPT)
-    assert Ruleset.default() == expected
-
-
-@pytest.mark.parametrize(
-    "inside",
-    ["10.0.0.0/8", ip_network("10.0.0.0/8"), ["10.0.0.0/8"], ("10.0.0.0/8",)],
-)
-def test_outbound_takes_one_prefix_or_several(inside):
-    assert Ruleset.outbound(inside=inside) == Ruleset(
-        [
-            Rule(Action.ACCEPT, ct_state=["established", "related", "untracked"]),
-            Rule(Action.ACCEPT, ct_state="new", source="10.0.0.0/8"),
-        ],
-        policy=Action.DROP,
-    )
-
-
-@pytest.mark.parametrize(("inside", "message"), [([], EMPTY), (["x"], "prefix 'x': ")])
-def test_outbound_refuses_what_is_no_inside(inside, message):
-    with pytest.raises(RuleError, match=f"^{message}"):
-        Ruleset.outbound(inside=inside)
-
-
-@pytest.mark.parametrize("wrong", [None, 5, Rule(Action.DROP)])
-def test_a_ruleset_takes_a_collection(wrong):
-    with pytest.raises(RuleError, match="expected a collection of Rule"):
-        Ruleset(wrong, policy=Action.DROP)
 
 
 def test_outbound_wants_prefixes():

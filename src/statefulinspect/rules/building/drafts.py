@@ -164,9 +164,9 @@ class Store:
         return table, found
 
 
-def scope_of(table: TableDraft, warnings: list[str] | None = None) -> Scope:
+def scope_of(table: TableDraft) -> Scope:
     """Begin to read a rule of a table."""
-    return Scope(table, Protocols(table.family), [] if warnings is None else warnings)
+    return Scope(table, Protocols(table.family), [])
 
 
 def typeof_scope(table: TableDraft) -> Scope:

@@ -145,6 +145,4 @@ CT_READERS: Final[dict[str, Reader]] = {
     },
 }
 _VARIES: Final = ("status", "mark", "expiration", "helper", "label", "bytes", "packets", "avgpkt")
-CT_SETTLED: Final = frozenset(
-    text for text in CT_READERS if text.split()[-1] not in _VARIES and "count" not in text
-)
+CT_SETTLED: Final = frozenset(text for text in CT_READERS if text.split()[-1] not in _VARIES)

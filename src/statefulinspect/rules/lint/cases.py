@@ -92,7 +92,6 @@ class View:
         names = {*sets_in(match.left), *sets_in(match.right)}
         return (
             not selectors  # numgen
-            or "meta random" in selectors
             or bool(names & self.growing)
             or any(_touches(target, text) for target in self.targets for text in selectors)
         )

@@ -108,25 +108,3 @@ LIMIT_UNITS: Final[Symbols] = {
     "day": 86400,
     "week": 604800,
 }
-
-# The chunk types of RFC 9260 that nft knows by name; it takes no numbers here.
-SCTP_CHUNKS: Final[Symbols] = {
-    "data": 0,
-    "init": 1,
-    "init-ack": 2,
-    "sack": 3,
-    "heartbeat": 4,
-    "heartbeat-ack": 5,
-    "abort": 6,
-    "shutdown": 7,
-    "shutdown-ack": 8,
-    "error": 9,
-    "cookie-echo": 10,
-    "cookie-ack": 11,
-    "ecne": 12,
-    "cwr": 13,
-    "shutdown-complete": 14,
-    "asconf-ack": 0x80,
-    "forward-tsn": 0xC0,
-    "asconf": 0xC1,
-}
