@@ -14,7 +14,7 @@ class Draft:
     """Hold one command: its verb, the kind and the properties of its object.
 
     `items` is what stands in the object's block, in the order of the text; None without a block.
-    `place` is the word that its place in the text is that of.
+    `place` is the word at whose place in the text it stands.
     """
 
     verb: str
