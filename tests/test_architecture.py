@@ -16,7 +16,7 @@ LEVELS = [
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
     | {"machines.tcp_flags"}
     | {"rules.errors"}
-    | {"rules.engine.intervals"}
+    | {"rules.engine.intervals", "rules.engine.segments"}
     | {"rules.syntax.stateful"}
     | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
     | {"rules.words.reserved", "rules.words.symbols_notation"},

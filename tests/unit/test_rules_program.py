@@ -205,9 +205,10 @@ def test_what_may_differ_between_packets_of_one_side(fields, asks):
 
 
 def test_pieces_hold_sets_of_conditions():
-    pieces = Pieces([(0, [(5, 9)]), (2, [(9, 9), (1, 2)]), (3, [])], 0b010)
-    found = [pieces.at(value) for value in (0, 1, 3, 5, 9, 10, None)]
-    assert found == [0b010, 0b110, 0b010, 0b011, 0b111, 0b010, 0b010]
+    pieces = Pieces([(0, [(5, 9)]), (2, [(9, 9), (1, 2)]), (3, [])], 0b010, octets=1)
+    found = [pieces.at(bytes([value])) for value in (0, 1, 3, 5, 9, 10)]
+    assert found == [0b010, 0b110, 0b010, 0b011, 0b111, 0b010]
+    assert pieces.at(None) == 0b010
 
 
 def test_pieces_of_octets_end_with_the_last_value():

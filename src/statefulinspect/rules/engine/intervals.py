@@ -2,13 +2,13 @@
 
 After Lakshman and Stiliadis (1998): the ends of all intervals cut the line of values into pieces,
 and every piece knows the set of conditions that hold there, as one Python int with a bit for each.
-Values are numbers, or bytes of one length, which compare in the same order and cost no conversion.
+Values are bytes of one length, which compare in the order of their numbers and cost no conversion.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any, Iterable  # noqa: UP035 - Python 3.9
+from typing import Iterable  # noqa: UP035 - Python 3.9
 
 Pair = tuple[int, int]
 
@@ -19,12 +19,12 @@ class Pieces:
     __slots__ = ("edges", "sets", "unasked")
 
     def __init__(
-        self, accepted: Iterable[tuple[int, Iterable[Pair]]], unasked: int, octets: int = 0
+        self, accepted: Iterable[tuple[int, Iterable[Pair]]], unasked: int, octets: int
     ) -> None:
         """Take, by number of the condition, the intervals (first, last) in which it holds.
 
-        `unasked` is the set of conditions that hold everywhere. Edges are bytes of length `octets`,
-        or numbers if that is 0; `sets[n]` holds from `edges[n - 1]` up to before `edges[n]`.
+        `unasked` is the set of conditions that hold everywhere. Edges are bytes of length `octets`;
+        `sets[n]` holds from `edges[n - 1]` up to before `edges[n]`.
         """
         self.unasked = unasked
         cuts: dict[int, int] = {}
@@ -39,13 +39,11 @@ class Pieces:
         for edge in edges:
             held ^= cuts[edge]
             self.sets.append(held)
-        if octets and edges and edges[-1] >> octets * 8:
+        if edges and edges[-1] >> octets * 8:
             edges.pop()  # behind the last value there is
-        self.edges: list[Any] = (
-            [edge.to_bytes(octets, "big") for edge in edges] if octets else edges
-        )
+        self.edges = [edge.to_bytes(octets, "big") for edge in edges]
 
-    def at(self, value: Any) -> int:
+    def at(self, value: bytes | None) -> int:
         """Give the conditions that hold for a value; None is a packet without it."""
         return self.unasked if value is None else self.sets[bisect_right(self.edges, value)]
 

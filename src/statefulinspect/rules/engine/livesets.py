@@ -1,19 +1,21 @@
 """What a set or map holds now: elements found by their key, or by the interval it lies in.
 
-Keys of one value each are found in a dict; intervals, and concatenations of them, by the pieces
-that their ends cut. Only sets without intervals change while packets pass. An element with a
-timeout is gone at its deadline; elements of the text begin to age with the first packet.
+Keys of one value each are found in a dict; intervals, and concatenations of them, by their
+segments. Only sets without intervals change while packets pass. An element with a timeout is gone
+at its deadline, and leaves its keys to the next; elements of the text begin to age with the first
+packet.
 """
 
 from __future__ import annotations
 
+from heapq import merge
 from itertools import islice
-from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.engine.intervals import Pieces
 from statefulinspect.rules.engine.memory import Memory
+from statefulinspect.rules.engine.segments import Groups, Segments
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import (
     Anything,
@@ -21,8 +23,7 @@ from statefulinspect.rules.syntax.constants import (
     Element,
     Joined,
     Value,
-    Wildcard,
-    intervals,
+    bounds_of,
 )
 
 DYNAMIC_SIZE: Final = 65_535  # elements of a set that rules fill and whose size nobody said
@@ -39,6 +40,10 @@ class Item:
     expires_at: float | None = None
     memories: tuple[Memory, ...] = ()
 
+    def is_there(self, now: float) -> bool:
+        """Tell whether the element is not gone yet."""
+        return self.expires_at is None or self.expires_at > now
+
 
 def key_of(constant: Constant) -> Any:
     """Give the key of a constant that is one value, or a tuple of them; None if it is more."""
@@ -48,6 +53,11 @@ def key_of(constant: Constant) -> Any:
         parts = tuple(key_of(part) for part in constant.parts)
         return None if None in parts else parts
     return None
+
+
+def around(key: Any, segments: Segments) -> Groups:
+    """Give the numbers of the boxes around a key."""
+    return segments.at(*key) if isinstance(key, tuple) else segments.at(key)
 
 
 class LiveSet:
@@ -71,7 +81,7 @@ class LiveSet:
         self._removed, self._clean_at = 0, float("-inf")
         for item in items:
             self._enter(item)
-        self._pieces = self._cut()
+        self._segments = self._cut()
         self.remembers = bool(statements) or any(item.memories for item in self)
         self.ages = any(item.element.timeout or item.element.expires for item in self)
         self.ages = self.ages or timeout is not None
@@ -85,15 +95,10 @@ class LiveSet:
         else:
             self.exact.setdefault(key, item)
 
-    def _cut(self) -> list[Pieces]:
-        """Cut the line of each part of the keys; where there are names, there is no line."""
-        keys = [parts_of(item.element.key) for item in self._ranges]
-        if not keys or any(is_name(part) for key in keys for part in key):
-            return []
-        return [
-            Pieces(((n, intervals(key[at])) for n, key in enumerate(keys)), 0)
-            for at in range(len(keys[0]))
-        ]
+    def _cut(self) -> Segments | None:
+        """Cut the lines of values by the keys that are no single values."""
+        boxes = [bounds_of(item.element.key) for item in self._ranges]
+        return Segments(boxes, range(len(boxes))) if boxes else None
 
     def __iter__(self) -> Any:
         """Go over the items."""
@@ -104,15 +109,29 @@ class LiveSet:
 
     def find(self, key: Any, now: float) -> Item | None:
         """Find the item of a key: a scalar, or a tuple where keys are concatenations."""
+        if self.ages:
+            return self._find_aged(key, now)
         item = self.exact.get(key)
-        if item is None and self._ranges:
-            item = self._find_range(key)
-        if item is None:
-            item = self._default
-        if item is None or not self.ages:
-            return item
+        if item is None and self._segments is not None:
+            groups = around(key, self._segments)
+            item = self._ranges[min(groups)[0]] if groups else None
+        return self._default if item is None else item
+
+    def _find_aged(self, key: Any, now: float) -> Item | None:
+        """Find the first item of a key that is not gone."""
         self._start(now)
-        return None if item.expires_at is not None and item.expires_at <= now else item
+        item = self.exact.get(key)
+        if item is not None and item.is_there(now):
+            return item
+        return next((each for each in self._others(key) if each.is_there(now)), None)
+
+    def _others(self, key: Any) -> Iterator[Item]:
+        """Go over the items of a key that are for others, too."""
+        groups = () if self._segments is None else around(key, self._segments)
+        for number in merge(*groups):
+            yield self._ranges[number]
+        if self._default is not None:
+            yield self._default
 
     def admits(self, key: Any, walk: Walk) -> Item | None:
         """Find the item of a packet's key, if what is counted for it lets the packet pass."""
@@ -120,15 +139,6 @@ class LiveSet:
         if item is None or all(memory.passes(walk) for memory in item.memories):
             return item
         return None
-
-    def _find_range(self, key: Any) -> Item | None:
-        values = key if isinstance(key, tuple) else (key,)
-        if not self._pieces:
-            return next((item for item in self._ranges if _fits(item, values)), None)
-        found = -1
-        for pieces, value in zip(self._pieces, values):
-            found &= pieces.at(value)
-        return self._ranges[(found & -found).bit_length() - 1] if found else None
 
     def _start(self, now: float) -> None:
         """Let the elements of the text begin to age."""
@@ -158,8 +168,7 @@ class LiveSet:
     def _forget_expired(self, now: float) -> None:
         """Take out what has expired, of the elements that were entered first."""
         for key in list(islice(self.exact, LOOKED_THROUGH)):
-            at = self.exact[key].expires_at
-            if at is not None and at <= now:
+            if not self.exact[key].is_there(now):
                 del self.exact[key]
 
     def remove(self, key: Any, now: float) -> None:
@@ -189,37 +198,10 @@ class LiveSet:
 
     def written(self, now: float) -> tuple[Element, ...]:
         """Write the elements that are there now; before the first packet none has aged."""
-        return tuple(
-            _written(item, now) for item in self if item.expires_at is None or item.expires_at > now
-        )
+        return tuple(_written(item, now) for item in self if item.is_there(now))
 
 
 def _written(item: Item, now: float) -> Element:
     expires = item.element.expires if item.expires_at is None else item.expires_at - now
     counted = tuple(memory.written() for memory in item.memories)
     return attrs.evolve(item.element, expires=expires, statements=counted)
-
-
-def parts_of(constant: Constant) -> tuple[Constant, ...]:
-    """Give the parts of a constant; what is no concatenation has one."""
-    return constant.parts if isinstance(constant, Joined) else (constant,)
-
-
-def is_name(constant: Constant) -> bool:
-    """Say whether a constant stands for words, not numbers."""
-    is_word = isinstance(constant, Value) and isinstance(constant.value, str)
-    return is_word or isinstance(constant, Wildcard)
-
-
-def _fits(item: Item, values: tuple[Any, ...]) -> bool:
-    """Say whether each value is what the key's part stands for."""
-    return all(holds(part, value) for part, value in zip(parts_of(item.element.key), values))
-
-
-def holds(constant: Constant, value: Any) -> bool:
-    """Say whether a constant of one part stands for a value."""
-    if isinstance(constant, Wildcard):
-        return isinstance(value, str) and value.startswith(constant.start)
-    if isinstance(constant, Value):
-        return bool(constant.value == value)
-    return any(first <= value <= last for first, last in intervals(constant))

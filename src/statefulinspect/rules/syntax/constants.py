@@ -6,7 +6,7 @@ them. Each can tell the intervals that it stands for; interface names alone are 
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Union  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterator, Optional, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -14,6 +14,9 @@ from statefulinspect.rules.words.datatypes import DataType
 
 Scalar = Union[int, str]
 Interval = tuple[int, int]
+Bounds = tuple[Any, Any]  # two numbers, or two names
+NAME_OCTETS: Final = 16  # of interfaces
+LAST_LETTER: Final = chr(0x10FFFF)
 
 
 @attrs.frozen
@@ -188,6 +191,24 @@ def intervals(constant: Constant) -> Iterator[Interval]:
         yield constant.span
     elif isinstance(constant, Bits):
         yield constant.mask, constant.mask
+
+
+def parts_of(constant: Constant) -> tuple[Constant, ...]:
+    """Give the parts of a constant; what is no concatenation has one."""
+    return constant.parts if isinstance(constant, Joined) else (constant,)
+
+
+def bounds_of(key: Constant) -> tuple[Bounds, ...]:
+    """Tell the first and the last scalar of each part of a key."""
+    return tuple(map(_bounds, parts_of(key)))
+
+
+def _bounds(part: Constant) -> Bounds:
+    if isinstance(part, Wildcard):
+        return part.start, part.start.ljust(NAME_OCTETS, LAST_LETTER)
+    if isinstance(part, Value) and isinstance(part.value, str):
+        return part.value, part.value
+    return next(intervals(part))
 
 
 def bare(value: int, kind: DataType) -> str:
