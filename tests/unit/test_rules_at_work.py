@@ -289,6 +289,13 @@ def test_a_packet_that_comes_by_twice_is_counted_twice():
     assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
 
 
+def test_a_new_connection_is_counted_once_though_it_answers_what_was_dropped():
+    tracker = tracker_of(forward("ct count over 1 counter\n udp dport 53 drop\n accept"))
+    assert fates(tracker, DNS) == [DROP]
+    assert fates(tracker, ANSWER, now=1.0) == [ACCEPT]
+    assert counters(tracker) == ["0"]
+
+
 def test_what_has_no_flow_key_in_linux_is_not_let_past_a_count():
     gre = ip(CLIENT, SERVER, 47, bytes.fromhex("00010800") + bytes(8))
     tracker = tracker_of(forward("ct count over 9 drop\n accept"))

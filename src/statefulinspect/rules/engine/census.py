@@ -40,6 +40,8 @@ class ConnectionsMemory:
             return False
         is_counted = connection is None or not connection.is_assured
         comes_again = self in walk.counted_by
+        if connection is not None and walk.is_fresh and not comes_again:
+            self._forget_answered(connection)
         if self._total + is_counted > self._count.most and not comes_again:
             self._forget_ended(walk, name if is_counted else None)
         if is_counted and (comes_again or name not in self._seen):
@@ -47,6 +49,11 @@ class ConnectionsMemory:
             self._seen[name] = self._seen.get(name, 0) + 1
             self._total += 1
         return (self._total > self._count.most) == self._count.is_over
+
+    def _forget_answered(self, connection: Connection) -> None:
+        """Forget what a new connection answers: that was dropped, or there would be no new one."""
+        answered = Name(connection.zones, connection.protocol, connection.original_side.other.key)
+        self._total -= self._seen.pop(answered, 0)
 
     def _forget_ended(self, walk: Walk, own: Name | None) -> None:
         """Look through the connections from the oldest up to the packet's own; forget the ended.
