@@ -291,7 +291,7 @@ def _span(dice: random.Random, version: int, side: int) -> str:
 
 
 def _concatenation(scope: Scope) -> str:
-    """Compare two fields at once; the first ones differ, so that elements never overlap."""
+    """Compare two fields at once."""
     dice = scope.dice
     version, (text, ports, l4) = dice.choice([4, 6]), dice.choice(SECONDS)
     if not scope.allows(version, l4) or (l4 == OTHER and scope.l4 is not None):
@@ -313,13 +313,41 @@ SECONDS: list[tuple[str, list, str | None]] = [
 def draw_pairs(
     dice: random.Random, version: int, values: list, *, with_spans: bool = False
 ) -> list[str]:
-    """Draw elements of an address and something else."""
-    hosts = dice.sample(HOSTS4 if version == 4 else HOSTS6, dice.randrange(2, 6))
-    seconds = [str(dice.choice(values)) for _ in hosts]
+    """Draw elements of an address and something else; those of ranges may overlap."""
+    lines = [HOSTS4 if version == 4 else HOSTS6, values]
     if with_spans:
-        spans = [sorted(dice.sample(values, 2)) for _ in hosts]
-        seconds = [f"{low}-{high}" for low, high in spans]
-    return [f"{host} . {second}" for host, second in zip(hosts, seconds)]
+        return overlapping(dice, [lines[0], sorted(values)])
+    hosts = dice.sample(lines[0], dice.randrange(2, 6))
+    return [f"{host} . {dice.choice(values)}" for host in hosts]
+
+
+def overlapping(dice: random.Random, lines: list[list], *, is_taken: bool = True) -> list[str]:
+    """Draw concatenations of ranges, each between two of a line's values.
+
+    Linux takes no element that begins or ends within one before it, unless they are the same.
+    """
+    boxes: list[list[list[int]]] = []
+    for _ in range(dice.randrange(2, 8)):
+        box = [_ends(dice, len(line)) for line in lines]
+        if not (is_taken and any(_is_in(corner, each) for corner in zip(*box) for each in boxes)):
+            boxes.append(box)
+    return [
+        " . ".join(_range(line[low], line[high]) for line, (low, high) in zip(lines, box))
+        for box in boxes
+    ]
+
+
+def _ends(dice: random.Random, count: int) -> list[int]:
+    low = dice.randrange(count)
+    return [low, min(low + dice.choice([0, 0, 1, 2, 4, count]), count - 1)]
+
+
+def _is_in(corner: tuple[int, ...], box: list[list[int]]) -> bool:
+    return all(low <= at <= high for at, (low, high) in zip(corner, box))
+
+
+def _range(low: object, high: object) -> str:
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def draw_relation(dice: random.Random, field: Field) -> str:

@@ -16,6 +16,8 @@ map ports { type inet_service : verdict; elements = { 22 : jump named } }
 ct helper ftp { type "ftp" protocol tcp; }
 """
 
+MANY_PAIRS = ", ".join(f"{number} . 22 : drop" for number in range(100, 200))
+
 
 def findings_of(text):
     return lint(Ruleset.parse(text).tables)
@@ -41,6 +43,10 @@ SHADOWED = {
     "a range": ("tcp dport 1-1023 drop", "tcp dport { 22, 80-90 } accept"),
     "a set": ("tcp dport { 22, 80, 443 } drop", "tcp dport { 443, 22 } counter accept"),
     "a map": ("tcp dport { 22, 80 } drop", "tcp dport vmap { 22 : accept, 80 : jump named }"),
+    "a map of pairs": (
+        "tcp sport . tcp dport vmap { 1-9 . 22 : drop, 10-19 . 22 : accept }",
+        "tcp sport 15 tcp dport 22 log",
+    ),
     "by a map": ("ct state vmap { established : accept, invalid : drop }", "ct state invalid log"),
     "a protocol": ("meta l4proto tcp accept", "tcp dport 22 drop"),
     "a protocol by number": ("ip protocol tcp accept", "ip saddr 10.0.0.1 tcp dport 22 drop"),
@@ -105,6 +111,14 @@ NOT_SHADOWED = {
     "ICMP for IPv4 only": ("meta mark 1 reject with icmp port-unreachable", "meta mark 1 accept"),
     "a map that goes on": ("tcp dport vmap { 22 : continue }", "tcp dport 22 accept"),
     "a named map": ("udp dport vmap @ports", "udp dport 22 accept"),
+    "an element before another": (
+        "ip saddr . tcp dport vmap { 10.0.0.1 . 22 : continue, 10.0.0.0/8 . 1-99 : drop }",
+        "ip saddr 10.0.0.1 tcp dport 22 accept",
+    ),
+    "an element behind many": (
+        f"tcp sport . tcp dport vmap {{ {MANY_PAIRS}, 9 . 1-99 : drop }}",
+        "tcp sport 9 tcp dport 22 accept",
+    ),
     "a mark that may not be found": (
         "tcp dport 22 meta mark set ip saddr map { 10.0.0.1 : 5 } drop",
         "tcp dport 22 accept",

@@ -34,12 +34,45 @@ def fate(tracker, source="10.0.1.5", port=22, now=0.0, **context):
     return tracker.process(tcp(1000, port, "SYN", source=source), now, **context).action
 
 
+# What overlaps: as packets through the running kernel fare, which takes these sets.
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ("10.0.1.5 . 22 : drop, 10.0.1.0/24 . 1-1000 : accept", [DROP, ACCEPT, ACCEPT, DROP]),
+        ("10.0.1.0/24 . 22 : accept, 10.0.1.5 . 1-1000 : drop", [ACCEPT, ACCEPT, DROP, DROP]),
+        ("10.0.1.5 . 1-1000 : drop, 10.0.1.0/24 . 22 : accept", [DROP, ACCEPT, DROP, DROP]),
+        ("10.0.1.5 . 1-30 : drop, 10.0.1.0/24 . 20-40 : accept, 10.0.0.0/16 . 0-65535 : accept",
+         [DROP, ACCEPT, ACCEPT, ACCEPT]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_named", [True, False])
+def test_of_pairs_that_overlap_the_first_decides(elements, expected, is_named):
+    named = "map m { type ipv4_addr . inet_service : verdict; flags interval; "
+    named += f"elements = {{ {elements} }} }}"
+    rule, sets = (f"{PAIRS} vmap @m", named) if is_named else (f"{PAIRS} vmap {{ {elements} }}", "")
+    tracker = tracker_of(rule, sets)
+    asked = [("10.0.1.5", 22), ("10.0.1.6", 22), ("10.0.1.5", 80), ("10.0.2.5", 22)]
+    assert [fate(tracker, *each) for each in asked] == expected
+
+
+def test_of_names_that_overlap_the_first_decides():
+    elements = '"lan0" . 22 : drop, "lan*" . 1-100 : accept, "l*" . 50-200 : drop'
+    tracker = tracker_of(f"iifname . tcp dport vmap {{ {elements} }}")
+    asked = [("lan0", 22), ("lan1", 22), ("lan0", 23), ("lan0", 150), ("wan0", 22)]
+    found = [fate(tracker, "10.0.1.5", port, iif=iif) for iif, port in asked]
+    assert found == [DROP, ACCEPT, ACCEPT, DROP, DROP]
+
+
 # What has gone leaves its keys to the next.
 
 
 @pytest.mark.parametrize(
     ("kind", "elements"),
     [
+        ("ipv4_addr . inet_service", "10.0.1.5 . 22 timeout 5s : accept, 10.0.1.0/24 . 1-99 : X"),
+        ("ipv4_addr . inet_service", "10.0.1.5 . 1-22 timeout 5s : accept, 10.0.1.0/24 . 1-99 : X"),
         ("ipv4_addr . inet_service", "10.0.1.5 . 1-22 timeout 5s : accept, * : X"),
         ("ipv4_addr . inet_service", "10.0.1.5 . 22 timeout 5s : accept, * : X"),
         ("ipv4_addr", "10.0.1.4/30 timeout 5s : accept, * : X"),
@@ -54,6 +87,14 @@ def test_behind_an_element_that_is_gone_the_next_decides(kind, elements):
         tracker = tracker_of(f"{rule} vmap @m\n drop", sets)
         assert fate(tracker) is ACCEPT
         assert fate(tracker, now=1000.0) is expected
+
+
+def test_with_the_last_element_that_is_gone_nothing_decides():
+    sets = "map m { type ipv4_addr . inet_service : verdict; flags interval, timeout; elements = "
+    sets += "{ 10.0.1.5 . 1-22 timeout 5s : accept, 10.0.1.0/24 . 1-99 timeout 9s : accept } }"
+    tracker = tracker_of(f"{PAIRS} vmap @m", sets)
+    assert [fate(tracker, now=at * 1000.0) for at in range(2)] == [ACCEPT, DROP]
+    assert "elements" not in str(tracker.ruleset)
 
 
 # Memory.

@@ -1,32 +1,30 @@
 """What becomes of elements of a set that overlap: merged in a set, a conflict in a map.
 
 nft merges what overlaps in sets without a name and in named ones with auto-merge; elsewhere two
-elements for one key are an error, unless they are the same.
+elements for one key are an error, unless they are the same. Concatenations are never merged: Linux
+enters them in the order of the text, and refuses one that begins or ends within another before it.
 """
 
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import Iterable  # noqa: UP035 - Python 3.9
+from typing import Any, Iterable  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.building.nodes import refuse
+from statefulinspect.rules.engine.segments import Segments
 from statefulinspect.rules.syntax.constants import (
     Anything,
     Constant,
     Element,
-    Interval,
     Joined,
     Prefix,
     Span,
     Value,
-    Wildcard,
-    intervals,
+    bounds_of,
+    parts_of,
 )
-
-Box = tuple[Interval, ...]
-LAST_LETTER = 0x10FFFF
 
 
 def settled(elements: Iterable[Element], *, merges: bool, part: object) -> tuple[Element, ...]:
@@ -36,48 +34,33 @@ def settled(elements: Iterable[Element], *, merges: bool, part: object) -> tuple
     if not keys or all(isinstance(each.key, Value) for each in keys):
         return tuple(unique)
     if isinstance(keys[0].key, Joined):
-        if not all(isinstance(part, Value) for each in keys for part in _parts(each.key)):
-            _refuse_crossing(keys, part)
+        if not all(isinstance(part, Value) for each in keys for part in parts_of(each.key)):
+            _refuse_covered(keys, part)
         return tuple(unique)
     merged = _merged(keys, part, merges=merges)
     return (*merged, *(each for each in unique if isinstance(each.key, Anything)))
 
 
 def _without_repetition(elements: Iterable[Element], part: object) -> list[Element]:
-    found: dict[Constant, Element] = {}
+    found: dict[object, Element] = {}
     for each in elements:
-        before = found.setdefault(each.key, each)
+        key = each.key if isinstance(each.key, Anything) else bounds_of(each.key)
+        before = found.setdefault(key, each)
         if before.data != each.data:
             refuse(f"element {each.key}: two elements of a map have this key", part)
     return list(found.values())
 
 
-def _interval(key: Constant) -> Interval:
-    """Tell the interval of a key; of names, that of the numbers that their letters make."""
-    if isinstance(key, Wildcard):
-        return _number(key.start, 0), _number(key.start, LAST_LETTER)
-    if isinstance(key, Value) and isinstance(key.value, str):
-        number = _number(key.value, 0)
-        return number, number
-    return next(intervals(key))
-
-
-def _number(name: str, filler: int) -> int:
-    number = 0
-    for place in range(16):
-        letter = ord(name[place]) if place < len(name) else filler
-        number = number << 21 | letter
-    return number
-
-
 def _merged(elements: list[Element], part: object, *, merges: bool) -> list[Element]:
     """Merge what overlaps, in the order of the first of each; or refuse it."""
-    rows = [(*_interval(each.key), number) for number, each in enumerate(elements)]
-    last, head, start = -1, 0, 0
-    kept: dict[int, Element] = {}
-    for first, end, number in sorted(rows, key=lambda row: (row[0], -row[1])):
+    rows: list[Any] = [(*bounds_of(each.key)[0], at) for at, each in enumerate(elements)]
+    rows.sort(key=itemgetter(1), reverse=True)
+    rows.sort(key=itemgetter(0))
+    start, last, head = rows[0]
+    kept = {head: elements[head]}
+    for first, end, number in rows[1:]:
         if first > last:
-            head, start, last = number, first, end
+            start, last, head = first, end, number
             kept[head] = elements[number]
             continue
         if not merges:
@@ -93,17 +76,13 @@ def _span(first: int, last: int, like: Constant) -> Constant:
     return Span(first, last, like.type)
 
 
-def _refuse_crossing(elements: list[Element], part: object) -> None:
-    """Refuse keys of several parts that have packets in common."""
-    boxes = [(tuple(map(_interval, _parts(each.key))), each.key) for each in elements]
-    active: list[tuple[Box, Constant]] = []
-    for box, key in sorted(boxes, key=itemgetter(0)):
-        active = [each for each in active if each[0][0][1] >= box[0][0]]
-        for other, before in active:
-            if all(one[0] <= two[1] and two[0] <= one[1] for one, two in zip(box, other)):
-                refuse(f"conflicting intervals: {key} overlaps {before}", part)
-        active.append((box, key))
-
-
-def _parts(key: Constant) -> tuple[Constant, ...]:
-    return key.parts if isinstance(key, Joined) else (key,)
+def _refuse_covered(elements: list[Element], part: object) -> None:
+    """Refuse keys of several parts that begin or end within one before them."""
+    boxes = [bounds_of(each.key) for each in elements]
+    segments = Segments(boxes, range(len(boxes)))
+    for number, box in enumerate(boxes):
+        for corner in zip(*box):
+            first = min(segments.at(*corner))[0]
+            if first < number:
+                keys = f"{elements[number].key} overlaps {elements[first].key}"
+                refuse(f"conflicting intervals: {keys}", part)

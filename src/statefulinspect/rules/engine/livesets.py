@@ -1,9 +1,10 @@
 """What a set or map holds now: elements found by their key, or by the interval it lies in.
 
 Keys of one value each are found in a dict; intervals, and concatenations of them, by their
-segments. Only sets without intervals change while packets pass. An element with a timeout is gone
-at its deadline, and leaves its keys to the next; elements of the text begin to age with the first
-packet.
+segments. Where concatenations overlap the first one decides; one of single values is never behind
+another that holds it, for such sets are refused. Only sets without intervals change while packets
+pass. An element with a timeout is gone at its deadline, and leaves its keys to the next; elements
+of the text begin to age with the first packet.
 """
 
 from __future__ import annotations

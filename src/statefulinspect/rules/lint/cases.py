@@ -7,7 +7,7 @@ stands before it, or if a rule of the table changes what it looks at.
 
 from __future__ import annotations
 
-from typing import Final, Iterator, Optional, Union  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator, Optional, Sequence, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -16,7 +16,7 @@ from statefulinspect.rules.lint.matches import MANY, UNKNOWN, Known, known_of
 from statefulinspect.rules.lint.ranges import single
 from statefulinspect.rules.lint.reach import behind, elements_of
 from statefulinspect.rules.rule import Form, Rule
-from statefulinspect.rules.syntax.constants import Anything, SetLiteral
+from statefulinspect.rules.syntax.constants import Anything, Element, Joined, SetLiteral, meet
 from statefulinspect.rules.syntax.expressions import (
     Binary,
     Concat,
@@ -141,9 +141,10 @@ def _map_cases(statement: DecideBy, view: View, boxes: list[tuple[Box, bool]]) -
     if not is_literal:
         yield from (Case(box, None, is_sure=False) for box, _ in boxes)
     elements = elements_of(statement, view.table)
-    for element in elements:
+    for number, element in enumerate(elements):
         known = view.known(Match(statement.key, "==", element.key)) if is_literal else UNKNOWN
         is_own = not isinstance(element.key, Anything) or len(elements) == 1
+        is_own = is_own and _is_first(number, elements)
         is_fixed = is_literal and known.is_exact and is_own and not element.statements
         decision = element.data if isinstance(element.data, Decide) else None
         for box, is_sure in boxes:
@@ -156,6 +157,17 @@ def _may_continue(statement: DecideBy, table: Table) -> bool:
     if not isinstance(statement.data, SetLiteral):
         return True
     return any(each.data == Decide("continue") for each in elements_of(statement, table))
+
+
+def _is_first(number: int, elements: Sequence[Element]) -> bool:
+    """Tell whether no element before one has a key of it; behind many that is not asked."""
+    key = elements[number].key
+    if not isinstance(key, Joined):
+        return True
+    if number > MANY:
+        return False
+    before = [each.key for each in elements[:number] if isinstance(each.key, Joined)]
+    return not any(meet(each, key) for each in before)
 
 
 def _lets_all_pass(statement: Statement) -> bool:

@@ -211,6 +211,14 @@ def _bounds(part: Constant) -> Bounds:
     return next(intervals(part))
 
 
+def meet(one: Constant, other: Constant) -> bool:
+    """Tell whether there is something that both keys stand for."""
+    return all(
+        start <= last and first <= end
+        for (start, end), (first, last) in zip(bounds_of(one), bounds_of(other))
+    )
+
+
 def bare(value: int, kind: DataType) -> str:
     """Write a number without a word: in ranges nft reads none, and behind & other ones."""
     if not kind.symbols:
