@@ -83,7 +83,7 @@ def test_overlapping_elements_are_taken_and_decide_as_in_the_kernel(kernel, pyte
 
 
 def fates(kernel, tracker, dice, text):
-    """Send packets through both, and count what becomes of them."""
+    """Send packets through both, and count what becomes of them; nft takes what was written."""
     seen = Counter()
     for number in range(PACKETS):
         ports, device = dice.choices(PORTS, k=2), dice.choice(["lan0", "wan0"])
@@ -92,4 +92,5 @@ def fates(kernel, tracker, dice, text):
         theirs = kernel.arrive(packet, device).fate
         assert ours == theirs, f"{text}\n{packet.hex()} {device}"
         seen[theirs] += 1
+    kernel.load(str(tracker.ruleset))
     return seen

@@ -55,6 +55,8 @@ def test_of_pairs_that_overlap_the_first_decides(elements, expected, is_named):
     tracker = tracker_of(rule, sets)
     asked = [("10.0.1.5", 22), ("10.0.1.6", 22), ("10.0.1.5", 80), ("10.0.2.5", 22)]
     assert [fate(tracker, *each) for each in asked] == expected
+    written = str(tracker.ruleset)
+    assert str(Ruleset.parse(written)) == written
 
 
 def test_of_names_that_overlap_the_first_decides():
