@@ -79,11 +79,14 @@ class Event:
     def __str__(self) -> str:
         """Write the line of `conntrack -E`.
 
-        It counts packets only at the end, and an update names the state only if it is new.
+        It counts packets only at the end, where it names no helper any more, and an update names
+        the state only if it is new.
         """
         is_last, is_update = self.kind is EventKind.DESTROY, self.kind is EventKind.UPDATE
         listing = self.listing
-        if is_update and Cause.STATE not in self.causes:
+        if is_last:
+            listing = attrs.evolve(listing, helper=None)
+        elif is_update and Cause.STATE not in self.causes:
             listing = attrs.evolve(listing, state_name="")
         return listing.event_line(self.kind.name, with_counts=is_last)
 

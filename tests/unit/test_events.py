@@ -73,6 +73,17 @@ def test_the_lines_of_conntrack():
     ]
 
 
+def test_the_last_line_names_no_helper():
+    tracker = listening(helpers={80: "ftp"})
+    for packet in (SYN, SYN_ACK):
+        tracker.process(packet, 0)
+    tracker.flush()
+    *before, last = tracker.events()
+    assert [str(event).partition("helper=")[2] for event in before] == ["ftp", "ftp"]
+    assert "helper=" not in str(last)
+    assert last.listing.helper == "ftp"
+
+
 def test_an_update_names_the_state_only_if_it_is_new():
     tracker = listening()
     tracker.process(ACK, 0)
