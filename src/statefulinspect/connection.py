@@ -156,11 +156,10 @@ class Side(Portable):
 class Connection(Link):
     """Hold one tracked connection, as first packet and answers made it.
 
-    Yours to read; `mark` (32 bits) and `labels` (128) are yours to write. `expires_at` is an
-    instant on the caller's clock. The `last_*` fields are the TCP tracker's memory of the last
-    segment that counted, as Linux keeps them; the hot path writes some late (`tcp_prediction`), and
-    other protocols none. `event_mask` has the bits of `ct event`; `memory` is what a machine of
-    another protocol remembers. `is_screened`: some check looks at its addresses (`screening`).
+    Yours to read; `mark` (32 bits) and `labels` (128) are yours to write. `expires_at` is on the
+    caller's clock. `last_*` is what the TCP tracker, like Linux, remembers of the last segment that
+    counted, written late by the hot path (`tcp_prediction`); `restarts` how often both ends began
+    anew; `memory` is other machines'. `event_mask` is of `ct event`, `is_screened` of `screening`.
     """
 
     protocol: int
@@ -194,6 +193,7 @@ class Connection(Link):
     memory = Rare[object](None)
     last_scale = Rare(0)
     last_flags = Rare(0)
+    restarts = Rare(0)
 
     @property
     def is_ordinary(self) -> bool:

@@ -119,7 +119,9 @@ class FragmentEvent:
         return f"  [LAPSE] {ends} fragments={len(self.held)} bytes={octets}"
 
 
-CHANGES: Final = (Cause.REPLIED, Cause.ASSURED, Cause.STATE, Cause.MARK, Cause.LABEL)
+CHANGES: Final = (  # as in `Marks`
+    Cause.REPLIED, Cause.ASSURED, Cause.STATE, Cause.STATE, Cause.MARK, Cause.LABEL
+)  # fmt: skip
 # The bits of `ct event` in nftables; an event with none of those that a rule set is not told.
 EVENT_BITS: Final = {
     Cause.OPENED: 0x03,  # new, or related
@@ -133,11 +135,15 @@ DESTROY_BIT: Final = 0x04
 
 
 class Marks(NamedTuple):
-    """Hold what of a connection an UPDATE is about."""
+    """Hold what of a connection an UPDATE is about.
+
+    Ends that begin anew in SYN_RECV reach it again, by way of SYN_SENT: `restarts` tells.
+    """
 
     seen_reply: bool
     is_assured: bool
     state: IntEnum | None
+    restarts: int
     mark: int
     labels: int
 
@@ -145,8 +151,8 @@ class Marks(NamedTuple):
     def of(cls, connection: Connection) -> Marks:
         """Take them from a connection; the state only where the kernel names one."""
         state = connection.state if connection.machine.names_states else None
-        mark, labels = connection.mark, connection.labels
-        return cls(connection.seen_reply, connection.is_assured, state, mark, labels)
+        restarts, mark, labels = connection.restarts, connection.mark, connection.labels
+        return cls(connection.seen_reply, connection.is_assured, state, restarts, mark, labels)
 
     def changes(self, now: Marks) -> tuple[Cause, ...]:
         """Name what is different now."""

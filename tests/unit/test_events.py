@@ -43,6 +43,14 @@ def test_a_handshake():
     ]
 
 
+def test_ends_that_begin_anew_reach_the_same_state_again():
+    tracker = listening()
+    again, answer = tcp(flags="SYN", seq=5000), tcp(80, 1000, "SYN,ACK", 0, 5001, **BACK)
+    for packet in (SYN, SYN_ACK, again, answer, answer):
+        tracker.process(packet, 0)
+    assert told(tracker)[1:] == [("UPDATE", ("REPLIED", "STATE")), ("UPDATE", ("STATE",))]
+
+
 def test_events_are_taken_once():
     tracker = listening()
     tracker.process(QUESTION, 0)

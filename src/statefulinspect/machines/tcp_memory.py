@@ -50,6 +50,7 @@ def resynchronise(side: Side) -> None:
     opener.flags = connection.last_flags & ~CHALLENGED
     side.end = side.max_end = side.max_window = side.scale = side.highest_ack = 0
     side.flags &= LIBERAL
+    connection.restarts += 1
 
 
 def remember_ignored(side: Side, segment: Segment) -> None:
