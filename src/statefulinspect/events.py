@@ -4,7 +4,7 @@ The tracker calls nobody: it writes events down, and `Tracker.events` takes them
 nobody reads does not grow without end; it forgets the oldest, and counts them.
 
 What changed by a packet that the rules then dropped is told with the connection's next packet that
-passes, as Linux does, whose events go out when a packet leaves.
+passes, or the next ICMP error about it, as Linux does, whose events go out when a packet leaves.
 """
 
 from __future__ import annotations

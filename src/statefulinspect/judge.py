@@ -127,15 +127,19 @@ class Judge(Keeper):
         step = self._step if self._adapts else connection.machine.step
         reason = step(side, packet, now)
         verdict = self.conclude(side, walk, reason)
-        if (
-            self.journal is not None
-            and marks is not None
-            and reason.effect not in (Effect.END, Effect.REOPEN)
-        ):
-            has_passed = verdict.action is ACCEPT and verdict.connection is connection
-            if not self.journal.advanced(connection, marks, now, has_passed=has_passed):
-                take_back(connection)  # the hot path tells nothing
+        if reason.effect not in (Effect.END, Effect.REOPEN):
+            self._tell(connection, marks, verdict, now)
         return verdict
+
+    def _tell(
+        self, connection: Connection, before: Marks | None, verdict: Verdict, now: float
+    ) -> None:
+        """Write down what a packet has changed, if anybody wants to know."""
+        if self.journal is None or before is None:
+            return
+        has_passed = verdict.action is ACCEPT and verdict.connection is connection
+        if not self.journal.advanced(connection, before, now, has_passed=has_passed):
+            take_back(connection)  # the hot path tells nothing
 
     def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Let the rules look at a packet that its connection has taken so, and do what follows."""
@@ -201,4 +205,7 @@ class Judge(Keeper):
         side, reason = self.lookup.quoted_side(walk.packet, walk.now)
         if side is None:
             return self.answers.without_connection(walk, reason)
-        return self.answers.about(side, walk, reason)
+        marks = None if self.journal is None else Marks.of(side.connection)
+        verdict = self.answers.about(side, walk, reason)
+        self._tell(side.connection, marks, verdict, walk.now)
+        return verdict

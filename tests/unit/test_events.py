@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builders import CLIENT, SERVER, piece, tcp, udp
+from builders import CLIENT, SERVER, icmp_error, piece, tcp, udp
 from statefulinspect import (
     Action,
     Cause,
@@ -154,6 +154,34 @@ def test_what_a_dropped_packet_changed_is_told_with_the_next_that_passes():
     tracker.process(ANSWER, 1.5)
     tracker.process(QUESTION, 3)
     assert told(tracker) == [("UPDATE", ("REPLIED", "ASSURED"))]
+
+
+def test_an_error_that_passes_tells_what_is_untold_of_its_connection():
+    rules = Ruleset.parse("""table ip t { chain c { type filter hook forward priority 0
+        udp sport 53 drop
+    } }""")
+    tracker = listening(rules)
+    tracker.process(QUESTION, 0)
+    tracker.process(ANSWER, 1)
+    tracker.process(icmp_error(QUESTION), 2)
+    assert told(tracker) == [("NEW", ("OPENED",)), ("UPDATE", ("REPLIED",))]
+
+
+@pytest.mark.parametrize(("setting", "cause"), [("mark set 9", "MARK"), ("label set 5", "LABEL")])
+def test_what_rules_set_on_an_error_is_told_of_its_connection(setting, cause):
+    rules = f"""table ip t {{ chain c {{ type filter hook forward priority 0
+        icmp code 1 ct {setting}
+        icmp code 2 ct {setting} drop
+    }} }}"""
+    tracker = listening(Ruleset.parse(rules))
+    tracker.process(QUESTION, 0)
+    tracker.process(icmp_error(QUESTION), 1)
+    tracker.process(SYN, 2)
+    tracker.process(icmp_error(SYN, code=2), 3)
+    opened = ("NEW", ("OPENED",))
+    assert told(tracker) == [opened, ("UPDATE", (cause,)), opened]
+    tracker.process(SYN, 4)
+    assert told(tracker) == [("UPDATE", (cause,))]
 
 
 def test_the_hot_path_waits_until_all_is_told():
