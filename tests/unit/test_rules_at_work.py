@@ -519,6 +519,16 @@ def test_events_that_a_rule_has_chosen():
     assert [each.kind.value for each in tracker.events()] == ["new", "new"]
 
 
+@pytest.mark.parametrize(("rule", "told"), [
+    ("ct direction reply", ["new"]), ("ct state related", ["new"]), ("ct mark 1", ["new", "update"])
+])  # fmt: skip
+def test_a_rule_chooses_the_events_from_any_packet_on(rule, told):
+    config = Config.linux(verify_checksums=False, events=True)
+    tracker = tracker_of(forward(f"{rule} ct event set new,destroy\n accept"), config)
+    fates(tracker, DNS, icmp_error(DNS), ANSWER)
+    assert [each.kind.value for each in tracker.events()] == told
+
+
 def test_reject_is_for_the_packets_that_can_be_rejected_so():
     tracker = tracker_of(forward("reject with tcp reset\n reject with icmpv6 no-route", "accept"))
     assert fates(tracker, DNS, tcp(1, 80, "SYN")) == [ACCEPT, REJECT]

@@ -66,7 +66,7 @@ def _labels(walk: Walk, value: int) -> bool:
 
 
 def _events(walk: Walk, value: int) -> bool:
-    if walk.connection is not None and walk.is_fresh:
+    if walk.connection is not None:
         walk.connection.event_mask = value
     return True
 
