@@ -82,9 +82,10 @@ class Assistant:
     def appoint(self, connection: Connection, helper: Helper) -> None:
         """Have a new connection read by whom a rule names.
 
-        A connection that was expected to be read keeps its reader.
+        A connection that was expected to be read keeps its reader, and one of which rules expect
+        something gets none.
         """
-        if connection.helper is None:
+        if connection.helper is None and not self.expectations.of(connection):
             self._assign(connection, helper)
 
     def appoint_by_port(self, connection: Connection) -> None:

@@ -1,7 +1,8 @@
 """What the rules' ct objects do to connections: give them a helper, other timeouts, a follower.
 
-Each is made once, when the tracker is; a rule that names it then uses it. Helpers and timeouts are
-given to a connection with its first packet only, as in Linux.
+Each is made once, when the tracker is; a rule that names it then uses it. All are given to a
+connection with its first packet only, as in Linux: in later ones, and in ICMP errors about it, a
+rule goes on behind a helper or timeout, and ends at an expectation.
 """
 
 from __future__ import annotations
@@ -111,8 +112,10 @@ class Provision:
 
         def use(walk: Walk) -> bool:
             side, connection = walk.side, walk.connection
-            if side is None or connection is None or not _is_version(named.family, side):
+            if side is None or connection is None or not walk.is_fresh:
                 return False
+            if not _is_version(named.family, side):
+                return True  # Linux expects something at mangled addresses, which never comes
             known = self._assistant.expectations.of(connection)
             if sum(each.kind == announcer.kind for each in known) >= named.size:
                 return False

@@ -519,6 +519,32 @@ def test_events_that_a_rule_has_chosen():
     assert [each.kind.value for each in tracker.events()] == ["new", "new"]
 
 
+EXPECTING = """
+    ct expectation back { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip; }
+    ct expectation back6 { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip6; }
+    ct helper tftp-here { type "tftp" protocol udp; }
+"""
+
+
+def test_a_rule_that_expects_ends_in_later_packets():
+    tracker = tracker_of(forward('ct expectation set "back" counter', "accept", EXPECTING))
+    assert fates(tracker, DNS, DNS, ANSWER, icmp_error(DNS)) == [ACCEPT] * 4
+    assert (counters(tracker), len(tracker.expectations)) == (["1"], 1)
+
+
+def test_an_expectation_of_another_ip_version_lets_its_rule_go_on():
+    tracker = tracker_of(forward('ct expectation set "back6" counter', "accept", EXPECTING))
+    fates(tracker, DNS, ANSWER)
+    assert (counters(tracker), tracker.expectations) == (["1"], [])
+
+
+def test_a_connection_that_expects_gets_no_helper():
+    rules = 'ct expectation set "back" ct helper set "tftp-here" counter'
+    tracker = tracker_of(forward(rules, "accept", EXPECTING))
+    fates(tracker, DNS)
+    assert (counters(tracker), next(iter(tracker)).helper) == (["1"], None)
+
+
 @pytest.mark.parametrize(("rule", "told"), [
     ("ct direction reply", ["new"]), ("ct state related", ["new"]), ("ct mark 1", ["new", "update"])
 ])  # fmt: skip
