@@ -12,7 +12,7 @@ from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.assistance import Assistant
-from statefulinspect.config import Config
+from statefulinspect.config import Config, Timeouts
 from statefulinspect.connection import Connection, Machine, Side
 from statefulinspect.expectation import Expectation
 from statefulinspect.flowkey import DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE, address_size
@@ -93,7 +93,11 @@ class Provision:
         return use
 
     def _other_machine(self, named: CtTimeout) -> tuple[Machine, float | None]:
-        """Make the machine of other timeouts, and tell how long its connections live at first."""
+        """Make the machine of other timeouts, and tell how long its connections live at first.
+
+        States that the object does not name have nft's own timeouts, which are those that Linux
+        boots with, whatever the configuration says.
+        """
         names = STATES.get(named.protocol, {})
         unknown = named.policy.keys() - names.keys()
         if unknown:
@@ -101,7 +105,7 @@ class Provision:
             msg = f"ct timeout {named.name}: no state {', '.join(unknown)}; there are {known}"
             raise RuleError(msg)
         changes = {names[state]: seconds for state, seconds in named.policy.items()}
-        timeouts = attrs.evolve(self._config.timeouts, **changes)
+        timeouts = Timeouts.linux(**changes)
         config = attrs.evolve(self._config, timeouts=timeouts)
         machine = make_machines(config)[named.protocol]
         first = FIRST_STATE.get(named.protocol)

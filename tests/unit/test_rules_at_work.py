@@ -519,6 +519,22 @@ def test_events_that_a_rule_has_chosen():
     assert [each.kind.value for each in tracker.events()] == ["new", "new"]
 
 
+def test_states_that_a_timeout_does_not_name_have_nfts_own():
+    policies = """
+      ct timeout short { protocol udp; policy = { unreplied : 3 } }
+      ct timeout brief { protocol tcp; policy = { close : 5 } }
+    """
+    rules = 'udp dport 53 ct timeout set "short"\n tcp dport 80 ct timeout set "brief"'
+    tracker = Tracker(Ruleset.parse(forward(rules, "accept", policies)))  # of Config()
+    back = {"source": SERVER, "destination": CLIENT}
+    fates(
+        tracker, tcp(1, 80, "SYN", 0), tcp(80, 1, "SYN,ACK", 0, 1, **back), tcp(1, 80, "ACK", 1, 1)
+    )
+    fates(tracker, DNS, ANSWER)
+    fates(tracker, ANSWER, now=2.5)
+    assert [each.expires_at for each in tracker] == [432_000.0, 122.5]
+
+
 EXPECTING = """
     ct expectation back { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip; }
     ct expectation back6 { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip6; }
