@@ -19,6 +19,8 @@ from statefulinspect.flowkey import DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDP
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import Announce, Outcome
 from statefulinspect.machines import make_machines
+from statefulinspect.machines.tcp import TcpMachine
+from statefulinspect.machines.tcp_timers import SYN_SENT2_TIMEOUT
 from statefulinspect.rules.engine.scope import Use
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.errors import RuleError
@@ -27,7 +29,7 @@ from statefulinspect.terms import OK
 
 VERSIONS: Final = {"ip": 4, "ip6": 6}
 
-# nft's names of the states in a timeout policy, and the timeouts of `Timeouts` they are.
+# nft's names of the states in a timeout policy, and the timeouts of `Timeouts` they are, if any.
 STATES: Final[Mapping[int, Mapping[str, str]]] = {
     TCP: {
         **{f"{state}": f"tcp_{state}" for state in (
@@ -35,6 +37,7 @@ STATES: Final[Mapping[int, Mapping[str, str]]] = {
             "time_wait", "close")},
         "retrans": "tcp_max_retrans",
         "unack": "tcp_unacknowledged",
+        "syn_sent2": "",
     },
     UDP: {"unreplied": "udp", "replied": "udp_stream"},
     UDPLITE: {"unreplied": "udp", "replied": "udp_stream"},
@@ -104,12 +107,18 @@ class Provision:
             known = ", ".join(names)
             msg = f"ct timeout {named.name}: no state {', '.join(unknown)}; there are {known}"
             raise RuleError(msg)
-        changes = {names[state]: seconds for state, seconds in named.policy.items()}
+        policy = named.policy.items()
+        changes = {names[state]: seconds for state, seconds in policy if names[state]}
         timeouts = Timeouts.linux(**changes)
-        config = attrs.evolve(self._config, timeouts=timeouts)
-        machine = make_machines(config)[named.protocol]
         first = FIRST_STATE.get(named.protocol)
-        return machine, None if first is None else getattr(timeouts, names[first])
+        first_life = None if first is None else getattr(timeouts, names[first])
+        return self._machine(named, timeouts), first_life
+
+    def _machine(self, named: CtTimeout, timeouts: Timeouts) -> Machine:
+        config = attrs.evolve(self._config, timeouts=timeouts)
+        if named.protocol == TCP:
+            return TcpMachine(config, named.policy.get("syn_sent2", SYN_SENT2_TIMEOUT))
+        return make_machines(config)[named.protocol]
 
     def _expectation(self, named: CtExpectation) -> Use:
         announcer = Announcer(named)

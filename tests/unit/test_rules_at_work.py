@@ -535,6 +535,17 @@ def test_states_that_a_timeout_does_not_name_have_nfts_own():
     assert [each.expires_at for each in tracker] == [432_000.0, 122.5]
 
 
+def test_a_simultaneous_open_has_its_own_timeout():
+    policy = "ct timeout both { protocol tcp; policy = { syn_sent : 13, syn_sent2 : 44 } }"
+    tracker = tracker_of(forward('ct timeout set "both"', "accept", policy))
+    syn, crossing = tcp(1, 80, "SYN", 0), tcp(80, 1, "SYN", 0, source=SERVER, destination=CLIENT)
+    left = []
+    for each in (syn, crossing, syn):
+        tracker.process(each, 0.0)
+        left.append(next(iter(tracker)).expires_at)
+    assert left == [13.0, 13.0, 44.0]
+
+
 EXPECTING = """
     ct expectation back { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip; }
     ct expectation back6 { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip6; }

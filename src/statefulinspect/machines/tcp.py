@@ -47,7 +47,7 @@ from statefulinspect.machines.tcp_table import (
     TRANSITIONS,
     TcpState,
 )
-from statefulinspect.machines.tcp_timers import TcpTimers
+from statefulinspect.machines.tcp_timers import SYN_SENT2_TIMEOUT, TcpTimers
 from statefulinspect.packet import Packet
 from statefulinspect.seqnum import M32
 from statefulinspect.terms import OK, Effect, Reason
@@ -60,10 +60,10 @@ class TcpMachine:
 
     names_states = True
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, syn_sent2: float = SYN_SENT2_TIMEOUT) -> None:
         self._policy = config.tcp
         self._verify = config.verify_checksums
-        self.timers = TcpTimers(config)
+        self.timers = TcpTimers(config, syn_sent2)
 
     def validate(self, packet: Packet) -> Reason:
         """Check header and checksum."""

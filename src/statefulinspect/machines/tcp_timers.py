@@ -25,14 +25,14 @@ from statefulinspect.machines.tcp_table import (
     TcpState,
 )
 
-SYN_SENT2_TIMEOUT: Final = 120  # seconds: the only state without a sysctl in Linux
+SYN_SENT2_TIMEOUT: Final = 120.0  # seconds: the only state without a sysctl in Linux
 
 
 class TcpTimers:
     """Tell how long to live, by state and by how the ends get on."""
 
-    def __init__(self, config: Config) -> None:
-        self.by_state = state_timeouts(config.timeouts)
+    def __init__(self, config: Config, syn_sent2: float = SYN_SENT2_TIMEOUT) -> None:
+        self.by_state = state_timeouts(config.timeouts, syn_sent2)
         self.unacknowledged = config.timeouts.tcp_unacknowledged
         self._repeated = config.timeouts.tcp_max_retrans
         self._max_retrans = config.tcp.max_retrans
@@ -69,7 +69,7 @@ class TcpTimers:
         return min(full, self.unacknowledged) if unhindered == full else unhindered
 
 
-def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
+def state_timeouts(timeouts: Timeouts, syn_sent2: float) -> tuple[float, ...]:
     """Lay the timeouts out by state."""
     by_state = {
         NONE: 0.0,
@@ -81,6 +81,6 @@ def state_timeouts(timeouts: Timeouts) -> tuple[float, ...]:
         LAST_ACK: timeouts.tcp_last_ack,
         TIME_WAIT: timeouts.tcp_time_wait,
         CLOSE: timeouts.tcp_close,
-        SYN_SENT2: SYN_SENT2_TIMEOUT,
+        SYN_SENT2: syn_sent2,
     }
     return tuple(by_state[state] for state in TcpState)
