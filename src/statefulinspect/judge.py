@@ -150,11 +150,27 @@ class Judge(Keeper):
         if reason.effect is Effect.REFUSE:
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
+        if reason.effect is Effect.END:
+            return self._end(side, walk, reason)
         verdict = self.answers.of(side, walk, reason)
         if connection.helper is not None and verdict.action is ACCEPT:
             verdict = self._assist(side, packet, verdict, now)
         if verdict.action is REJECT and packet.protocol == TCP and resets(verdict.rule, packet):
             connection.machine.reset(connection, now)
+        self.settle(side, packet.length, reason, now)
+        return verdict
+
+    def _end(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
+        """Let the rules look at what ends its connection, and remove that as it was before.
+
+        Linux removes it, and tells so, before they look: what they set comes too late.
+        """
+        connection, packet, now = side.connection, walk.packet, walk.now
+        mark, event_mask = connection.mark, connection.event_mask
+        verdict = self.answers.of(side, walk, reason)
+        if verdict.action is ACCEPT:
+            verdict = self._assist(side, packet, verdict, now)
+        connection.mark, connection.event_mask = mark, event_mask
         self.settle(side, packet.length, reason, now)
         return verdict
 

@@ -125,6 +125,19 @@ def test_a_reset_of_an_unanswered_opening():
     assert told(tracker) == [("NEW", ("OPENED",)), ("DESTROY", ("RESET",))]
 
 
+def test_what_rules_set_on_the_reset_that_ends_a_connection_comes_too_late():
+    rules = """table ip t { chain c { type filter hook forward priority 0
+        tcp flags rst ct mark set 9 ct event set new
+        ct mark 9 counter
+    } }"""
+    tracker = listening(Ruleset.parse(rules))
+    tracker.process(SYN, 0)
+    tracker.process(tcp(flags="RST", seq=1), 1)
+    _, gone = tracker.events()
+    assert (gone.causes, gone.listing.mark) == ((Cause.RESET,), 0)
+    assert "counter packets 1" in str(tracker.ruleset)
+
+
 def test_ports_used_again():
     tracker = listening()
     for packet in (SYN, SYN_ACK, ACK, tcp(flags="RST", seq=1)):
