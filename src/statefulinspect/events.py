@@ -124,14 +124,16 @@ CHANGES: Final = (  # as in `Marks`
 )  # fmt: skip
 # The bits of `ct event` in nftables; an event with none of those that a rule set is not told.
 EVENT_BITS: Final = {
-    Cause.OPENED: 0x03,  # new, or related
     Cause.REPLIED: 0x08,
     Cause.ASSURED: 0x10,
     Cause.STATE: 0x20,
     Cause.MARK: 0x80,
     Cause.LABEL: 0x400,
 }
+NEW_BIT: Final = 0x01
+RELATED_BIT: Final = 0x02
 DESTROY_BIT: Final = 0x04
+HELPER_BIT: Final = 0x40
 
 
 class Marks(NamedTuple):
@@ -153,6 +155,12 @@ class Marks(NamedTuple):
         state = connection.state if connection.machine.names_states else None
         restarts, mark, labels = connection.restarts, connection.mark, connection.labels
         return cls(connection.seen_reply, connection.is_assured, state, restarts, mark, labels)
+
+    @classmethod
+    def before(cls, connection: Connection) -> Marks:
+        """Tell what they were before a new connection's first packet: its mark is its master's."""
+        mark = 0 if connection.master is None else connection.master.mark
+        return cls(seen_reply=False, is_assured=False, state=None, restarts=0, mark=mark, labels=0)
 
     def changes(self, now: Marks) -> tuple[Cause, ...]:
         """Name what is different now."""
@@ -178,7 +186,8 @@ class Journal:
 
     def opened(self, connection: Connection, now: float) -> None:
         """Write down that a connection has begun."""
-        self._write(EventKind.NEW, connection, (Cause.OPENED,), now, now)
+        if _bits_of_opening(connection) & connection.event_mask:
+            self._write(EventKind.NEW, connection, (Cause.OPENED,), now, now)
 
     def advanced(
         self, connection: Connection, before: Marks, now: float, *, has_passed: bool
@@ -188,15 +197,16 @@ class Journal:
         if causes and not has_passed:
             self._untold[connection] = causes
             return False
-        if causes:
+        if _bits_of(causes) & connection.event_mask:
             self._write(EventKind.UPDATE, connection, tuple(dict.fromkeys(causes)), now, now)
         return True
 
     def gone(self, connection: Connection, cause: Cause, now: float) -> None:
         """Write down that a connection has ended."""
         self._untold.pop(connection, None)
-        at = connection.expires_at if cause is Cause.EXPIRED else now
-        self._write(EventKind.DESTROY, connection, (cause,), at, now)
+        if DESTROY_BIT & connection.event_mask:
+            at = connection.expires_at if cause is Cause.EXPIRED else now
+            self._write(EventKind.DESTROY, connection, (cause,), at, now)
 
     def lapsed(self, held: tuple[bytes, ...], cause: Cause, at: float) -> None:
         """Write down that held fragments are dropped."""
@@ -210,11 +220,6 @@ class Journal:
         at: float,
         now: float,
     ) -> None:
-        bits = DESTROY_BIT if kind is EventKind.DESTROY else 0
-        for cause in causes:
-            bits |= EVENT_BITS.get(cause, 0)
-        if not bits & connection.event_mask:
-            return
         listing = connection.listing(now)
         if Cause.EXPIRED in causes:
             listing = attrs.evolve(listing, seconds_left=None)
@@ -226,6 +231,18 @@ class Journal:
         while len(self._events) > KEPT or self._octets > KEPT_OCTETS:
             self._octets -= _octets_of(self._events.popleft())
             self.lost += 1
+
+
+def _bits_of(causes: tuple[Cause, ...]) -> int:
+    """Give the bits of an UPDATE."""
+    return sum({EVENT_BITS[cause] for cause in causes})
+
+
+def _bits_of_opening(connection: Connection) -> int:
+    """Give the bits of a NEW: what a state, a mark, labels or a helper make of it, too."""
+    bits = NEW_BIT if connection.master is None else RELATED_BIT
+    bits |= _bits_of(Marks.before(connection).changes(Marks.of(connection)))
+    return bits if connection.helper is None else bits | HELPER_BIT
 
 
 def _octets_of(event: Event | FragmentEvent) -> int:

@@ -197,6 +197,44 @@ def test_what_rules_set_on_an_error_is_told_of_its_connection(setting, cause):
     assert told(tracker) == [("UPDATE", (cause,))]
 
 
+@pytest.mark.parametrize(("packet", "bits"), [
+    (QUESTION, {"new"}), (SYN, {"new", "protoinfo"}), (udp(1, 7), {"new", "0x80"}),
+    (udp(1, 8), {"new", "label"}), (udp(1, 69), {"new", "0x40"}),
+], ids=["pair", "state", "mark", "label", "helper"])  # fmt: skip
+@pytest.mark.parametrize("bit", ["new", "related", "protoinfo", "0x40", "0x80", "label"])
+def test_an_opening_is_told_for_all_that_it_brings(packet, bits, bit):
+    rules = f"""table ip t {{
+        ct helper h {{ type "tftp" protocol udp; }}
+        chain c {{ type filter hook forward priority 0
+            ct event set {bit}
+            udp dport 7 ct mark set 9
+            udp dport 8 ct label set 5
+            udp dport 69 ct helper set "h"
+    }} }}"""
+    tracker = listening(Ruleset.parse(rules))
+    tracker.process(packet, 0)
+    assert len(tracker.events()) == (bit in bits)
+
+
+@pytest.mark.parametrize(("setting", "told"), [
+    ("ct event set new", 0), ("ct event set related", 1), ("ct event set 0x80", 0),
+    ("ct mark set 6 ct event set 0x80", 1),
+])  # fmt: skip
+def test_what_was_expected_is_told_as_related_and_its_masters_mark_is_no_change(setting, told):
+    rules = f"""table ip t {{
+        ct expectation back {{ protocol udp; dport 99; timeout 60s; size 2; }}
+        chain c {{ type filter hook forward priority 0
+            udp dport 53 ct mark set 5 ct expectation set "back"
+            udp dport 99 {setting}
+    }} }}"""
+    tracker = listening(Ruleset.parse(rules))
+    tracker.process(QUESTION, 0)
+    tracker.events()
+    tracker.process(udp(53, 99, **BACK), 1)
+    assert tracker.find(udp(53, 99, **BACK)).master is tracker.find(QUESTION)
+    assert len(tracker.events()) == told
+
+
 def test_the_hot_path_waits_until_all_is_told():
     text = """table inet filter { chain forward { type filter hook forward priority filter
         tcp dport 80 tcp flags ack drop
