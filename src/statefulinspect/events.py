@@ -79,8 +79,8 @@ class Event:
     def __str__(self) -> str:
         """Write the line of `conntrack -E`.
 
-        It counts packets only at the end, where it names no helper any more, and an update names
-        the state only if it is new.
+        It counts packets only at the end, where it names no helper any more; an update names the
+        state only if it is new, and no mark only if there was one.
         """
         is_last, is_update = self.kind is EventKind.DESTROY, self.kind is EventKind.UPDATE
         listing = self.listing
@@ -88,7 +88,8 @@ class Event:
             listing = attrs.evolve(listing, helper=None)
         elif is_update and Cause.STATE not in self.causes:
             listing = attrs.evolve(listing, state_name="")
-        return listing.event_line(self.kind.name, with_counts=is_last)
+        with_mark = Cause.MARK in self.causes
+        return listing.event_line(self.kind.name, with_counts=is_last, with_mark=with_mark)
 
 
 @attrs.frozen
@@ -213,13 +214,9 @@ class Journal:
         self._keep(FragmentEvent(at, (cause,), held))
 
     def _write(
-        self,
-        kind: EventKind,
-        connection: Connection,
-        causes: tuple[Cause, ...],
-        at: float,
+        self, kind: EventKind, connection: Connection, causes: tuple[Cause, ...], at: float,
         now: float,
-    ) -> None:
+    ) -> None:  # fmt: skip
         listing = connection.listing(now)
         if Cause.EXPIRED in causes:
             listing = attrs.evolve(listing, seconds_left=None)

@@ -44,9 +44,12 @@ class Listing:
         words = [self._body(with_counts=True), f"mark={self.mark}", *self._tail(), "use=1"]
         return " ".join(words)
 
-    def event_line(self, kind: str, *, with_counts: bool) -> str:
-        """Write the line of `conntrack -E` for an event: NEW, UPDATE or DESTROY."""
-        marks = [f"mark={self.mark}"] if self.mark else []
+    def event_line(self, kind: str, *, with_counts: bool, with_mark: bool = False) -> str:
+        """Write the line of `conntrack -E` for an event: NEW, UPDATE or DESTROY.
+
+        A mark of 0 is written only if that is asked for.
+        """
+        marks = [f"mark={self.mark}"] if self.mark or with_mark else []
         words = [f"[{kind}]".rjust(9), self._body(with_counts=with_counts), *marks, *self._tail()]
         return " ".join(words)
 

@@ -101,6 +101,18 @@ def test_an_update_names_the_state_only_if_it_is_new():
     assert " ESTABLISHED " not in lines[1]
 
 
+def test_an_update_tells_of_a_mark_that_is_gone():
+    rules = """table ip t { chain c { type filter hook forward priority 0
+        udp sport 53 ct mark set 0
+    } }"""
+    tracker = listening(Ruleset.parse(rules))
+    tracker.process(QUESTION, 0)
+    tracker.find(QUESTION).mark = 7
+    tracker.process(ANSWER, 1)
+    tracker.flush()
+    assert ["mark=0" in str(event) for event in tracker.events()] == [False, True, False]
+
+
 @pytest.mark.parametrize("notice", ["expire", "sweep", "look-up"])
 def test_what_expires_is_told_with_its_deadline(notice):
     tracker = listening()
