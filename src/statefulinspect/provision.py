@@ -27,7 +27,7 @@ from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.syntax.objects import CtExpectation, CtHelper, CtTimeout, NamedObject
 from statefulinspect.terms import OK
 
-VERSIONS: Final = {"ip": 4, "ip6": 6}
+ADDRESS_SIZES: Final = {"ip": 4, "ip6": 16}
 
 # nft's names of the states in a timeout policy, and the timeouts of `Timeouts` they are, if any.
 STATES: Final[Mapping[int, Mapping[str, str]]] = {
@@ -127,8 +127,6 @@ class Provision:
             side, connection = walk.side, walk.connection
             if side is None or connection is None or not walk.is_fresh:
                 return False
-            if not _is_version(named.family, side):
-                return True  # Linux expects something at mangled addresses, which never comes
             known = self._assistant.expectations.of(connection)
             if sum(each.kind == announcer.kind for each in known) >= named.size:
                 return False
@@ -168,16 +166,17 @@ class Announcer:
         """Announce a connection from the receiver of a packet to its sender."""
         key = side.other.key
         size = address_size(key)
-        return Announce(
-            self._named.protocol, key[size : 2 * size], self._named.port, source=key[:size]
-        )
+        source, destination = self._fitted(key[:size]), self._fitted(key[size : 2 * size])
+        return Announce(self._named.protocol, destination, self._named.port, source=source)
+
+    def _fitted(self, address: bytes) -> bytes:
+        """Cut an address, or fill it up, to the size of the object's IP version, as Linux does."""
+        size = ADDRESS_SIZES.get(self._named.family, len(address))
+        return address[:size].ljust(size, b"\0")
 
 
 def _is_for(named: CtHelper | CtTimeout, connection: Connection) -> bool:
     """Say whether an object is for connections of this protocol and IP version."""
     is_protocol = named.protocol in (None, connection.protocol)
-    return is_protocol and _is_version(named.family, connection.original_side)
-
-
-def _is_version(family: str, side: Side) -> bool:
-    return family not in VERSIONS or (VERSIONS[family] == 4) == (address_size(side.key) == 4)
+    size = address_size(connection.original_side.key)
+    return is_protocol and ADDRESS_SIZES.get(named.family, size) == size

@@ -559,10 +559,18 @@ def test_a_rule_that_expects_ends_in_later_packets():
     assert (counters(tracker), len(tracker.expectations)) == (["1"], 1)
 
 
-def test_an_expectation_of_another_ip_version_lets_its_rule_go_on():
-    tracker = tracker_of(forward('ct expectation set "back6" counter', "accept", EXPECTING))
-    fates(tracker, DNS, ANSWER)
-    assert (counters(tracker), tracker.expectations) == (["1"], [])
+def test_an_expectation_of_another_ip_version_has_cut_or_filled_addresses():
+    rules = 'ct expectation set "back6" counter\n ct expectation set "back" counter'
+    tracker = tracker_of(forward(rules, "accept", EXPECTING))
+    fates(tracker, DNS, udp(1, 53, source="fd00:1::2", destination="fd00:2::2"))
+    assert counters(tracker) == ["2", "2"]
+    ends = [str(each).split()[1:3] for each in tracker.expectations]
+    assert ends == [
+        ["src=a00:202::", "dst=a00:102::"],
+        ["src=10.0.2.2", "dst=10.0.1.2"],
+        ["src=fd00:2::2", "dst=fd00:1::2"],
+        ["src=253.0.0.2", "dst=253.0.0.1"],
+    ]
 
 
 def test_a_connection_that_expects_gets_no_helper():
