@@ -161,6 +161,7 @@ class Kernel:
             self._held.callback(self._table.close)
             self._log = LogReader(LOG_GROUP)
             self._held.callback(self._log.close)
+        self._drain()  # what the router told groups before it was muted
 
     def __enter__(self) -> Kernel:
         return self

@@ -213,10 +213,25 @@ def with_ipv4_options(packet: Packet, options: bytes) -> Packet:
     head = bytearray(wire[:20] + options)
     head[0] = 0x40 | len(head) // 4
     head[2:4] = (int.from_bytes(wire[2:4], "big") + len(options)).to_bytes(2, "big")
+    text = f"{packet.text} options={options.hex()}"
+    return packet._replace(wire=_summed(head) + wire[20:], text=text)
+
+
+def with_dscp(wire: bytes, dscp: int) -> bytes:
+    """Set the DSCP of a packet whose IP header is whole."""
+    if wire[0] >> 4 == 6:
+        return bytes([0x60 | dscp >> 2, (dscp & 3) << 6 | wire[1] & 0x3F]) + wire[2:]
+    size = (wire[0] & 15) * 4
+    head = bytearray(wire[:size])
+    head[1] = dscp << 2
+    return _summed(head) + wire[size:]
+
+
+def _summed(head: bytearray) -> bytes:
+    """Set the checksum of an IPv4 header."""
     head[10:12] = bytes(2)
     head[10:12] = builders.internet_checksum(bytes(head)).to_bytes(2, "big")
-    text = f"{packet.text} options={options.hex()}"
-    return packet._replace(wire=bytes(head) + wire[20:], text=text)
+    return bytes(head)
 
 
 class ErrorTalk:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from builders import CLIENT, SERVER, icmp, internet_checksum, ip, tcp, udp
+from builders import CLIENT, SERVER, icmp, ip, tcp, udp
 from kernel.differ import STEP
 from kernel.kernel import Kernel
+from kernel.talks import with_dscp
 from statefulinspect import Config, Direction, Tracker
 
 PACKETS = 480  # after each the kernel's table is read, which takes 10 ms
@@ -18,14 +19,6 @@ ZONES = {
     4: (5, Direction.ORIGINAL),
     5: (5, Direction.REPLY),
 }  # by DSCP, as kernel.kernel.ZONES
-
-
-def marked(wire: bytes, dscp: int) -> bytes:
-    """Set the DSCP of an IPv4 packet."""
-    head = bytearray(wire[:20])
-    head[1], head[10:12] = dscp << 2, bytes(2)
-    head[10:12] = internet_checksum(bytes(head)).to_bytes(2, "big")
-    return bytes(head) + wire[20:]
 
 
 def draw(dice: random.Random) -> bytes:
@@ -70,7 +63,7 @@ def test_zones_are_the_kernels(pytestconfig):
                 tracker = Tracker(config=Config.linux(accounting=True))
                 dscps = [dice.randrange(6) for _ in range(3)]
             dscp = dice.choice(dscps)
-            wire = marked(draw(dice), dscp)
+            wire = with_dscp(draw(dice), dscp)
             zone, direction = ZONES[dscp]
             verdict = tracker.process(wire, number * STEP, zone=zone, zone_direction=direction)
             tracker.check()
