@@ -137,11 +137,12 @@ def test_a_reset_of_an_unanswered_opening():
     assert told(tracker) == [("NEW", ("OPENED",)), ("DESTROY", ("RESET",))]
 
 
-def test_what_rules_set_on_the_reset_that_ends_a_connection_comes_too_late():
-    rules = """table ip t { chain c { type filter hook forward priority 0
+@pytest.mark.parametrize("fate", ["accept", "drop"])
+def test_what_rules_set_on_the_reset_that_ends_a_connection_comes_too_late(fate):
+    rules = f"""table ip t {{ chain c {{ type filter hook forward priority 0
         tcp flags rst ct mark set 9 ct event set new
-        ct mark 9 counter
-    } }"""
+        ct mark 9 counter {fate}
+    }} }}"""
     tracker = listening(Ruleset.parse(rules))
     tracker.process(SYN, 0)
     tracker.process(tcp(flags="RST", seq=1), 1)
@@ -226,6 +227,8 @@ def test_an_opening_is_told_for_all_that_it_brings(packet, bits, bit):
     tracker = listening(Ruleset.parse(rules))
     tracker.process(packet, 0)
     assert len(tracker.events()) == (bit in bits)
+    tracker.flush()
+    assert tracker.events() == []
 
 
 @pytest.mark.parametrize(("setting", "told"), [
