@@ -29,15 +29,20 @@ from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
-from statefulinspect.validation import Validation
+from statefulinspect.validation import OUTPUT, Validation
 from statefulinspect.zones import Zone
 
 RST: Final = 4  # of the TCP flags
 
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
-    """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
-    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
+    """Say whether a rule that rejects a TCP segment ends its connection by a reset.
+
+    Nothing answers a reset; and what this machine itself sends is refused without an end, in Linux.
+    """
+    if rule is None or not rule.resets or packet.hook == OUTPUT:
+        return False
+    return not packet.wire[packet.l4 + 13] & RST
 
 
 class Judge(Keeper):
