@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 
 from statefulinspect.answers import Answers
+from statefulinspect.checksums import transport_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.events import Cause, Marks
@@ -29,20 +30,15 @@ from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
-from statefulinspect.validation import OUTPUT, Validation
+from statefulinspect.validation import Validation
 from statefulinspect.zones import Zone
 
 RST: Final = 4  # of the TCP flags
 
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
-    """Say whether a rule that rejects a TCP segment ends its connection by a reset.
-
-    Nothing answers a reset; and what this machine itself sends is refused without an end, in Linux.
-    """
-    if rule is None or not rule.resets or packet.hook == OUTPUT:
-        return False
-    return not packet.wire[packet.l4 + 13] & RST
+    """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
+    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
 
 
 class Judge(Keeper):
@@ -160,10 +156,18 @@ class Judge(Keeper):
         verdict = self.answers.of(side, walk, reason)
         if connection.helper is not None and verdict.action is ACCEPT:
             verdict = self._assist(side, packet, verdict, now)
-        if verdict.action is REJECT and packet.protocol == TCP and resets(verdict.rule, packet):
+        if verdict.action is REJECT and packet.protocol == TCP and self._resets(verdict, packet):
             connection.machine.reset(connection, now)
         self.settle(side, packet.length, reason, now)
         return verdict
+
+    def _resets(self, verdict: Verdict, packet: Packet) -> bool:
+        """Say whether a reject ends the connection; Linux answers no segment with a wrong checksum.
+
+        So far nobody has looked at the checksum of what this machine itself sends.
+        """
+        is_right = not self._config.verify_checksums or transport_is_right(packet)
+        return resets(verdict.rule, packet) and is_right
 
     def _end(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Let the rules look at what ends its connection, and remove that as it was before.

@@ -601,13 +601,16 @@ def test_an_error_is_related():
     assert fates(tracker, DNS, icmp_error(DNS), icmp_error(udp(1, 2))) == [ACCEPT, ACCEPT, DROP]
 
 
-@pytest.mark.parametrize(("hook", "state"), [("input", "CLOSE"), ("output", "SYN_RECV")])
-def test_a_reset_closes_but_not_what_this_machine_sends(hook, state):
+@pytest.mark.parametrize(("is_wrong", "state"), [(False, "CLOSE"), (True, "SYN_RECV")])
+def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, state):
+    """As in Linux, which looks at what this machine itself sends only then."""
     rules = forward("tcp flags == syn|ack reject with tcp reset", "accept")
-    tracker = tracker_of(rules.replace("hook forward", f"hook {hook}"))
-    answer = tcp(80, 1000, "SYN,ACK", 5, 2, source=SERVER, destination=CLIENT)
+    tracker = tracker_of(rules.replace("hook forward", "hook output"), Config.linux())
+    back = {"source": SERVER, "destination": CLIENT}
     fates(tracker, tcp(flags="SYN", seq=1))
-    assert fates(tracker, answer, hook=hook) == [REJECT]
+    assert fates(tracker, tcp(80, 1000, "SYN,ACK", 5, 2, bad=is_wrong, **back), hook="output") == [
+        REJECT
+    ]
     assert next(iter(tracker)).state_name == state
 
 
