@@ -214,7 +214,7 @@ def _used(objects: dict[str, str], text: str) -> tuple[str, ...]:
     """Declare what rules use, and what a map that they use does."""
     found: list[str] = []
     for title, body in reversed(objects.items()):
-        if re.search(rf'[@"]{title.partition(" ")[2]}\b', text):
+        if re.search(rf'[@"]{title.rpartition(" ")[2]}\b', text):
             found.insert(0, f"{title} {{ {body} }}")
             text += body
     return tuple(found)

@@ -47,6 +47,7 @@ def draw_objects(dice: random.Random, family: str) -> dict[str, str]:
         "map learnt": "type inet_service : mark; flags dynamic; size 64;",
         "map counting": 'type inet_service : counter; elements = { 80 : "n1", 22 : "n2" };',
         "map judging": f"type inet_service : verdict; {_mapped(dice, _some(dice), VERDICTS)}",
+        "ct timeout lives": "protocol tcp; policy = { close : 5 };",
     }
     if "interval" not in found["map marking"]:
         found["map marking"] = found["map marking"].replace("mark;", "mark; flags interval;", 1)
@@ -69,7 +70,10 @@ def _of_addresses(dice: random.Random, version: int) -> dict[str, str]:
     single = draw_pairs(dice, version, PORTS)
     time = dice.choice([" timeout 1h;", " timeout 1d;"])
     word = "ip" if version == 4 else "ip6"
+    terms = f"timeout 1h; size 9; l3proto {word};"
     return {
+        f"ct expectation calls{version}": f"protocol tcp; dport 80; {terms}",
+        f"ct expectation asks{version}": f"protocol udp; dport 53; {terms}",
         f"set hosts{version}": f"type {kind}; {_elements(dice.sample(hosts, 3))}",
         f"set nets{version}": f"type {kind}; flags interval; {_elements(spans)}",
         f"set pairs{version}": f"type {kind} . inet_service; {_elements(single)}",

@@ -41,7 +41,8 @@ def draw_statement(scope: Scope) -> str:
     """Draw a statement that is no verdict; empty if it does not suit the rule."""
     dice = scope.dice
     kinds = [_limit] * 4 + [_marking] * 5 + [_named_counter, _mark_map, _log, _header]
-    kinds += [_remember] * 5 + [_meter, _learn] + [_count] * 8 * scope.counts_connections
+    kinds += [_remember] * 5 + [_meter, _learn]
+    kinds += [_count] * 8 if scope.counts_connections else [_connected] * 2
     return dice.choice(kinds)(scope)
 
 
@@ -63,6 +64,14 @@ def _header(scope: Scope) -> str:
         return ""
     scope.take(version, None)
     return text
+
+
+def _connected(scope: Scope) -> str:
+    """Use an object that is for connections."""
+    dice = scope.dice
+    version = dice.choice(versions(scope.family))
+    kind = dice.choice(["calls", "asks"])
+    return dice.choice(['ct timeout set "lives"', *[f'ct expectation set "{kind}{version}"'] * 3])
 
 
 def _log(scope: Scope) -> str:
