@@ -15,7 +15,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.config import Config, Timeouts
 from statefulinspect.connection import Connection, Machine, Side
 from statefulinspect.expectation import Expectation
-from statefulinspect.flowkey import DCCP, GRE, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE, address_size
+from statefulinspect.flowkey import TCP, address_size
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import Announce, Outcome
 from statefulinspect.machines import make_machines
@@ -23,34 +23,16 @@ from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_timers import SYN_SENT2_TIMEOUT
 from statefulinspect.rules.engine.scope import Use
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.errors import RuleError
-from statefulinspect.rules.syntax.objects import CtExpectation, CtHelper, CtTimeout, NamedObject
+from statefulinspect.rules.syntax.objects import (
+    TIMEOUT_STATES,
+    CtExpectation,
+    CtHelper,
+    CtTimeout,
+    NamedObject,
+)
 from statefulinspect.terms import OK
 
 ADDRESS_SIZES: Final = {"ip": 4, "ip6": 16}
-
-# nft's names of the states in a timeout policy, and the timeouts of `Timeouts` they are, if any.
-STATES: Final[Mapping[int, Mapping[str, str]]] = {
-    TCP: {
-        **{f"{state}": f"tcp_{state}" for state in (
-            "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack",
-            "time_wait", "close")},
-        "retrans": "tcp_max_retrans",
-        "unack": "tcp_unacknowledged",
-        "syn_sent2": "",
-    },
-    UDP: {"unreplied": "udp", "replied": "udp_stream"},
-    UDPLITE: {"unreplied": "udp", "replied": "udp_stream"},
-    SCTP: {f"{state}": f"sctp_{state}" for state in (
-        "closed", "cookie_wait", "cookie_echoed", "established", "shutdown_sent",
-        "shutdown_recd", "shutdown_ack_sent")},
-    ICMP: {"timeout": "icmp"},
-    ICMPV6: {"timeout": "icmpv6"},
-    GRE: {"unreplied": "gre", "replied": "gre_stream"},
-    DCCP: {},
-}  # fmt: skip
-FIRST_STATE: Final = {TCP: "syn_sent", UDP: "unreplied", UDPLITE: "unreplied", SCTP: "closed",
-                      GRE: "unreplied", ICMP: "timeout", ICMPV6: "timeout"}  # fmt: skip
 
 
 class Provision:
@@ -62,7 +44,7 @@ class Provision:
     def use_of(self, named: NamedObject) -> Use:
         """Make what using an object does to a packet's connection, and whether the packet passes.
 
-        RuleError for a helper there is not, or states that the protocol does not have.
+        RuleError for a helper there is not.
         """
         if isinstance(named, CtHelper):
             return self._helper(named)
@@ -88,31 +70,21 @@ class Provision:
         def use(walk: Walk) -> bool:
             connection = walk.connection
             if connection is not None and walk.is_fresh and _is_for(named, connection):
-                connection.machine = machine
-                if first is not None:
-                    connection.expires_at = walk.now + first
+                connection.machine, connection.expires_at = machine, walk.now + first
             return True
 
         return use
 
-    def _other_machine(self, named: CtTimeout) -> tuple[Machine, float | None]:
+    def _other_machine(self, named: CtTimeout) -> tuple[Machine, float]:
         """Make the machine of other timeouts, and tell how long its connections live at first.
 
         States that the object does not name have nft's own timeouts, which are those that Linux
         boots with, whatever the configuration says.
         """
-        names = STATES.get(named.protocol, {})
-        unknown = named.policy.keys() - names.keys()
-        if unknown:
-            known = ", ".join(names)
-            msg = f"ct timeout {named.name}: no state {', '.join(unknown)}; there are {known}"
-            raise RuleError(msg)
-        policy = named.policy.items()
+        names, policy = TIMEOUT_STATES[named.protocol], named.policy.items()
         changes = {names[state]: seconds for state, seconds in policy if names[state]}
         timeouts = Timeouts.linux(**changes)
-        first = FIRST_STATE.get(named.protocol)
-        first_life = None if first is None else getattr(timeouts, names[first])
-        return self._machine(named, timeouts), first_life
+        return self._machine(named, timeouts), getattr(timeouts, next(iter(names.values())))
 
     def _machine(self, named: CtTimeout, timeouts: Timeouts) -> Machine:
         config = attrs.evolve(self._config, timeouts=timeouts)

@@ -21,6 +21,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.sets import duration_of
 from statefulinspect.rules.building.stateful import limit_of, quota_of
 from statefulinspect.rules.syntax.objects import (
+    TIMEOUT_STATES,
     CtExpectation,
     CtHelper,
     CtTimeout,
@@ -32,11 +33,6 @@ from statefulinspect.rules.syntax.objects import (
 
 PROTOCOLS: Final = {"tcp": TCP, "udp": UDP}
 L3PROTOS: Final = ("ip", "ip6", "inet")
-TCP_STATES: Final = (
-    "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack", "time_wait",
-    "close", "retrans", "unack", "syn_sent2",
-)  # fmt: skip
-STATES: Final = {TCP: TCP_STATES, UDP: ("unreplied", "replied")}
 MOST_EXPECTED: Final = 255
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "secmark": "there are no security contexts",
@@ -92,7 +88,7 @@ def _timeout(node: Tree, name: str, family: str) -> NamedObject:
     protocol = _protocol(node, "ct timeout")
     lives: dict[str, int] = {}
     for state, seconds in fields(node.get("policy"), "ct timeout policy").items():
-        one_of(state, STATES[protocol], "ct timeout: state")
+        one_of(state, TIMEOUT_STATES[protocol], "ct timeout: state")
         lives[str(state)] = whole(seconds, f"ct timeout {state}", M32)
     l3proto = _l3proto(node, "ct timeout", family)
     return CtTimeout(name, protocol, l3proto, lives, text(node, "comment", "ct timeout"))

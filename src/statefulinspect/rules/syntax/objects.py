@@ -5,16 +5,29 @@ Each prints as its nft text, to stand within a table's block.
 
 from __future__ import annotations
 
-from typing import Iterable, Mapping, Union  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.flowkey import PROTOCOL_NAMES
+from statefulinspect.flowkey import PROTOCOL_NAMES, TCP, UDP
 from statefulinspect.rules.syntax.constants import Element, duration, quoted
 from statefulinspect.rules.syntax.stateful import Limit, Quota
 from statefulinspect.rules.syntax.statements import Statement
 from statefulinspect.rules.words.datatypes import DataType
 
+# The states that a ct timeout may name, the first one first, and by which name `Timeouts` has them:
+# there is none for a simultaneous open.
+TIMEOUT_STATES: Final[Mapping[int, Mapping[str, str]]] = {
+    TCP: {
+        **{state: f"tcp_{state}" for state in (
+            "syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack",
+            "time_wait", "close")},
+        "retrans": "tcp_max_retrans",
+        "unack": "tcp_unacknowledged",
+        "syn_sent2": "",
+    },
+    UDP: {"unreplied": "udp", "replied": "udp_stream"},
+}  # fmt: skip
 OBJECT_KINDS = ("counter", "quota", "limit", "ct helper", "ct timeout", "ct expectation")
 
 
