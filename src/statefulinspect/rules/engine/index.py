@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.conditions import ADDRESSES, OCTETS, PORTS, WORDS
 from statefulinspect.rules.engine.intervals import Pair, Pieces
@@ -25,18 +25,10 @@ HEADER_SIZES: Final = {4: 20, 6: 40}  # octets, without options or extension hea
 
 Field = tuple[slice, list[Any], list[int]]  # where it stands; its edges, and the sets between them
 
-
-class View(NamedTuple):
-    """Hold what there is to look up of the packets of an IP version.
-
-    `found` are the rules that they can meet; `plain` are addresses and ports behind a header of
-    `size` octets.
-    """
-
-    found: int
-    addresses: list[Field]
-    size: int
-    plain: list[Field]
+# What there is to look up of the packets of an IP version: the rules that they can meet; addresses;
+# size of the header in octets, and addresses and ports if those stand right behind it. A plain
+# tuple, for one with names takes longer to be taken apart than a field to be looked up.
+View = tuple[int, list[Field], int, list[Field]]
 
 
 class Plan:
@@ -87,7 +79,7 @@ class Plan:
             (slice(size + at, size + at + 2), pieces.edges, pieces.sets)
             for at, pieces in self._ports
         ]
-        return View(found, addresses, size, addresses + ports)
+        return found, addresses, size, addresses + ports
 
     def matching(self, walk: Walk) -> int:
         """Give the set of entries, a bit each, whose numbers are the packet's."""
