@@ -154,8 +154,9 @@ class Answers:
                 return None
             action, state, direction, rule, tally = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            side.verdict, side.terms = verdict, terms_of(path, tally)
-            terms = side.terms
+            terms = terms_of(path, tally)
+            if side.packets or sort[0] == TCP:  # the first answer to a question is often the last
+                side.verdict, side.terms = verdict, terms
         elif verdict.action is REJECT:
             return None
         if terms is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from statefulinspect.answers import Fate, count, terms_of
+from statefulinspect.answers import Fate, count
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
@@ -109,7 +109,7 @@ class Openings:
         fate = self._fate(protocol, key, octets, path)
         if fate is None:
             return None
-        action, state, direction, rule, tally = fate
+        action, state, direction, rule, _ = fate
         reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
         if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
@@ -117,11 +117,9 @@ class Openings:
         side = connection.original_side
         machine: Any = connection.machine
         machine.begin(side, now)
-        verdict = verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        side.verdict, side.terms = verdict, terms_of(path, tally)
         side.packets, side.octets = 1, octets
         self._enter(connection, now)
-        return verdict
+        return verdict_of(ACCEPT, state, direction, OK, connection, rule)
 
     def _enter(self, connection: Connection, now: float) -> None:
         self._table.enter(connection)
