@@ -180,9 +180,9 @@ class ConnTable:
         self._unreplied -= 1
 
     def remove_unreplied(self, unreplied: Unreplied) -> None:
-        """Take out what a SYN has opened."""
+        """Take out what a SYN has opened, which lets go of the tracker: a verdict may hold it."""
         del self._plain[TCP][unreplied.key]
-        unreplied.retire()
+        unreplied.source = unreplied.source.detached  # type: ignore[union-attr]  # not unfolded yet
         self.count -= 1
         self._unreplied -= 1
 

@@ -35,13 +35,16 @@ class Maker(Protocol):
 
 @attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
 class Unreplied(Link):
-    """Hold what a SYN has told: the sender's `end`, `window`, `scale` and `flags` (see `Side`)."""
+    """Hold what a SYN has told: the sender's `end`, `window`, `scale` and `flags` (see `Side`).
+
+    `source` is where the connection comes from: who makes it, and then the connection itself.
+    """
 
     next_seq: ClassVar[int] = NEVER  # for the hot path, which takes it for a side
     is_assured: ClassVar[bool] = False
 
     key: bytes
-    maker: Maker | None
+    source: Maker | Connection
     created_at: float
     expires_at: float
     octets: int
@@ -50,7 +53,6 @@ class Unreplied(Link):
     scale: int
     flags: int
     filed_at: float = inf
-    _unfolded: Connection | None = attrs.field(default=None, init=False)
 
     @property
     def is_tracked(self) -> bool:
@@ -60,19 +62,14 @@ class Unreplied(Link):
     @property
     def connection(self) -> Connection:
         """Give the connection that it stands for, unfolded when first asked for."""
-        return self._unfolded or self.unfold(against(self.key))
+        source = self.source
+        return source if isinstance(source, Connection) else self.unfold(against(self.key))
 
     def unfold(self, reply_key: bytes) -> Connection:
         """Unfold it, which is not yet, given the key of its answer."""
-        assert self.maker is not None, "it is unfolded once"
-        self._unfolded = connection = self.maker.unfold(self, reply_key)
-        self.maker = None
+        assert not isinstance(self.source, Connection), "it is unfolded once"
+        self.source = connection = self.source.unfold(self, reply_key)
         return connection
-
-    def retire(self) -> None:
-        """Let go of the tracker, which holds it no more: a verdict may be kept for longer."""
-        assert self.maker is not None, "what was unfolded is not held"
-        self.maker = self.maker.detached
 
 
 HELD: Final[Any] = Verdict.connection  # the slot
