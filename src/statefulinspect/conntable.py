@@ -34,13 +34,14 @@ class ConnTable:
     `split_sides` are those whose zone holds for one direction only.
     """
 
-    __slots__ = ("_plain", "_unreplied", "_whole", "count", "split_sides")
+    __slots__ = ("_asked", "_plain", "_unreplied", "_whole", "count", "split_sides")
 
     def __init__(self) -> None:
         self._whole: dict[tuple[int, int], Sides] = {}
         self._plain: dict[int, Sides] = {}  # those of no zone once more, by protocol
         self.split_sides: dict[tuple[int, int, int], Sides] = {}
         self.count = self._unreplied = 0
+        self._asked = bytearray(256)  # by last octet of a port: 1 if an `Unreplied` ever went there
 
     def __len__(self) -> int:
         return self.count
@@ -119,11 +120,12 @@ class ConnTable:
     def unreplied_side(self, key: bytes, found: Unreplied | None) -> Side | None:
         """Give the side of a TCP key in no zone that leads to what is unreplied, and unfold that.
 
-        `found` is what stands under the key; if it is None, the key against it may lead there.
+        `found` is what stands under the key; if it is None, the key against it may lead there. Most
+        openers of a flood come from no port that others go to: for them no key is reversed.
         """
         if found is not None:
             return found.connection.original_side
-        if not self._unreplied:
+        if not self._unreplied or not self._asked[key[-3]]:
             return None
         opened = self._plain[TCP].get(against(key))
         return opened.unfold(key).reply_side if isinstance(opened, Unreplied) else None
@@ -168,7 +170,9 @@ class ConnTable:
 
     def enter_unreplied(self, unreplied: Unreplied) -> None:
         """Enter what a SYN has opened; no key of either direction may be in the table."""
-        self._plain[TCP][unreplied.key] = unreplied
+        key = unreplied.key
+        self._plain[TCP][key] = unreplied
+        self._asked[key[-1]] = 1
         self.count += 1
         self._unreplied += 1
 
@@ -212,6 +216,7 @@ class ConnTable:
             if isinstance(connection, Unreplied):
                 assert self._plain[TCP][connection.key] is connection, "the key leads elsewhere"
                 assert against(connection.key) not in self._plain[TCP], "what replies is known"
+                assert self._asked[connection.key[-1]], "what replies is not looked for"
                 assert connection.is_tracked, "it is unfolded, or removed"
                 entries += 1
                 continue
