@@ -79,13 +79,12 @@ def reverse(protocol: int, wire: bytes) -> bytes | None:
     parts = PARTS.get(len(wire))
     if parts is None:  # addresses only
         return wire[len(wire) // 2 :] + wire[: len(wire) // 2]
+    source, destination, first, second = parts.unpack(wire)
     if protocol not in ICMP_PROTOCOLS:
-        return against(wire)
-    source, destination, first, (type_, code) = parts.unpack(wire)
+        return parts.pack(destination, source, second, first)
+    type_, code = second
     answer = ICMP_ANSWERS[protocol].get(type_)
-    if answer is None:
-        return None
-    return parts.pack(destination, source, first, bytes((answer, code)))
+    return None if answer is None else parts.pack(destination, source, first, bytes((answer, code)))
 
 
 def address_of(octets: bytes) -> Address:

@@ -19,7 +19,7 @@ from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK
-from statefulinspect.unreplied import Unreplied, opening_verdict
+from statefulinspect.unreplied import OpeningVerdict, Unreplied
 from statefulinspect.zones import NO_ZONE
 
 FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
@@ -88,11 +88,11 @@ class Openings:
             return verdict_of(ACCEPT, state, direction, OK, connection, rule)
         scale, flags = scale_and_flags(options) if options else (0, 0)
         expires_at = now + self._life
-        opened = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
+        opened: Any = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)
         self._wheel.file(opened)
-        return opening_verdict(state, direction, opened, rule)
+        return verdict_of(ACCEPT, state, direction, OK, opened, rule, OpeningVerdict)
 
     def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
         """Make the connection that a SYN has opened, and put it in the place of what was kept."""

@@ -13,11 +13,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
-from statefulinspect.connection import NEVER, Connection, Verdict, verdict_of
+from statefulinspect.connection import NEVER, Connection, Verdict
 from statefulinspect.flowkey import against
 from statefulinspect.line import Link
-from statefulinspect.rules.rule import Rule
-from statefulinspect.terms import ACCEPT, OK, CtState, Direction
 
 
 class Maker(Protocol):
@@ -98,11 +96,3 @@ class OpeningVerdict(Verdict):
         """Be copied and pickled as every other verdict, with its connection."""
         fields = [getattr(self, field.name) for field in attrs.fields(Verdict)]
         return Verdict, tuple(fields)
-
-
-def opening_verdict(
-    ct_state: CtState, direction: Direction, opened: Unreplied, rule: Rule | None
-) -> Verdict:
-    """Make the verdict of a SYN that is let pass."""
-    held: Any = opened
-    return verdict_of(ACCEPT, ct_state, direction, OK, held, rule, OpeningVerdict)

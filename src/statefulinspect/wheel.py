@@ -56,10 +56,11 @@ class Wheel(Generic[Entry]):
 
     def file(self, entry: Entry) -> None:
         """File an entry under its deadline; from then on it is given back once due."""
-        second = entry.expires_at // 1
-        if second == entry.filed_at:
+        second, filed_at = entry.expires_at // 1, entry.filed_at
+        if second == filed_at:
             return
-        self.cancel(entry)
+        if filed_at != NOT_FILED:
+            self.cancel(entry)
         bucket = self._buckets.get(second)
         if bucket is None:
             bucket = self._buckets[second] = Bucket(second)
