@@ -19,7 +19,7 @@ from typing import Callable, Final, Union
 
 from statefulinspect.connection import Connection
 from statefulinspect.conntable import ConnTable
-from statefulinspect.events import Cause
+from statefulinspect.events import EARLY_DROP, EXPIRED, HALF_OPEN, Cause
 from statefulinspect.limits import Limits
 from statefulinspect.line import Line
 from statefulinspect.sources import Source, Sources, source_of
@@ -69,9 +69,9 @@ class Capacity:
             if self._is_proven:
                 return Reason.TABLE_FULL
         if self._unassured.count >= self._most_unassured:
-            self._evict(Cause.HALF_OPEN, now)
+            self._evict(HALF_OPEN, now)
         if self._table.count >= self._most:
-            self._evict(Cause.EARLY_DROP, now)
+            self._evict(EARLY_DROP, now)
         return OK
 
     @property
@@ -92,7 +92,7 @@ class Capacity:
         """Remove the oldest unassured connection, which may have expired unnoticed."""
         oldest = self._unassured.oldest
         assert oldest is not None, "only a crowd of the unassured is thinned out"
-        self._remove(oldest, Cause.EXPIRED if oldest.expires_at <= now else cause, now)
+        self._remove(oldest, EXPIRED if oldest.expires_at <= now else cause, now)
 
     def enter(self, connection: Connection | Unreplied, now: float) -> None:
         """Count a connection that has been entered, or what is kept of it."""

@@ -61,6 +61,12 @@ class Cause(Enum):
     MISFIT = "a fragment of no multiple of 8 octets, which is judged by itself, ends it"
 
 
+# Looking a member up through its class costs a tenth of what removing a connection does.
+EXPIRED: Final = Cause.EXPIRED
+HALF_OPEN: Final = Cause.HALF_OPEN
+EARLY_DROP: Final = Cause.EARLY_DROP
+
+
 @attrs.frozen
 class Event:
     """Tell one thing that happened; frozen.

@@ -8,7 +8,7 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side
-from statefulinspect.events import Cause, Journal
+from statefulinspect.events import EXPIRED, Cause, Journal
 from statefulinspect.flowkey import FlowKey
 from statefulinspect.lookup import Lookup
 from statefulinspect.machines.tcp_prediction import take_back
@@ -35,7 +35,7 @@ class Keeper:
         """Find the side that a key leads to; remove what is past its deadline on the way."""
         side = self.table.find(zone, protocol, key)
         while side is not None and side.connection.expires_at <= now:
-            self.remove(side.connection, Cause.EXPIRED, now)
+            self.remove(side.connection, EXPIRED, now)
             side = self.table.find(zone, protocol, key)
         return side
 
@@ -70,4 +70,4 @@ class Keeper:
     def sweep(self, now: float) -> None:
         """Remove some of what has expired; look-ups treat the rest as gone already."""
         for connection in self.wheel.due(now, SWEEP_AT_MOST):
-            self.remove(connection, Cause.EXPIRED, now)
+            self.remove(connection, EXPIRED, now)

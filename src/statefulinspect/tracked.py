@@ -14,7 +14,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Connection
 from statefulinspect.decoding import decode
 from statefulinspect.defragment import Defragmenter
-from statefulinspect.events import Cause, Event, FragmentEvent
+from statefulinspect.events import EXPIRED, Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
 from statefulinspect.integrity import check
 from statefulinspect.judge import Judge
@@ -97,7 +97,7 @@ class Tracked:
         wheel, remove = self._wheel, self._judge.remove
         passed = wheel.take(self._now) if at_most is None else wheel.due(self._now, at_most)
         for connection in passed:
-            remove(connection, Cause.EXPIRED, self._now)
+            remove(connection, EXPIRED, self._now)
         self._judge.expectations.expire_all(self._now)
         for table in self._defragmenter.tables.values():
             table.expire_all(self._now)
