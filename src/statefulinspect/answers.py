@@ -56,6 +56,8 @@ def terms_of(path: Way, tally: Sequence[Tally] | None) -> Terms | None:
 
 # What a verdict tells, and the counters that count the packet.
 Fate = tuple[Action, CtState, Direction, Optional[Rule], Optional[list[Tally]]]
+IGNORE: Final = Effect.IGNORE
+END: Final = Effect.END
 WITH_PORTS: Final = (TCP, UDP)  # of the protocols that go the short way
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
@@ -105,7 +107,7 @@ class Answers:
                 count(side.terms[1][len(walk.tally or ()) :], packet.length)
             return side.verdict
         effect = reason.effect
-        walk.is_counted, walk.is_ending = effect is not Effect.IGNORE, effect is Effect.END
+        walk.is_counted, walk.is_ending = effect is not IGNORE, effect is END
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
             side.verdict, side.terms = verdict, terms_of(path, walk.tally)

@@ -34,6 +34,12 @@ from statefulinspect.validation import Validation
 from statefulinspect.zones import Zone
 
 RST: Final = 4  # of the TCP flags
+DISCARD: Final = Effect.DISCARD
+END: Final = Effect.END
+IGNORE: Final = Effect.IGNORE
+REFUSE: Final = Effect.REFUSE
+REOPEN: Final = Effect.REOPEN
+ERROR_ABOUT_CONNECTION: Final = Reason.ERROR_ABOUT_CONNECTION
 
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
@@ -58,12 +64,12 @@ class Judge(Keeper):
         """Judge a packet of any kind: the full way, which `process` only abbreviates."""
         reason = self.validation.check(packet)
         walk = walk_of(packet, now, self._find)
-        if self.filter.has_raw and reason.effect is not Effect.DISCARD:
+        if self.filter.has_raw and reason.effect is not DISCARD:
             verdict = self.answers.before_tracking(walk)
             if verdict is not None:
                 return verdict
             reason = Reason.EXEMPT_BY_RULE if walk.is_exempt else reason
-        if reason is Reason.ERROR_ABOUT_CONNECTION:
+        if reason is ERROR_ABOUT_CONNECTION:
             return self._relate(walk)
         if reason is not OK or packet.key is None:
             return self.answers.without_connection(walk, reason)
@@ -83,7 +89,7 @@ class Judge(Keeper):
         self.assistant.introduce(connection, packet, now)
         side = connection.original_side
         reason = connection.machine.open(side, packet, now)
-        if reason.effect is Effect.REFUSE:
+        if reason.effect is REFUSE:
             part(connection)
             return self.answers.without_connection(walk, reason)
         walk.is_fresh = True
@@ -128,7 +134,7 @@ class Judge(Keeper):
         step = self._step if self._adapts else connection.machine.step
         reason = step(side, packet, now)
         verdict = self.conclude(side, walk, reason)
-        if reason.effect not in (Effect.END, Effect.REOPEN):
+        if reason.effect not in (END, REOPEN):
             self._tell(connection, marks, verdict, now)
         return verdict
 
@@ -145,13 +151,13 @@ class Judge(Keeper):
     def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Let the rules look at a packet that its connection has taken so, and do what follows."""
         connection, packet, now = side.connection, walk.packet, walk.now
-        if reason.effect is Effect.REOPEN:
+        if reason.effect is REOPEN:
             self.remove(connection, Cause.REOPENED, now)
             return self._track(walk, side.key)
-        if reason.effect is Effect.REFUSE:
+        if reason.effect is REFUSE:
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
-        if reason.effect is Effect.END:
+        if reason.effect is END:
             return self._end(side, walk, reason)
         verdict = self.answers.of(side, walk, reason)
         if connection.helper is not None and verdict.action is ACCEPT:
@@ -202,10 +208,10 @@ class Judge(Keeper):
     def settle(self, side: Side, octets: int, reason: Reason, now: float) -> None:
         """Count a packet that passed, and let it change what comes next."""
         connection = side.connection
-        if reason is OK or reason.effect is not Effect.IGNORE:
+        if reason is OK or reason.effect is not IGNORE:
             side.packets += 1
             side.octets += octets
-        if reason is not OK and reason.effect is Effect.END:
+        if reason is not OK and reason.effect is END:
             self.remove(connection, Cause.RESET, now)
             return
         if side.is_reply and not connection.seen_reply:
