@@ -62,9 +62,7 @@ class Cause(Enum):
 
 
 # Looking a member up through its class costs a tenth of what removing a connection does.
-EXPIRED: Final = Cause.EXPIRED
-HALF_OPEN: Final = Cause.HALF_OPEN
-EARLY_DROP: Final = Cause.EARLY_DROP
+EXPIRED, HALF_OPEN, EARLY_DROP = Cause.EXPIRED, Cause.HALF_OPEN, Cause.EARLY_DROP
 
 
 @attrs.frozen
@@ -137,10 +135,7 @@ EVENT_BITS: Final = {
     Cause.MARK: 0x80,
     Cause.LABEL: 0x400,
 }
-NEW_BIT: Final = 0x01
-RELATED_BIT: Final = 0x02
-DESTROY_BIT: Final = 0x04
-HELPER_BIT: Final = 0x40
+NEW_BIT, RELATED_BIT, DESTROY_BIT, HELPER_BIT = 0x01, 0x02, 0x04, 0x40
 
 
 class Marks(NamedTuple):
