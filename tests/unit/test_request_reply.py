@@ -120,3 +120,13 @@ def test_a_udp_stream_lives_longer(config, stream):
     assert (answered.seconds_left(5.0), answered.is_assured) == (30, False)
     assert tracker.process(QUESTION, 5.0).direction is Direction.ORIGINAL
     assert (answered.seconds_left(5.0), answered.is_assured) == (stream, True)
+
+
+def test_answers_share_a_verdict_from_the_second_on():
+    """The first, which most often is the last, is not kept on the short way."""
+    tracker, data = Tracker(), bytes(12)
+    tracker.process(udp(data=data), 0.0)
+    answer = udp(53, 1000, data, source="10.0.2.2", destination="10.0.1.2")
+    first, second, third = (tracker.process(answer, 0.1) for _ in range(3))
+    assert first is not second
+    assert second is third
