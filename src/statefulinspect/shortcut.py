@@ -14,7 +14,7 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.decoding import decode
+from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
@@ -39,6 +39,8 @@ from statefulinspect.terms import OK, Reason
 Numbers = tuple[int, int, int, int]
 Road = Callable[[bytes, bytes, int, int, Numbers, Way, float], "Verdict | None"]
 
+NOT_PLAIN: Final = -1  # the protocol of a fragment, and of what is too short for TCP
+FILLER: Final = bytes(60)  # as long as the headers of IPv6 and TCP
 KEY_SIZES: Final = {ICMP: 12, ICMPV6: 36}  # of the IP version that carries these messages
 ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
 
@@ -54,8 +56,8 @@ class Shortcut:
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._answers, self._table = judge, judge.answers, judge.table
         messages = {each: partial(self._message, each) for each in KEY_SIZES}
-        roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
-        sides: Any = {each: judge.table.sides(0, each) for each in roads if each != TCP}
+        roads: dict[int, Road] = {UDP: self._udp, **messages}
+        sides: Any = {each: judge.table.sides(0, each) for each in roads}
         self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
@@ -67,6 +69,8 @@ class Shortcut:
             or config.dos.networks
             or judge.filter.has_raw
         )
+        self._short_roads = roads
+        roads = {TCP: self._tcp, NOT_PLAIN: self._short, **roads}
         self.roads: Mapping[int, Road] = {} if is_closed else roads
 
     def _tcp(  # noqa: C901, PLR0912 - a call costs a twentieth
@@ -114,6 +118,20 @@ class Shortcut:
             segment = Segment(event, flags, seq, ack, end & M32, window, options, ack)
             reason = machine.advance(side, segment, now)
         return self._go_on(side, packet, length, reason, path, now)
+
+    def _short(
+        self, packet: bytes, _: bytes, __: int, ___: int, ____: Numbers, path: Way, now: float
+    ) -> Verdict | None:
+        """Take a packet through that is too short for TCP, filled up so that it can be read."""
+        first, length, fragment, kind, key, *numbers = PLAIN_IPV4(packet + FILLER)
+        at = 40
+        if first >> 4 == 6:
+            size, kind, key, *numbers = PLAIN_IPV6(packet + FILLER)
+            length, at = size + 40, 60
+        elif first != 0x45 or (fragment and fragment != DONT_FRAGMENT):
+            return None
+        road = self._short_roads.get(kind)
+        return None if road is None else road(packet, key, length, at, tuple(numbers), path, now)
 
     def _udp(
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,

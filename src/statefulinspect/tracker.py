@@ -36,12 +36,12 @@ from statefulinspect.rules.engine.trace import Trace
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.seqnum import M32
-from statefulinspect.shortcut import Shortcut
+from statefulinspect.shortcut import NOT_PLAIN, Shortcut
 from statefulinspect.terms import Direction
 from statefulinspect.tracked import Tracked
 from statefulinspect.zones import NO_ZONE, Zone
 
-NOT_PLAIN: Final = -1
+TOO_SHORT: Final = (NOT_PLAIN, b"", 0, 0, 0, 0, 0, 0)  # kind, key and numbers
 OPTIONS: Final = 6 << 12  # from here on, the TCP header is longer than its fixed part
 MISSING: Final[Any] = object()
 FORWARD: Final = "forward"  # what `hook` is by default: `is` is fastest, others are in PATHS
@@ -115,7 +115,7 @@ class Tracker(Tracked):
                 at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
         except struct_error:  # too short for TCP
-            kind = NOT_PLAIN
+            kind, key, length, at, seq, ack, bits, window = TOO_SHORT
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
             if seq == side.next_seq and octets >= 0 and length <= len(packet):

@@ -119,6 +119,7 @@ CONFIGS = [
 
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
+V6 = {"source": "fd00:1::2", "destination": "fd00:2::2"}
 
 
 @st.composite
@@ -429,6 +430,18 @@ def test_the_hot_path_leaves_broadcast_addresses_of_named_networks():
     tracker = Tracker(config=Config(dos=DosPolicy(networks=["10.0.0.0/24"])))
     reasons = [tracker.process(packet, 1.0, iif=iif).reason.name for packet, iif in packets]
     assert reasons == ["OK", "OK", "OK", "OK", "SOURCE_BROADCAST"]
+
+
+def test_what_is_shorter_than_a_tcp_header_goes_the_short_way_too():
+    tracker = Tracker()
+    for wire in (udp(1, 53), udp(1, 53, **V6), icmp(8, id_=1)):  # the rules are asked once
+        tracker.process(wire, 0.0)
+    tracker._classify = None
+    answered = [udp(2, 53), udp(53, 2, **BACK), udp(2, 53, **V6), icmp(8, id_=1)]
+    states = [tracker.process(wire, 1.0).ct_state.value for wire in answered]
+    assert states == ["new", "established", "new", "new"]
+    with pytest.raises(TypeError):
+        tracker.process(udp(2, 53)[:27], 1.0)  # cut short
 
 
 def test_a_zone_of_one_direction_shuts_the_short_way():
