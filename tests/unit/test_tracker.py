@@ -389,7 +389,7 @@ def test_a_time_may_be_of_any_type_that_makes_a_float(kind):
     tracker.check()
 
 
-@pytest.mark.parametrize("now", ["1", b"1", None, [], 1j])
+@pytest.mark.parametrize("now", ["1", b"1", None, []])
 def test_what_is_no_time_is_refused_before_anything_is_done(now):
     tracker = Tracker()
     for call in (tracker.process, tracker.trace):
