@@ -70,6 +70,13 @@ class Rule:
         rule.comment, rule.handle, rule.place = comment, handle, place
         return rule
 
+    def copied(self) -> Rule:
+        """Make another rule that says the same, and knows its place in the text."""
+        rule = Rule.__new__(Rule)
+        rule.forms, rule.comment = self.forms, self.comment
+        rule.handle, rule.place = self.handle, self.place
+        return rule
+
     @property
     def statements(self) -> Form:
         """Give the statements, of the first form if there are several."""

@@ -5,7 +5,6 @@ A ruleset does not change, and prints as text that nft loads to the same ruleset
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any, Final, Iterable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
@@ -45,7 +44,7 @@ def _rules(value: Any) -> tuple[Rule, ...]:
         if not isinstance(rule, Rule):
             msg = f"{rule!r}: expected a Rule"
             raise RuleError(msg)
-        rules.append(rule if rule.place is None else copy(rule))  # it stands elsewhere too
+        rules.append(rule if rule.place is None else rule.copied())  # it stands elsewhere too
     return tuple(rules)
 
 
