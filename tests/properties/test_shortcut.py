@@ -444,6 +444,20 @@ def test_what_is_shorter_than_a_tcp_header_goes_the_short_way_too():
         tracker.process(udp(2, 53)[:27], 1.0)  # cut short
 
 
+@pytest.mark.parametrize("octets", [0, 11, 12, 40])
+@pytest.mark.parametrize("fragment", [0x2000, 0x0005, 0x2005])
+def test_a_fragment_that_looks_like_a_whole_datagram_is_none(octets, fragment):
+    trackers = [Tracker(), FullWay()]
+    for tracker in trackers:
+        for port in (1, 2):  # from the second on the rules need not be asked
+            tracker.process(udp(port, 53), 0.0)
+    wire = udp(3, 53, bytes(octets), fragment=fragment)
+    one, other = (tracker.process(wire, 1.0) for tracker in trackers)
+    assert one.reason is other.reason
+    assert one.reason.name.startswith("FRAGMENT")
+    assert len(trackers[0]) == 2
+
+
 def test_a_zone_of_one_direction_shuts_the_short_way():
     """What comes back in zone 0 belongs to a connection that zone 0 alone does not show."""
     tracker = Tracker()
