@@ -35,7 +35,7 @@ from statefulinspect.extensions import (
     find_fragment_header,
     walk_extensions,
 )
-from statefulinspect.flowkey import ICMPV6, TCP, UDP
+from statefulinspect.flowkey import ICMPV6, TCP, UDP, is_link_local
 from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key
 from statefulinspect.fragments import FragmentTable
 from statefulinspect.judge import Judge
@@ -91,7 +91,7 @@ def key_of(packet: Packet) -> Key:
     source, destination = packet.source_octets, packet.destination_octets
     if packet.family == 4:
         return source, (destination, wire[4:6], packet.protocol, packet.zone)
-    is_local = destination[0] == 0xFF or (destination[0] == 0xFE and destination[1] & 0xC0 == 0x80)
+    is_local = destination[0] == 0xFF or is_link_local(destination)
     iif = packet.iif if is_local else ""
     return source, (destination, wire[at + 4 : at + 8], iif, packet.zone)
 

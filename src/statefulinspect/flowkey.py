@@ -79,12 +79,16 @@ def reverse(protocol: int, wire: bytes) -> bytes | None:
     parts = PARTS.get(len(wire))
     if parts is None:  # addresses only
         return wire[len(wire) // 2 :] + wire[: len(wire) // 2]
-    source, destination, first, second = parts.unpack(wire)
     if protocol not in ICMP_PROTOCOLS:
-        return parts.pack(destination, source, second, first)
-    type_, code = second
+        return against(wire)
+    source, destination, first, (type_, code) = parts.unpack(wire)
     answer = ICMP_ANSWERS[protocol].get(type_)
     return None if answer is None else parts.pack(destination, source, first, bytes((answer, code)))
+
+
+def is_link_local(octets: bytes) -> bool:
+    """Say whether the 16 wire bytes of an IPv6 address name a host on the link (RFC 4291 2.5.6)."""
+    return octets[0] == 0xFE and octets[1] & 0xC0 == 0x80
 
 
 def address_of(octets: bytes) -> Address:

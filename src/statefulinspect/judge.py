@@ -172,8 +172,9 @@ class Judge(Keeper):
 
         So far nobody has looked at the checksum of what this machine itself sends.
         """
-        is_right = not self._config.verify_checksums or transport_is_right(packet)
-        return resets(verdict.rule, packet) and is_right
+        if not resets(verdict.rule, packet):
+            return False
+        return not self._config.verify_checksums or transport_is_right(packet)
 
     def _end(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
         """Let the rules look at what ends its connection, and remove that as it was before.

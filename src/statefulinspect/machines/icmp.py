@@ -22,6 +22,7 @@ from statefulinspect.flowkey import (
     ICMPV6,
     ICMPV6_PAIRS,
     FlowKey,
+    is_link_local,
     reverse,
 )
 from statefulinspect.machines.request_reply import RequestReply, Validator
@@ -110,10 +111,10 @@ def kind_of(packet: Packet) -> MessageKind:
 
 def _redirects(packet: Packet) -> bool:
     """Say whether a message is a redirect by a router on the link that quotes a packet."""
-    wire, message = packet.wire, packet.wire[packet.l4 : packet.stop]
+    message = packet.wire[packet.l4 : packet.stop]
     if packet.protocol != ICMPV6 or message[:2] != REDIRECT or len(message) < BEFORE_OPTIONS + 2:
         return False
-    is_of_the_link = wire[7] == 255 and wire[8] == 0xFE and wire[9] & 0xC0 == 0x80
+    is_of_the_link = packet.wire[7] == 255 and is_link_local(packet.source_octets)
     kind, length = message[BEFORE_OPTIONS : BEFORE_OPTIONS + 2]
     return is_of_the_link and kind == REDIRECTED_HEADER and length > 0
 
