@@ -274,34 +274,6 @@ def test_a_quota_runs_out():
     assert "quota 56 bytes used 56 bytes" in str(tracker.ruleset)
 
 
-def test_connections_are_counted_while_they_live():
-    tracker = tracker_of(forward("ct state new ct count over 2 drop\n accept"))
-    flows = [udp(port, 53) for port in (1, 2, 3)]
-    assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
-    assert fates(tracker, *flows, now=60.0) == [ACCEPT, ACCEPT, DROP]
-
-
-def test_a_packet_that_comes_by_twice_is_counted_twice():
-    limit = "chain few { ct count over 2 drop; }"
-    rules = "jump few\n jump few\n accept"
-    tracker = tracker_of(forward(rules, more=limit))
-    flows = [udp(port, 53) for port in (1, 1, 2)]
-    assert fates(tracker, *flows) == [ACCEPT, ACCEPT, DROP]
-
-
-def test_a_new_connection_is_counted_once_though_it_answers_what_was_dropped():
-    tracker = tracker_of(forward("ct count over 1 counter\n udp dport 53 drop\n accept"))
-    assert fates(tracker, DNS) == [DROP]
-    assert fates(tracker, ANSWER, now=1.0) == [ACCEPT]
-    assert counters(tracker) == ["0"]
-
-
-def test_what_has_no_flow_key_in_linux_is_not_let_past_a_count():
-    gre = ip(CLIENT, SERVER, 47, bytes.fromhex("00010800") + bytes(8))
-    tracker = tracker_of(forward("ct count over 9 drop\n accept"))
-    assert fates(tracker, gre) == [DROP]
-
-
 def test_a_constant_is_part_of_what_is_added():
     sets = "set knocked { type ipv4_addr . inet_service; flags dynamic; }"
     knock = "udp dport 7 add @knocked { ip saddr . 53 } drop"
@@ -744,15 +716,6 @@ def test_what_has_expired_gives_way_in_a_full_set():
     fates(tracker, *kept, *[udp(1, port) for port in range(100, 106)])
     fates(tracker, *kept, now=9.0)
     assert fates(tracker, udp(1, 999), now=12.0) == [ACCEPT]
-
-
-def test_ended_connections_are_forgotten_behind_many_that_live():
-    tracker = tracker_of(forward("ct count over 1100 drop\n accept"))
-    flows = [udp(port, 53) for port in range(1, 1601)]
-    assert fates(tracker, *flows).count(ACCEPT) == 1100
-    (rule, _) = tracker._judge.filter._programs["inet", "t", "c"].entries
-    (memory,) = [deed.memory for _, deed in rule.deeds if deed.memory is not None]
-    assert len(memory.save()) < 1100 + 1024 + 1
 
 
 @pytest.mark.parametrize("quota", ["DE 20 kbytes", "used 20 kbytes"])

@@ -5,83 +5,100 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final, NamedTuple
 
-from statefulinspect.connection import Connection
+from statefulinspect.connection import Connection, Side
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.stateful import CountConnections
 from statefulinspect.terms import Reason
-from statefulinspect.zones import Zone
+from statefulinspect.zones import NO_ZONE, Zone
 
-LOOKED_THROUGH: Final = 1024  # connections that one packet's count looks at: bounded work
+TICKS: Final = 250  # of Linux's clock in a second, as most distributions build it
+FORGOTTEN_AT_ONCE: Final = 65  # by one packet, as in Linux
+LOOKED_THROUGH: Final = 1024  # connections that one packet looks at, unlike Linux: bounded work
 
 
 class ConnectionsMemory:
     """Count the connections that came by and still are; closed ones do not count.
 
-    They are known by their flow key. As in Linux one that is assured already is not counted anew,
-    what belongs to none, an INVALID packet say, counts until it is looked for, and a packet that
-    comes by more than once counts each time.
+    They are listed by their flow key in the order in which they came. Measured on Linux 6.18:
+
+    - A packet of a connection that is in the table, but not assured, looks for its own from the
+      oldest on, and adds it if it is not there.
+    - Any other packet looks through all, if nobody has done so to the end in this tick. An assured
+      connection is not added. A new one is, and so is what belongs to none, an INVALID packet say,
+      each time that it comes by.
+    - Whoever looks forgets what has ended on the way, even by this packet, but 65 and no more.
     """
 
-    __slots__ = ("_count", "_seen", "_total")
+    __slots__ = ("_count", "_names", "_tick")
 
     def __init__(self, count: CountConnections) -> None:
         self._count = count
-        self._seen: dict[Name, int] = {}  # how often each was counted
-        self._total = 0
+        self._names: list[Name] = []
+        self._tick: int | None = None  # the last in which all were looked through
 
     def passes(self, walk: Walk) -> bool:
         """Count the packet's connection, and say on which side of the number they are."""
         walk.touch(self)
-        name, connection = _name_of(walk), _connection_of(walk)
+        name = _own_name(walk)
         if name is None:
             walk.refused = walk.packet.reason
             return False
-        is_counted = connection is None or not connection.is_assured
-        comes_again = self in walk.counted_by
-        if connection is not None and walk.is_fresh and not comes_again:
-            self._forget_answered(connection)
-        if self._total + is_counted > self._count.most and not comes_again:
-            self._forget_ended(walk, name if is_counted else None)
-        if is_counted and (comes_again or name not in self._seen):
-            walk.counted_by = (*walk.counted_by, self)
-            self._seen[name] = self._seen.get(name, 0) + 1
-            self._total += 1
-        return (self._total > self._count.most) == self._count.is_over
+        side = walk.side or walk.find(*name, walk.now)
+        if side is None or walk.is_fresh:
+            self._look_through_all(walk)
+            self._names.append(name)
+        elif side.connection.is_assured:
+            self._look_through_all(walk)
+        elif not self._look_through(walk, name):
+            self._names.append(name)
+        return self._is_over == self._count.is_over
 
-    def _forget_answered(self, connection: Connection) -> None:
-        """Forget what a new connection answers: that was dropped, or there would be no new one."""
-        answered = Name(connection.zones, connection.protocol, connection.original_side.other.key)
-        self._total -= self._seen.pop(answered, 0)
+    @property
+    def _is_over(self) -> bool:
+        return len(self._names) > self._count.most
 
-    def _forget_ended(self, walk: Walk, own: Name | None) -> None:
-        """Look through the connections from the oldest up to the packet's own; forget the ended.
+    def _look_through_all(self, walk: Walk) -> None:
+        """Forget what has ended, once in a tick; but each time if very many are too many."""
+        is_flood = self._is_over and len(self._names) > LOOKED_THROUGH
+        if is_flood or self._tick != tick_of(walk):
+            self._look_through(walk, None)
 
-        Of very many, those that were looked at and live on come last: so each has its turn.
+    def _look_through(self, walk: Walk, own: Name | None) -> bool:
+        """Forget what has ended, from the oldest up to the packet's own; say whether that is there.
+
+        Of very many, those that were looked at and live on come last: so each has its turn; and
+        that its own is among the others, a packet takes for granted.
         """
-        looked_at = list(islice(self._seen, LOOKED_THROUGH))
-        for name in looked_at:
-            side = walk.find(*name)
-            is_there = side is not None and side.connection.expires_at > walk.now
-            is_own = name == own
-            if is_own and is_there and not walk.is_ending:
-                return
-            if side is None or is_own or not is_there or is_closed(side.connection):
-                self._total -= self._seen.pop(name)
-        if len(looked_at) == LOOKED_THROUGH:
-            for name in looked_at:
-                if name in self._seen:
-                    self._seen[name] = self._seen.pop(name)
+        kept: list[Name] = []
+        looked_at = 0
+        for name in islice(self._names, LOOKED_THROUGH):
+            side = _living(name, walk)
+            if side is not None and own is not None and name.is_same(own, side):
+                self._names[:looked_at] = kept
+                return True
+            looked_at += 1
+            if side is not None and not is_closed(side.connection):
+                kept.append(name)
+            elif looked_at - len(kept) == FORGOTTEN_AT_ONCE:
+                break
+        self._tick = tick_of(walk)
+        if looked_at < LOOKED_THROUGH:
+            self._names[:looked_at] = kept
+            return False
+        del self._names[:looked_at]
+        self._names += kept
+        return own is not None
 
     def save(self) -> object:
         """Give the connections counted."""
-        return dict(self._seen)
+        return list(self._names), self._tick
 
     def restore(self, saved: object) -> None:
         """Take the connections back."""
-        assert isinstance(saved, dict)
-        self._seen, self._total = saved, sum(saved.values())
+        assert isinstance(saved, tuple)
+        self._names, self._tick = saved
 
     def written(self) -> CountConnections:
         """Write the statement; nft prints no count."""
@@ -95,24 +112,40 @@ class Name(NamedTuple):
     protocol: int
     key: bytes
 
+    def is_same(self, other: Name, side: Side) -> bool:
+        """Say whether another leads to this side as well: the other's zone does not matter."""
+        number = self.zones[side.is_reply]
+        return self[1:] == other[1:] and number == other.zones[side.is_reply]
 
-def _connection_of(walk: Walk) -> Connection | None:
-    """Give the packet's connection, or the one that its flow key leads to."""
+
+def tick_of(walk: Walk) -> int:
+    """Give the tick of Linux's clock in which a packet arrives."""
+    return int(walk.now * TICKS)
+
+
+def _own_name(walk: Walk) -> Name | None:
+    """Name the packet's connection, or where it has none the packet's own flow.
+
+    What was looked at by tracking, and belongs to no connection, is in no zone any more.
+    """
     packet = walk.packet
-    if walk.connection is not None or packet.key is None:
-        return walk.connection
-    side = walk.find(packet.zone, packet.protocol, packet.key)
-    return None if side is None or side.connection.expires_at <= walk.now else side.connection
-
-
-def _name_of(walk: Walk) -> Name | None:
-    """Name the packet's connection, or where it has none the packet's own flow."""
-    packet, connection = walk.packet, walk.connection
-    if connection is not None:
-        return Name(connection.zones, connection.protocol, connection.original_side.key)
+    if walk.connection is not None:
+        return _name_of(walk.connection)
     if packet.key is None or packet.reason is Reason.GRE_PROTOCOL:  # which Linux reads no key of
         return None
-    return Name(packet.zone, packet.protocol, packet.key)
+    return Name(NO_ZONE if walk.is_tracked else walk.zone, packet.protocol, packet.key)
+
+
+def _name_of(connection: Connection) -> Name:
+    return Name(connection.zones, connection.protocol, connection.original_side.key)
+
+
+def _living(name: Name, walk: Walk) -> Side | None:
+    """Find the side that a name leads to, unless the packet ends its connection."""
+    side = walk.find(*name, walk.now)
+    if side is None or walk.connection is None or not walk.is_ending:
+        return side
+    return None if _name_of(side.connection) == _name_of(walk.connection) else side
 
 
 def is_closed(connection: Connection) -> bool:

@@ -53,7 +53,7 @@ class Recorder(Protocol):
         ...
 
 
-Finder = Callable[[Zone, int, bytes], Optional[Side]]
+Finder = Callable[[Zone, int, bytes, float], Optional[Side]]
 
 
 @attrs.define(eq=False)
@@ -67,7 +67,7 @@ class Walk:
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
     `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far,
     and that none has done anything; `is_foretold` that there is no packet yet, but a flow key;
-    `pkttype` is what rules have set it to; `counted_by` what has counted the packet's connection.
+    `pkttype` is what rules have set it to.
     """
 
     packet: Packet
@@ -98,7 +98,6 @@ class Walk:
     refused: Reason | None = None
     priority: int = 0
     pkttype: int | None = None
-    counted_by: tuple[Memory, ...] = ()
     recorder: Recorder | None = None
 
     @property
@@ -127,7 +126,7 @@ class Walk:
             self.recorder.touch(memory)
 
 
-def find_none(_: Zone, __: int, ___: bytes) -> None:
+def find_none(_: Zone, __: int, ___: bytes, ____: float) -> None:
     """Find no connection: for rules that are asked without a table."""
 
 
