@@ -13,6 +13,7 @@ from statefulinspect import Action, Config, Direction, Ruleset, Tracker
 ACCEPT, DROP = Action.ACCEPT, Action.DROP
 TICK = 0.004
 BACK = {"source": SERVER, "destination": CLIENT}
+OF_ORIGINAL, OF_REPLY = ({"zone_direction": each} for each in Direction)
 LISTS = range(12)
 SYN, REFUSAL = tcp(9, 80, "SYN", 100), tcp(80, 9, "RST,ACK", 0, 101, **BACK)
 HANDSHAKE = [SYN, tcp(80, 9, "SYN,ACK", 500, 101, **BACK), tcp(9, 80, "ACK", 101, 501)]
@@ -200,6 +201,13 @@ def test_an_assured_connection_forgets_once_in_a_tick_too():
     assert census.see(2, DATA) == [3]
 
 
+def test_an_assured_connection_looks_beyond_its_own():
+    census = Census()
+    assert census.see(0, *HANDSHAKE, ask(1), ask(2)) == [1, 1, 1, 2, 3]
+    census.end(2)
+    assert census.see(1, DATA) == [2]
+
+
 def test_a_connection_that_a_packet_ends_is_counted_last():
     census = Census()
     assert census.see(0, ask(1), SYN, ask(3)) == [1, 2, 3]
@@ -273,12 +281,25 @@ def test_what_tracking_finds_invalid_is_in_no_zone():
     assert census.see(0, ask(1), broken(1), zone=1) == [1, 2]
 
 
-def test_the_zone_of_the_other_direction_does_not_matter():
+def test_the_zone_of_the_reply_does_not_matter():
     census = Census(hook="prerouting priority raw")
     assert census.see(0, ask(1)) == [1]
-    assert census.see(1, ask(1), zone=2, zone_direction=Direction.REPLY) == [1]
-    assert census.see(2, answer(1), zone=1, zone_direction=Direction.ORIGINAL) == [2]
-    assert census.see(3, answer(1)) == [2]
+    assert census.see(1, ask(1), zone=2, **OF_REPLY) == [1]
+
+
+def test_what_is_in_another_zone_of_the_original_direction_is_never_found():
+    census = Census(hook="prerouting priority raw")
+    assert census.see(0, ask(1)) == [1]
+    assert census.see(1, answer(1), answer(1), zone=1, **OF_ORIGINAL) == [2, 3]
+    assert census.see(1, answer(1), ask(2)) == [3, 4]
+
+
+def test_a_connection_is_taken_for_another_that_its_key_leads_to():
+    census = Census(hook="prerouting priority raw")
+    census.see(0, ask(1), answer(1, bad=True), zone=1, **OF_REPLY)
+    unknown = answer(1, bad=True)
+    assert census.see(1, unknown, unknown, zone=2, **OF_REPLY) == [2, 2]
+    assert census.see(2, ask(2)) == [3]
 
 
 def test_a_trace_counts_as_the_packet_would_that_ends_its_connection():

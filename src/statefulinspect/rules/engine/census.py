@@ -23,11 +23,12 @@ class ConnectionsMemory:
 
     They are listed by their flow key in the order in which they came. Measured on Linux 6.18:
 
-    - A packet of a connection that is in the table, but not assured, looks for its own from the
-      oldest on, and adds it if it is not there.
-    - Any other packet looks through all, if nobody has done so to the end in this tick. An assured
-      connection is not added. A new one is, and so is what belongs to none, an INVALID packet say,
-      each time that it comes by.
+    - A packet of a connection that is in the table, but not assured, looks through the list from
+      the oldest on, up to its own, which is added if it is not there.
+    - What is new, and what belongs to none, an INVALID packet say, looks only if nobody has come to
+      the end in this tick, and is added each time that it comes by. If it finds its own, that is
+      because zones of one direction let a key lead to another connection.
+    - An assured connection looks as seldom, always to the end, and is not added.
     - Whoever looks forgets what has ended on the way, even by this packet, but 65 and no more.
     """
 
@@ -46,12 +47,11 @@ class ConnectionsMemory:
             walk.refused = walk.packet.reason
             return False
         side = walk.side or walk.find(*name, walk.now)
-        if side is None or walk.is_fresh:
-            self._look_through_all(walk)
-            self._names.append(name)
-        elif side.connection.is_assured:
-            self._look_through_all(walk)
-        elif not self._look_through(walk, name):
+        is_known = side is not None and not walk.is_fresh
+        if side is not None and side.connection.is_assured:
+            if self._is_due(walk):
+                self._look_through(walk, None)
+        elif not self._is_there(walk, name, is_known=is_known):
             self._names.append(name)
         return self._is_over == self._count.is_over
 
@@ -59,23 +59,27 @@ class ConnectionsMemory:
     def _is_over(self) -> bool:
         return len(self._names) > self._count.most
 
-    def _look_through_all(self, walk: Walk) -> None:
-        """Forget what has ended, once in a tick; but each time if very many are too many."""
+    def _is_due(self, walk: Walk) -> bool:
+        """Say whether to look to the end: once in a tick, or always if very many are too many."""
         is_flood = self._is_over and len(self._names) > LOOKED_THROUGH
-        if is_flood or self._tick != tick_of(walk):
-            self._look_through(walk, None)
+        return is_flood or self._tick != tick_of(walk)
+
+    def _is_there(self, walk: Walk, own: Name, *, is_known: bool) -> bool:
+        """Say whether the packet's own is listed; among very many that is taken for granted."""
+        if (is_known or self._is_due(walk)) and self._look_through(walk, own):
+            return True
+        return is_known and len(self._names) > LOOKED_THROUGH
 
     def _look_through(self, walk: Walk, own: Name | None) -> bool:
         """Forget what has ended, from the oldest up to the packet's own; say whether that is there.
 
-        Of very many, those that were looked at and live on come last: so each has its turn; and
-        that its own is among the others, a packet takes for granted.
+        Of very many, those that were looked at and live on come last: so each has its turn.
         """
         kept: list[Name] = []
         looked_at = 0
         for name in islice(self._names, LOOKED_THROUGH):
             side = _living(name, walk)
-            if side is not None and own is not None and name.is_same(own, side):
+            if side is not None and own is not None and _is_own(name, side, own):
                 self._names[:looked_at] = kept
                 return True
             looked_at += 1
@@ -86,10 +90,9 @@ class ConnectionsMemory:
         self._tick = tick_of(walk)
         if looked_at < LOOKED_THROUGH:
             self._names[:looked_at] = kept
-            return False
-        del self._names[:looked_at]
-        self._names += kept
-        return own is not None
+        else:
+            self._names = self._names[looked_at:] + kept
+        return False
 
     def save(self) -> object:
         """Give the connections counted."""
@@ -111,11 +114,6 @@ class Name(NamedTuple):
     zones: Zone
     protocol: int
     key: bytes
-
-    def is_same(self, other: Name, side: Side) -> bool:
-        """Say whether another leads to this side as well: the other's zone does not matter."""
-        number = self.zones[side.is_reply]
-        return self[1:] == other[1:] and number == other.zones[side.is_reply]
 
 
 def tick_of(walk: Walk) -> int:
@@ -146,6 +144,11 @@ def _living(name: Name, walk: Walk) -> Side | None:
     if side is None or walk.connection is None or not walk.is_ending:
         return side
     return None if _name_of(side.connection) == _name_of(walk.connection) else side
+
+
+def _is_own(name: Name, side: Side, own: Name) -> bool:
+    """Say whether a name, and where it leads, are a packet's own, as Linux compares zones."""
+    return name[1:] == own[1:] and side.connection.zones.original == own.zones.original
 
 
 def is_closed(connection: Connection) -> bool:
