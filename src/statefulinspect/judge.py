@@ -52,7 +52,7 @@ class Judge(Keeper):
 
     def __init__(self, rules: Ruleset, config: Config) -> None:
         super().__init__(config)
-        self._find = self.table.find
+        self._find = self.table.candidates
         self.machines = make_machines(config)
         self.validation = Validation(config, self.machines)
         self._adapts = config.limits.adaptive_start is not None

@@ -185,7 +185,7 @@ class Shortcut:
         hook, iif, oif, mark = path or ("forward", "", "", 0)
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
-        return self._judge.conclude(side, walk_of(decoded, now, self._table.find), reason)
+        return self._judge.conclude(side, walk_of(decoded, now, self._table.candidates), reason)
 
 
 def _may_go_on(connection: Connection, now: float) -> bool:

@@ -302,6 +302,16 @@ def test_a_connection_is_taken_for_another_that_its_key_leads_to():
     assert census.see(2, ask(2)) == [3]
 
 
+def test_a_key_leads_to_another_connection_while_the_packet_ends_the_newer():
+    census = Census()
+    census.unseen(0, SYN)
+    invalid = HANDSHAKE[1]
+    assert census.see(1, invalid, zone=6, **OF_REPLY) == [1]
+    adopted, reset = (tcp(80, 9, flags, 500, **BACK) for flags in ("PSH,ACK", "RST"))
+    assert census.see(2, adopted, reset, zone=6, **OF_REPLY) == [1, 1]
+    assert census.see(3, broken(2)) == [2]
+
+
 def test_a_trace_counts_as_the_packet_would_that_ends_its_connection():
     tracker = Census(limit=1).tracker
     assert [tracker.process(each, 0.0).action for each in (SYN, ask(1))] == [ACCEPT, DROP]

@@ -46,7 +46,7 @@ class ConnectionsMemory:
         if name is None:
             walk.refused = walk.packet.reason
             return False
-        side = walk.side or walk.find(*name, walk.now)
+        side = walk.side or next(iter(walk.find(*name, walk.now)), None)
         is_known = side is not None and not walk.is_fresh
         if side is not None and side.connection.is_assured:
             if self._is_due(walk):
@@ -139,11 +139,16 @@ def _name_of(connection: Connection) -> Name:
 
 
 def _living(name: Name, walk: Walk) -> Side | None:
-    """Find the side that a name leads to, unless the packet ends its connection."""
-    side = walk.find(*name, walk.now)
-    if side is None or walk.connection is None or not walk.is_ending:
-        return side
-    return None if _name_of(side.connection) == _name_of(walk.connection) else side
+    """Find the side that a name leads to; one of a connection that the packet ends is gone."""
+    for side in walk.find(*name, walk.now):
+        if not walk.is_ending or not _is_of(side.connection, walk):
+            return side
+    return None
+
+
+def _is_of(connection: Connection, walk: Walk) -> bool:
+    """Say whether a connection is the packet's, be that a copy."""
+    return walk.connection is not None and _name_of(connection) == _name_of(walk.connection)
 
 
 def _is_own(name: Name, side: Side, own: Name) -> bool:

@@ -8,7 +8,7 @@ the counters in `tally` go on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Optional, Protocol
+from typing import Any, Callable, Final, Protocol, Sequence  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -53,7 +53,7 @@ class Recorder(Protocol):
         ...
 
 
-Finder = Callable[[Zone, int, bytes, float], Optional[Side]]
+Finder = Callable[[Zone, int, bytes, float], Sequence[Side]]
 
 
 @attrs.define(eq=False)
@@ -126,12 +126,13 @@ class Walk:
             self.recorder.touch(memory)
 
 
-def find_none(_: Zone, __: int, ___: bytes, ____: float) -> None:
+def find_none(_: Zone, __: int, ___: bytes, ____: float) -> tuple[()]:
     """Find no connection: for rules that are asked without a table."""
+    return ()
 
 
 def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
-    """Begin the walk of a packet; `find` finds the side of a connection."""
+    """Begin the walk of a packet; `find` lists the sides that a flow key leads to."""
     walk = Walk(
         packet,
         now,
