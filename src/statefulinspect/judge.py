@@ -72,6 +72,8 @@ class Judge(Keeper):
         if reason is ERROR_ABOUT_CONNECTION:
             return self._relate(walk)
         if reason is not OK or packet.key is None:
+            if self.expectations and reason.effect is REFUSE:
+                self._use_up(packet, now)
             return self.answers.without_connection(walk, reason)
         return self._track(walk, self.lookup.keys.complete(packet) or packet.key)
 

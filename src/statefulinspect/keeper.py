@@ -12,6 +12,7 @@ from statefulinspect.events import EXPIRED, Cause, Journal
 from statefulinspect.flowkey import FlowKey
 from statefulinspect.lookup import Lookup
 from statefulinspect.machines.tcp_prediction import take_back
+from statefulinspect.packet import Packet
 from statefulinspect.unreplied import Unreplied
 from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
@@ -38,6 +39,12 @@ class Keeper:
             self.remove(side.connection, EXPIRED, now)
             side = self.table.find(zone, protocol, key)
         return side
+
+    def _use_up(self, packet: Packet, now: float) -> None:
+        """Use up what was expected of a malformed packet's flow: Linux finds out too late."""
+        flow = packet.flow
+        if flow is not None and self.lookup.live_side(packet.zone, flow, now) is None:
+            self.expectations.take(packet.zone, flow, now)
 
     def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
         """Take a connection, or what is kept of it, out of the table and the wheel."""

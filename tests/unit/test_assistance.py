@@ -153,6 +153,25 @@ def test_an_expectation_is_used_up_even_by_what_the_rules_drop(helper):
     assert tracker.process(expected_packet(), 2.0).ct_state is CtState.NEW
 
 
+def test_an_expectation_is_used_up_even_by_a_malformed_packet(helper):
+    tracker = tracker_of(helper)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    malformed = udp(7, 4000, **BACK, length=99)
+    assert tracker.process(malformed, 1.0).ct_state is CtState.INVALID
+    assert tracker.expectations == []
+    assert tracker.process(expected_packet(), 2.0).ct_state is CtState.NEW
+
+
+def test_a_malformed_packet_at_the_key_of_a_connection_uses_up_nothing(helper):
+    tracker = tracker_of(helper)
+    tracker.process(expected_packet(), 0.0)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    tracker.process(udp(7, 4000, **BACK, length=99), 1.0)
+    assert len(tracker.expectations) == 1
+
+
 def test_the_expected_connection_may_have_a_helper_of_its_own(helper):
     tracker = tracker_of(helper)
     helper.outcome = (announce(helper="scripted"),)
