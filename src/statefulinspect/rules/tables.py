@@ -7,13 +7,13 @@ get its policy. Other chains are jumped to.
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Iterator, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.constants import quoted
-from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block, kind_of
+from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block
 from statefulinspect.rules.syntax.statements import Decide, Statement
 from statefulinspect.terms import ACCEPT, DROP, Action
 
@@ -44,7 +44,6 @@ class Chain:
     priority: int = 0
     policy: Action = ACCEPT
     comment: str = ""
-    handle: Optional[int] = attrs.field(default=None, eq=False)  # noqa: UP045 - Python 3.9
     is_anonymous: bool = False
 
     @property
@@ -99,11 +98,6 @@ class Table:
     def find_set(self, name: str) -> NamedSet | None:
         """Find a set or map by its name."""
         return next((each for each in self.sets if each.name == name), None)
-
-    def find_object(self, kind: str, name: str) -> NamedObject | None:
-        """Find an object by kind and name."""
-        found = (each for each in self.objects if kind_of(each) == kind and each.name == name)
-        return next(found, None)
 
     def __iter__(self) -> Iterator[Rule]:
         """Go over the rules of all chains."""
