@@ -139,13 +139,13 @@ class Ruleset:
         return cls([Rule(DROP, ct_state=INVALID)], policy=ACCEPT)
 
     @classmethod
-    def outbound(cls, inside: object) -> Ruleset:
+    def outbound(cls, inside: fields.Prefixes) -> Ruleset:
         """Make rules under which `inside` prefixes may open, and the outside may only answer.
 
         UNTRACKED is accepted: it is IPv6 neighbour discovery and its like, which never crosses a
         router and without which IPv6 does not work. Everything else is dropped.
         """
-        if inside is None:
+        if fields.prefixes(inside) is None:
             msg = "inside=None: expected prefixes; every source would match"
             raise RuleError(msg)
         return cls(
