@@ -94,6 +94,21 @@ def test_a_connection_for_which_there_is_no_room_is_told(limits, reason):
     assert traced_and_done(tracker, udp(1002, source="10.0.1.9"), 4.6).reason is reason
 
 
+def test_of_two_reasons_the_source_is_told_and_who_expires_just_now_makes_room():
+    tracker = Tracker(config=Config(limits=Limits(max_connections=1, max_per_source=1)))
+    for now in (0.0, 3.0):
+        for packet in (udp(), udp(53, 1000, **BACK)):
+            connection = tracker.process(packet, now).connection
+    assert (connection.is_assured, connection.expires_at) == (True, 3.0 + 40)
+    for now, mine, anothers in (
+        (42.9, Reason.SOURCE_FULL, Reason.TABLE_FULL),
+        (43.0, Reason.SOURCE_FULL, Reason.OK),
+    ):
+        for source, reason in ((CLIENT, mine), ("10.0.1.9", anothers)):
+            found = tracker.trace(udp(1001, source=source), now).verdict
+            assert found.reason is reason
+
+
 def test_a_taken_reply_direction_is_told():
     tracker = Tracker()
     tracker.process(udp(2000, 53), 0.0)
