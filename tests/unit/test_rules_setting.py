@@ -171,6 +171,20 @@ def options_after(text, value, options=OPTIONS, cut=0):
     return goes_on, walk.wire[40:]
 
 
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("ip dscp", True),
+        ("tcp dport", True),
+        ("tcp option maxseg size", True),
+        ("tcp option maxseg", True),
+        ("exthdr hbh", False),
+    ],
+)
+def test_what_later_rules_may_see_is_told(text, changes):
+    assert setter(targeted(text))[1] is changes
+
+
 @pytest.mark.parametrize(("size", "left"), [(1459, 1459), (1460, 1460), (1461, 1460), (0, 0)])
 def test_the_segment_size_is_lowered_only(size, left):
     goes_on, options = options_after("tcp option maxseg size", size)
