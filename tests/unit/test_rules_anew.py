@@ -33,6 +33,7 @@ SETS = """
   set s { type inet_service; flags dynamic; size 9; }
   set full { type inet_service; flags dynamic; size 0; }
   set brief { type inet_service; flags dynamic,timeout; timeout 10s; }
+  set sizes { typeof tcp option maxseg size; flags dynamic; size 9; }
   map m { type inet_service : mark; flags dynamic; size 9; }
   map v { type inet_service : verdict; elements = { 53 : accept }; }
   limit l { rate 1/hour burst 2 packets }
@@ -102,6 +103,16 @@ def test_a_trace_tells_each_time_what_comes_and_leaves_it_as_it_was(rules, expec
 
 
 DIFFERING = [
+    (
+        "tcp option maxseg size 1460 accept",
+        [tcp(flags="SYN", options=each) for each in (b"\2\4\5\xb4", b"", b"\2\4\5\xb5")],
+        "ADD",
+    ),
+    (
+        "add @sizes { tcp option maxseg size } accept",
+        [tcp(flags="SYN", options=each) for each in (b"", b"\2\4\5\xb4", b"")],
+        "DAD",
+    ),
     ("ip length 28 accept", [udp(), udp(data=b"x"), udp()], "ADA"),
     ("udp length vmap { 8 : accept, 9 : drop }", [udp(), udp(data=b"x"), udp(data=b"xy")], "ADD"),
     ("meta length 28 accept", [udp(data=b"x"), udp(), udp(data=b"x")], "DAD"),
@@ -119,7 +130,7 @@ DIFFERING = [
     ("rules", "packets", "expected"), DIFFERING, ids=[rules for rules, _, _ in DIFFERING]
 )
 def test_packets_of_a_flow_that_differ(rules, packets, expected, kind):
-    assert fates(tracker_of(rules, kind), packets) == expected
+    assert fates(tracker_of(rules, kind, SETS), packets) == expected
 
 
 @WAYS
