@@ -196,3 +196,28 @@ def test_what_has_to_be_looked_at_is(family, config):
         ],
         config=config,
     )
+
+
+@BOTH
+def test_what_is_ordinary_does_not_go_the_full_way(family, monkeypatch):
+    """Else nothing above would notice that the short way leaves everything to the full one."""
+    there, back = ENDS[family]
+    echo_type, reply_type = (8, 0) if family == 4 else (128, 129)
+    ordinary = [
+        *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, b"long enough", **there)),
+        *(icmp(echo_type, **there), icmp(reply_type, **back)),
+        *(icmp(echo_type, data=bytes(56), **there), icmp(reply_type, data=bytes(56), **back)),
+        tcp(7, 80, "SYN", 1, options=TIMESTAMPS, **there),
+        tcp(80, 7, "SYN,ACK", 5, 2, options=TIMESTAMPS, **back),
+        tcp(7, 80, "ACK", 2, 6, options=TIMESTAMPS, **there),
+        tcp(80, 7, "PSH,ACK", 6, 2, options=TIMESTAMPS, data=b"answer", **back),
+        tcp(7, 80, "FIN,ACK", 2, 12, **there),
+    ]
+    if family == 4:
+        ordinary += [with_octet(each, 6, 0x40) for each in ordinary[:3]]  # not to be fragmented
+    tracker, taken = Tracker(), []
+    tracker.process(icmp(echo_type, id_=99, **there), 0.0)  # of messages the first is looked at
+    monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
+    for number, packet in enumerate(ordinary):
+        tracker.process(packet, 0.25 * number)
+    assert taken == []
