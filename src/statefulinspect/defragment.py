@@ -22,7 +22,6 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.decoding import (
     FRAGMENT_OFFSET,
-    LATER_FRAGMENT,
     MORE_FRAGMENTS,
     decode,
     take_as_whole,
@@ -31,8 +30,11 @@ from statefulinspect.events import Cause
 from statefulinspect.extensions import (
     EXTENSIONS,
     FRAGMENT,
+    LATER_FRAGMENT,
+    MORE_FOLLOW,
     NO_NEXT,
-    find_fragment_header,
+    find_header,
+    fragment_field,
     walk_extensions,
 )
 from statefulinspect.flowkey import ICMPV6, TCP, UDP, is_link_local
@@ -70,11 +72,11 @@ def ipv4_fragment(packet: Packet) -> Fragment:
 def ipv6_fragment(packet: Packet) -> Fragment:
     """Read an IPv6 fragment (RFC 8200 4.5)."""
     wire = packet.wire
-    at, announced_at = find_fragment_header(wire, packet.stop)
-    field = int.from_bytes(wire[at + 2 : at + 4], "big")
+    at, announced_at = find_header(wire, FRAGMENT, packet.stop)
+    field = fragment_field(wire, at)
     head = wire[:announced_at] + wire[at : at + 1] + wire[announced_at + 1 : at]
     data, ecn = wire[at + 8 : packet.stop], wire[1] >> 4 & 3
-    return Fragment(wire, head, field & LATER_FRAGMENT, data, not field & 1, ecn)
+    return Fragment(wire, head, field & LATER_FRAGMENT, data, not field & MORE_FOLLOW, ecn)
 
 
 def lacks_header(packet: Packet) -> bool:

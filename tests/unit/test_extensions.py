@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from statefulinspect.extensions import extension_size, hop_by_hop_stands, walk_extensions
+from statefulinspect.extensions import (
+    find_header,
+    hop_by_hop_stands,
+    step_over,
+    transport_for_rules,
+    walk_extensions,
+)
 
 TCP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 6, 43, 44, 51, 60
 
@@ -113,7 +119,7 @@ def test_all_of_the_header_belongs_to_the_packet(options):
     ],
 )
 def test_sizes(header, length, size):
-    assert extension_size(header, length) == size
+    assert step_over(bytes([TCP, length, 0, 0]), header, 0, 4) == (TCP, size)
 
 
 def test_the_walk_begins_where_it_is_told_to():
@@ -165,3 +171,32 @@ def test_the_fragment_field(fields, protocol, at, fragment):
 def test_a_cut_behind_a_first_fragment_keeps_its_field():
     wire = bytes([DESTINATION, 0, 0, FIRST, *bytes(4)])
     assert walk_extensions(wire, FRAGMENT, 0, 8) == (DESTINATION, 8, 1)
+
+
+HEAD = bytes(6) + bytes([FRAGMENT]) + bytes(33)
+
+
+@pytest.mark.parametrize("find", [lambda wire, stop: find_header(wire, DESTINATION, stop),
+                                  transport_for_rules])  # fmt: skip
+def test_nothing_is_found_behind_a_fragment_header_without_its_field(find):
+    wire = HEAD + bytes([DESTINATION, 0, 0, FIRST, *bytes(4), TCP, 0])
+    for stop in range(40, 44):
+        assert not any(find(wire[:stop], stop)), stop
+        assert not any(find(wire, stop)), stop
+    assert all(find(wire, len(wire)))
+
+
+def test_a_header_is_found_with_the_octet_that_announces_it():
+    wire = HEAD + bytes([DESTINATION, 0, 0, FIRST, *bytes(4), TCP, 0, *bytes(6)])
+    assert find_header(wire, FRAGMENT, 40) == (40, 6)
+    assert find_header(wire, DESTINATION, 44) == (48, 40)
+    assert find_header(wire, TCP, 50) == (56, 48)
+    assert find_header(wire, ROUTING, len(wire)) == (0, 0)
+
+
+def test_behind_a_later_fragment_no_header_is_found():
+    wire = HEAD + bytes([DESTINATION, 0, 0, LATER, *bytes(4), TCP, 0, *bytes(6)])
+    assert find_header(wire, FRAGMENT, len(wire)) == (40, 6)
+    assert find_header(wire, DESTINATION, len(wire)) == (0, 0)
+    assert transport_for_rules(wire, len(wire)) == (None, None)
+    assert transport_for_rules(wire[:40] + bytes([TCP]) + wire[41:], len(wire)) == (TCP, None)

@@ -13,8 +13,8 @@ from typing import Any, Callable, Final, Optional, Protocol
 import attrs
 
 from statefulinspect.connection import Connection, Side
-from statefulinspect.decoding import FRAGMENT_OFFSET, LATER_FRAGMENT
-from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT, extension_size
+from statefulinspect.decoding import FRAGMENT_OFFSET
+from statefulinspect.extensions import EXTENSIONS, transport_for_rules
 from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
@@ -150,20 +150,3 @@ def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
     elif packet.fragment_at and int.from_bytes(packet.wire[6:8], "big") & FRAGMENT_OFFSET:
         walk.l4 = None
     return walk
-
-
-def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]:
-    """Find an IPv6 packet's protocol and transport header as Linux does for rules.
-
-    Other than tracking, they take the authentication header for a protocol. Neither is known behind
-    a header that is cut short, and a later fragment has no transport header.
-    """
-    header, at = wire[6], 40
-    while header in EXTENSIONS and header != AUTHENTICATION:
-        if at + (4 if header == FRAGMENT else 2) > stop:
-            return None, None
-        if header == FRAGMENT and int.from_bytes(wire[at + 2 : at + 4], "big") & LATER_FRAGMENT:
-            is_known = wire[at] not in EXTENSIONS
-            return (wire[at] if is_known else None), None
-        header, at = wire[at], at + extension_size(header, wire[at + 1])
-    return header, at

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Final, Optional
 
-from statefulinspect.extensions import (
-    EXTENSIONS,
-    FRAGMENT,
-    extension_size,
-)
+from statefulinspect.extensions import find_header
 from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
 from statefulinspect.machines.sctp_chunks import HEADER as SCTP_HEADER
 from statefulinspect.rules.engine.walk import Walk
@@ -75,17 +71,10 @@ def find_extension(number: int) -> Finder:
     """Make the finder of an IPv6 extension header, which gives its offset."""
 
     def find(walk: Walk) -> int | None:
-        wire, stop = walk.wire, walk.packet.stop
         if walk.packet.family != 6:
             return None
-        header, at = wire[6], 40
-        while header != number:
-            if header not in EXTENSIONS or at + 2 > stop:
-                return None
-            if header == FRAGMENT and wire[at + 2] | wire[at + 3] & 0xF8:
-                return None
-            header, at = wire[at], at + extension_size(header, wire[at + 1])
-        return at
+        at, _ = find_header(walk.wire, number, walk.packet.stop)
+        return at or None
 
     return find
 
