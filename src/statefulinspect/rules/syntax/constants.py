@@ -11,6 +11,7 @@ from typing import Any, Final, Iterator, Optional, Union  # noqa: UP035 - Python
 import attrs
 
 from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.symbols_time import show_duration
 
 Scalar = Union[int, str]
 Interval = tuple[int, int]
@@ -237,9 +238,4 @@ def quoted(word: str) -> str:
 
 def duration(seconds: float) -> str:
     """Write a duration as nft does: 1d2h3m4s500ms."""
-    left = round(seconds * 1000)
-    words = ""
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left = divmod(left, size)
-        words += f"{count}{unit}" if count else ""
-    return words or "0s"
+    return show_duration(round(seconds * 1000))
