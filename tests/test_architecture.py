@@ -17,7 +17,6 @@ LEVELS = [
     | {"machines.tcp_flags"}
     | {"rules.errors"}
     | {"rules.engine.intervals", "rules.engine.segments"}
-    | {"rules.syntax.stateful"}
     | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
     | {"rules.words.reserved", "rules.words.symbols_notation"},
     {"fragment_queue", "fsm", "limits", "networks", "zones"}
@@ -34,6 +33,7 @@ LEVELS = [
     | {"machines.sctp_table", "machines.tcp_table"}
     | {"rules.building.nodes"}
     | {"rules.language.items", "rules.language.words"}
+    | {"rules.syntax.stateful"}
     | {"rules.words.datatypes"},
     {"checksums", "config", "decoding"}
     | {"machines.sctp_chunks"}

@@ -12,6 +12,7 @@ from typing import Callable, Final, Optional
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Scalar
 from statefulinspect.rules.words.selectors import NF_FAMILIES
+from statefulinspect.rules.words.symbols_time import DAY, SECOND
 
 Reader = Callable[[Walk], Optional[Scalar]]
 
@@ -19,15 +20,13 @@ ETHER_TYPES: Final = {4: 0x0800, 6: 0x86DD}
 HOST, BROADCAST, MULTICAST = 0, 1, 2  # kinds of packets, by their link-layer destination
 NO_LINK_LAYER: Final = 0xFFFE  # ARPHRD_NONE
 LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK
-DAY: Final = 86_400
-NANOSECONDS: Final = 1_000_000_000
 FIRST_DAY: Final = 4  # 1970-01-01 was a Thursday; Sunday is 0
 
 
 def nanoseconds(seconds: float) -> int:
     """Turn seconds into nanoseconds, however many; what is less than one is left out."""
     whole = int(seconds // 1)
-    return whole * NANOSECONDS + int(seconds % 1 * NANOSECONDS)
+    return whole * SECOND + int(seconds % 1 * SECOND)
 
 
 def _pkttype(walk: Walk) -> int:

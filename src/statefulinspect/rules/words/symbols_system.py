@@ -108,3 +108,6 @@ LIMIT_UNITS: Final[Symbols] = {
     "day": 86400,
     "week": 604800,
 }
+
+# Octets; `limit rate 3 kbytes/minute` and `quota 5 mbytes`.
+OCTET_UNITS: Final[Symbols] = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
