@@ -12,6 +12,7 @@ from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # no
 
 from statefulinspect.flowkey import PROTOCOL_NAMES
 from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.words.symbols import ICMP_TYPE, ICMPV6_TYPE
 from statefulinspect.terms import Action, CtState
 
 Network = Union[IPv4Network, IPv6Network]
@@ -19,18 +20,14 @@ Span = tuple[int, int]
 T = TypeVar("T")
 
 PROTOCOLS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
-# nftables' names; the first number is ICMP's, the second ICMPv6's.
+# By nftables' names: ICMP's number and ICMPv6's, where there is one.
 ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
-    "echo-reply": (0, 129),
-    "destination-unreachable": (3, 1),
-    "source-quench": (4, None),
-    "redirect": (5, None),
-    "echo-request": (8, 128),
-    "time-exceeded": (11, 3),
-    "parameter-problem": (12, 4),
-    "timestamp-request": (13, None),
-    "timestamp-reply": (14, None),
-    "packet-too-big": (None, 2),
+    name: (ICMP_TYPE.get(name), ICMPV6_TYPE.get(name))
+    for name in (
+        *("echo-reply", "destination-unreachable", "source-quench", "redirect", "echo-request"),
+        *("time-exceeded", "parameter-problem", "timestamp-request", "timestamp-reply"),
+        "packet-too-big",
+    )
 }
 
 INTERFACE: Final = re.compile(r'[^*"\x00-\x1f\x7f]{1,15}')  # what nft can be told in quotes

@@ -8,12 +8,15 @@ from statefulinspect.connection import Connection, Side
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Scalar
 from statefulinspect.rules.words.selectors import DIRECTIONS, NF_FAMILIES
+from statefulinspect.rules.words.symbols_system import CT_STATUS
 from statefulinspect.terms import ESTABLISHED
 
 Reader = Callable[[Walk], Optional[Scalar]]
 Asker = Callable[[Walk, Connection], Optional[Scalar]]
 
-EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
+EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = (
+    CT_STATUS[word] for word in ("expected", "seen-reply", "assured", "confirmed", "dying")
+)
 ESTABLISHED_BIT: Final = ESTABLISHED.bit
 
 

@@ -11,6 +11,7 @@ from typing import Any, Callable, Final
 from statefulinspect.rules.engine.readers import Place, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import NOP, option_length, options_of
+from statefulinspect.rules.words.header_parts import OPTION_KINDS
 from statefulinspect.rules.words.selectors import Selector
 from statefulinspect.terms import NEW
 from statefulinspect.zones import Zone
@@ -20,7 +21,7 @@ Setter = Callable[[Walk, Any], bool]  # says whether the rule goes on
 M32: Final = 0xFFFF_FFFF
 NEW_BIT: Final = NEW.bit
 PATH_MTU: Final = "rt mtu"
-MAXSEG: Final = 2  # kind of the option that tells the segment size
+MAXSEG: Final = OPTION_KINDS["maxseg"]
 
 
 def setter(target: Selector) -> tuple[Setter, bool]:

@@ -13,10 +13,16 @@ from typing import Final, Iterable, Mapping, Optional, Union  # noqa: UP035 - Py
 import attrs
 
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, everything, joined, single
-from statefulinspect.rules.syntax.constants import Anything, Constant, Value, Wildcard, intervals
+from statefulinspect.rules.syntax.constants import (
+    NAME_OCTETS,
+    Anything,
+    Constant,
+    Value,
+    Wildcard,
+    intervals,
+)
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, Selector
 
-NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
 INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED = 1, 2, 4, 8, 64  # what `ct state` can be
 CT_STATES: Final = (INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED)
 PORT_HEADERS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})

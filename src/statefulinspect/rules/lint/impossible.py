@@ -21,9 +21,10 @@ from statefulinspect.rules.syntax.constants import Bits, Value
 from statefulinspect.rules.syntax.expressions import Select, selectors_in
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.tables import Chain
+from statefulinspect.rules.words.symbols_system import CT_STATUS
 
 REPLY: Final = single([1])  # of `ct direction`
-ANSWERED: Final = 1 | 2 | 4  # bits of `ct status`: expected, seen-reply, assured
+ANSWERED: Final = CT_STATUS["expected"] | CT_STATUS["seen-reply"] | CT_STATUS["assured"]
 NOT_THERE: Final = single([INVALID, UNTRACKED])
 NO_NAME: Final = single([number_of("")])
 
