@@ -26,8 +26,14 @@ PRIORITIES: Final[Mapping[str, int]] = {
     "security": 50,
     "srcnat": 100,
 }
-CONNTRACK: Final = -200  # the priority at which packets are tracked
+TRACKING: Final = frozenset({"prerouting", "output"})  # hooks at which packets are tracked
+CONNTRACK: Final = -200  # the priority at which they are
 FAMILIES: Final = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}  # IP versions of a table's packets
+
+
+def is_before_tracking(hook: str, priority: int) -> bool:
+    """Say whether packets come to a base chain before they are tracked."""
+    return hook in TRACKING and priority < CONNTRACK
 
 
 @attrs.frozen(kw_only=True)

@@ -7,12 +7,9 @@ from typing import Any, Final
 from statefulinspect.rules.language.expressions import Expressions, Parts, among, same
 from statefulinspect.rules.language.tree import Node, Word, error_at, node_at, place_of
 from statefulinspect.rules.syntax.stateful import DEFAULT_BURST
-from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, OCTET_UNITS
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, LOG_FLAGS, OCTET_UNITS
 
 CT_OBJECTS: Final = ("helper", "timeout", "expectation")
-LOG_FLAGS: Final = {
-    "tcp": ("sequence", "options"), "ip": ("options",), "skuid": (), "ether": (), "all": ()
-}  # fmt: skip
 REJECT_WITH: Final = ("icmp", "icmpv6", "icmpx", "tcp")
 # What is there or is not there: its comparison is with true or false.
 TCP_FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Iterator  # noqa: UP035 - Python 3.9
+from typing import Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.constants import Element, SetLiteral, SetRef
 from statefulinspect.rules.syntax.statements import Decide, DecideBy
-from statefulinspect.rules.tables import CONNTRACK, Chain, Table
-
-BEFORE_TRACKING: Final = ("prerouting", "output")  # where packets are tracked, at a priority
+from statefulinspect.rules.tables import Chain, Table, is_before_tracking
 
 
 @attrs.frozen
@@ -24,7 +22,7 @@ class Arrival:
     @property
     def is_early(self) -> bool:
         """Tell whether packets come here before they are tracked."""
-        return self.hook in BEFORE_TRACKING and self.priority < CONNTRACK
+        return is_before_tracking(self.hook, self.priority)
 
 
 def arrivals(table: Table) -> dict[str, frozenset[Arrival]]:

@@ -5,7 +5,7 @@ As in `symbols`, the first of several words for one number is the one that nft p
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.words.symbols import Symbols
 
@@ -98,6 +98,15 @@ LOG_LEVELS: Final[Symbols] = {
     "info": 6,
     "debug": 7,
     "audit": 8,
+}
+
+# `log flags tcp sequence,options`: those that have none stand alone.
+LOG_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tcp": ("sequence", "options"),
+    "ip": ("options",),
+    "skuid": (),
+    "ether": (),
+    "all": (),
 }
 
 # Seconds; `limit rate 3/minute`.
