@@ -10,8 +10,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"portable"},
-    {"checks", "crc32c", "extensions", "flowkey", "ipv4_options", "line", "rare", "seqnum"}
+    {"flowkey", "portable"},
+    {"checks", "crc32c", "extensions", "ipv4_options", "line", "rare", "seqnum"}
     | {"terms", "wheel"}
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
     | {"machines.tcp_flags"}
