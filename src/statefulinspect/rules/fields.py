@@ -13,6 +13,7 @@ from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # no
 from statefulinspect.flowkey import PROTOCOL_NAMES
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.words.symbols import ICMP_TYPE, ICMPV6_TYPE
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.terms import Action, CtState
 
 Network = Union[IPv4Network, IPv6Network]
@@ -107,7 +108,7 @@ def _is_number(value: object, highest: int) -> bool:
 
 
 def _mark(value: object) -> int:
-    if not _is_number(value, 0xFFFF_FFFF):
+    if not _is_number(value, M32):
         msg = f"mark {value!r}: expected a 32-bit number"
         raise RuleError(msg)
     return value  # type: ignore[return-value]  # checked just above

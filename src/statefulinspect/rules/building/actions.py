@@ -13,7 +13,6 @@ from statefulinspect.rules.building.expressions import (
     refuse_mismatch,
 )
 from statefulinspect.rules.building.nodes import (
-    M32,
     Tree,
     fields,
     needed,
@@ -40,6 +39,7 @@ from statefulinspect.rules.syntax.statements import (
 )
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS, Selector
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.rules.words.symbols_system import LOG_FLAGS, LOG_LEVELS
 
 CODES: Final = {"icmp": "icmp_code", "icmpv6": "icmpv6_code", "icmpx": "icmpx_code"}

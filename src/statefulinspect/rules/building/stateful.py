@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.nodes import (
-    M32,
     M64,
     Tree,
     fields,
@@ -24,6 +23,7 @@ from statefulinspect.rules.syntax.stateful import (
     Quota,
     Stateful,
 )
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, OCTET_UNITS
 
 M63: Final = (1 << 63) - 1  # Linux counts the octets of a quota with a sign

@@ -13,12 +13,12 @@ from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import NOP, option_length, options_of
 from statefulinspect.rules.words.header_parts import OPTION_KINDS
 from statefulinspect.rules.words.selectors import Selector
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.terms import NEW
 from statefulinspect.zones import Zone
 
 Setter = Callable[[Walk, Any], bool]  # says whether the rule goes on
 
-M32: Final = 0xFFFF_FFFF
 NEW_BIT: Final = NEW.bit
 PATH_MTU: Final = "rt mtu"
 MAXSEG: Final = OPTION_KINDS["maxseg"]

@@ -12,7 +12,7 @@ from typing import Callable, Final, NamedTuple
 
 from statefulinspect.flowkey import show_address
 
-M32: Final = 0xFFFFFFFF
+M32: Final = 0xFFFF_FFFF  # the highest number of 32 bits
 _DECIMAL: Final = re.compile(r"[0-9]+")
 _OCTAL: Final = re.compile(r"0[0-7]+")
 _HEXADECIMAL: Final = re.compile(r"0[xX][0-9a-fA-F]+")
