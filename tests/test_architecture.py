@@ -10,7 +10,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "statefulinspect"
 LEVELS = [
-    {"flowkey", "portable"},
+    {"flowkey", "helpers.digits", "portable"},
     {"checks", "crc32c", "extensions", "ipv4_options", "line", "rare", "seqnum"}
     | {"terms", "wheel"}
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
