@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dpkt import pcap
 
-from statefulinspect.cli.frame import CaptureError, Frame
+from statefulinspect.cli.frame import SECOND, CaptureError, Frame
 from statefulinspect.cli.linklayer import require_known
 from statefulinspect.cli.source import Source
 
@@ -35,7 +35,7 @@ def read_pcap(source: Source) -> Generator[Frame, None, None]:
     while octets := source.take_or_end(record_class.__hdr_len__):
         record = record_class(octets)
         yield Frame(
-            record.tv_sec * 1_000_000_000 + record.tv_usec * nanoseconds,
+            record.tv_sec * SECOND + record.tv_usec * nanoseconds,
             link_type,
             source.take(record.caplen),
             record.len,

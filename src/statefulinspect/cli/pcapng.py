@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NoReturn
 import attrs
 from dpkt import pcapng
 
-from statefulinspect.cli.frame import CaptureError, Frame
+from statefulinspect.cli.frame import SECOND, CaptureError, Frame
 from statefulinspect.cli.linklayer import require_known
 from statefulinspect.cli.source import Source
 
@@ -40,7 +40,6 @@ HEADERS: Final[dict[tuple[str, int], Any]] = {
 }
 OPTIONS_AT: Final = 16  # in an interface block
 DATA_AT: Final = 28  # in both kinds of packet blocks
-SECOND: Final = 1_000_000_000  # in nanoseconds
 
 
 @attrs.frozen
