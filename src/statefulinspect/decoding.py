@@ -12,11 +12,10 @@ from typing import Final
 
 from statefulinspect.extensions import (
     EXTENSIONS,
-    FRAGMENT,
     HOP_BY_HOP,
     LATER_FRAGMENT,
     NO_NEXT,
-    find_header,
+    find_fragment_header,
     hop_by_hop_stands,
     walk_extensions,
 )
@@ -114,7 +113,7 @@ def _read_ipv6(packet: Packet) -> Reason:
     protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
     packet.protocol, packet.l4 = protocol, l4
     if next_header in EXTENSIONS:
-        packet.fragment_at, _ = find_header(wire, FRAGMENT, packet.stop)
+        packet.fragment_at, _ = find_fragment_header(wire, packet.stop)
     return Reason.FRAGMENT if fragment else _transport(protocol)
 
 

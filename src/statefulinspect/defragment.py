@@ -33,7 +33,7 @@ from statefulinspect.extensions import (
     LATER_FRAGMENT,
     MORE_FOLLOW,
     NO_NEXT,
-    find_header,
+    find_fragment_header,
     fragment_field,
     walk_extensions,
 )
@@ -72,7 +72,7 @@ def ipv4_fragment(packet: Packet) -> Fragment:
 def ipv6_fragment(packet: Packet) -> Fragment:
     """Read an IPv6 fragment (RFC 8200 4.5)."""
     wire = packet.wire
-    at, announced_at = find_header(wire, FRAGMENT, packet.stop)
+    at, announced_at = find_fragment_header(wire, packet.stop)
     field = fragment_field(wire, at)
     head = wire[:announced_at] + wire[at : at + 1] + wire[announced_at + 1 : at]
     data, ecn = wire[at + 8 : packet.stop], wire[1] >> 4 & 3

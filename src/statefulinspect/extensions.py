@@ -64,21 +64,37 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
     return header, at, fragment
 
 
-def find_header(wire: bytes, wanted: int, stop: int) -> tuple[int, int]:
-    """Tell where an IPv6 packet's first header of a kind is, and which octet announces it; or 0, 0.
+def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
+    """Tell where an IPv6 packet's first fragment header is, and which octet announces it; or 0, 0.
 
-    It may be cut short, or lie beyond `stop`. A later fragment has none behind it.
+    It may be cut short, or lie beyond `stop`.
     """
     header, at, announced_at = wire[6], 40, 6
-    while header != wanted:
+    while header != FRAGMENT:
         following = step_over(wire, header, at, stop) if header in EXTENSIONS else None
         if following is None:
-            return 0, 0
-        if header == FRAGMENT and fragment_field(wire, at) & LATER_FRAGMENT:
             return 0, 0
         announced_at = at
         header, at = following
     return at, announced_at
+
+
+def find_for_rules(wire: bytes, wanted: int, stop: int) -> int | None:
+    """Find an IPv6 packet's first header of a kind as Linux does for rules.
+
+    An extension header is none if it is cut short, and behind a later fragment there is none.
+    """
+    header, at = wire[6], 40
+    while header in EXTENSIONS:
+        following = _step_for_rules(wire, header, at, stop)
+        if following is None:
+            return None
+        if header == wanted:
+            return at
+        if header == FRAGMENT and fragment_field(wire, at) & LATER_FRAGMENT:
+            return None
+        header, at = following
+    return at if header == wanted else None
 
 
 def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]:
@@ -88,15 +104,23 @@ def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]
     a header that is cut short, and a later fragment has no transport header.
     """
     header, at = wire[6], 40
-    while header in EXTENSIONS and header != AUTHENTICATION:
-        following = step_over(wire, header, at, stop)
+    while header in EXTENSIONS:
+        following = _step_for_rules(wire, header, at, stop)
         if following is None:
             return None, None
+        if header == AUTHENTICATION:
+            break
         if header == FRAGMENT and fragment_field(wire, at) & LATER_FRAGMENT:
             protocol, _ = following
             return (None if protocol in EXTENSIONS else protocol), None
         header, at = following
     return header, at
+
+
+def _step_for_rules(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int] | None:
+    """Step over an extension header, of which four octets must be there if it routes."""
+    is_cut = header == ROUTING and at + 4 > stop
+    return None if is_cut else step_over(wire, header, at, stop)
 
 
 def hop_by_hop_stands(wire: bytes, stop: int) -> bool:

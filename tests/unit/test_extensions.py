@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from statefulinspect.extensions import (
-    find_header,
+    find_for_rules,
+    find_fragment_header,
     hop_by_hop_stands,
     step_over,
     transport_for_rules,
     walk_extensions,
 )
 
-TCP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 6, 43, 44, 51, 60
+TCP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, MOBILITY = 6, 43, 44, 51, 60, 135
 
 
 def unknown(size, kind=0x1E):
@@ -173,30 +174,53 @@ def test_a_cut_behind_a_first_fragment_keeps_its_field():
     assert walk_extensions(wire, FRAGMENT, 0, 8) == (DESTINATION, 8, 1)
 
 
-HEAD = bytes(6) + bytes([FRAGMENT]) + bytes(33)
+NEEDED = {ROUTING: 4, FRAGMENT: 4, AUTHENTICATION: 2, DESTINATION: 2}  # octets, for rules
 
 
-@pytest.mark.parametrize("find", [lambda wire, stop: find_header(wire, DESTINATION, stop),
-                                  transport_for_rules])  # fmt: skip
-def test_nothing_is_found_behind_a_fragment_header_without_its_field(find):
-    wire = HEAD + bytes([DESTINATION, 0, 0, FIRST, *bytes(4), TCP, 0])
-    for stop in range(40, 44):
-        assert not any(find(wire[:stop], stop)), stop
-        assert not any(find(wire, stop)), stop
-    assert all(find(wire, len(wire)))
+def chain(*numbers, field=FIRST):
+    """A packet of these headers, of eight octets each, and a fragment field in all of them."""
+    headers = [bytes([each, 0]) + field.to_bytes(2, "big") + bytes(4) for each in numbers[1:]]
+    return bytes(6) + bytes(numbers[:1]) + bytes(33) + b"".join(headers)
 
 
-def test_a_header_is_found_with_the_octet_that_announces_it():
-    wire = HEAD + bytes([DESTINATION, 0, 0, FIRST, *bytes(4), TCP, 0, *bytes(6)])
-    assert find_header(wire, FRAGMENT, 40) == (40, 6)
-    assert find_header(wire, DESTINATION, 44) == (48, 40)
-    assert find_header(wire, TCP, 50) == (56, 48)
-    assert find_header(wire, ROUTING, len(wire)) == (0, 0)
+def test_a_fragment_header_is_found_with_the_octet_that_announces_it():
+    wire = chain(FRAGMENT, TCP)
+    assert find_fragment_header(wire, 40) == (40, 6)
+    wire = chain(DESTINATION, FRAGMENT, TCP)
+    assert find_fragment_header(wire, 41) == (0, 0)
+    assert find_fragment_header(wire, 42) == (48, 40)
+    assert find_fragment_header(chain(DESTINATION, TCP), 48) == (0, 0)
 
 
-def test_behind_a_later_fragment_no_header_is_found():
-    wire = HEAD + bytes([DESTINATION, 0, 0, LATER, *bytes(4), TCP, 0, *bytes(6)])
-    assert find_header(wire, FRAGMENT, len(wire)) == (40, 6)
-    assert find_header(wire, DESTINATION, len(wire)) == (0, 0)
+@pytest.mark.parametrize(("number", "needed"), NEEDED.items())
+def test_for_rules_a_header_cut_short_is_none_and_has_none_behind_it(number, needed):
+    wire = chain(number, MOBILITY)
+    for stop in range(40, 48):
+        is_there = stop >= 40 + needed
+        assert find_for_rules(wire, number, stop) == (40 if is_there else None), stop
+        assert find_for_rules(wire, MOBILITY, stop) == (48 if is_there else None), stop
+        seen = (AUTHENTICATION, 40) if number == AUTHENTICATION else (MOBILITY, 48)
+        assert transport_for_rules(wire, stop) == (seen if is_there else (None, None)), stop
+
+
+@pytest.mark.parametrize(("number", "needed"), NEEDED.items())
+def test_for_rules_nothing_is_read_beyond_the_end(number, needed):
+    stop = 40 + needed - 1
+    wire = chain(number, MOBILITY)[:stop]
+    assert find_for_rules(wire, MOBILITY, stop) is None
+    assert transport_for_rules(wire, stop) == (None, None)
+
+
+def test_for_rules_nothing_of_another_header_has_to_be_there():
+    assert find_for_rules(chain(DESTINATION, MOBILITY), MOBILITY, 42) == 48
+    assert find_for_rules(chain(MOBILITY), MOBILITY, 40) == 40
+    assert find_for_rules(chain(TCP), MOBILITY, 40) is None
+
+
+def test_for_rules_a_later_fragment_has_no_header_behind_it():
+    wire = chain(FRAGMENT, DESTINATION, TCP, field=LATER)
+    assert find_for_rules(wire, FRAGMENT, len(wire)) == 40
+    assert find_for_rules(wire, DESTINATION, len(wire)) is None
     assert transport_for_rules(wire, len(wire)) == (None, None)
-    assert transport_for_rules(wire[:40] + bytes([TCP]) + wire[41:], len(wire)) == (TCP, None)
+    assert transport_for_rules(chain(FRAGMENT, TCP, field=LATER), 48) == (TCP, None)
+    assert transport_for_rules(chain(FRAGMENT, TCP), 48) == (TCP, 48)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Final, Optional
 
-from statefulinspect.extensions import find_header
+from statefulinspect.extensions import find_for_rules
 from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
 from statefulinspect.machines.sctp_chunks import HEADER as SCTP_HEADER
 from statefulinspect.rules.engine.walk import Walk
@@ -71,10 +71,8 @@ def find_extension(number: int) -> Finder:
     """Make the finder of an IPv6 extension header, which gives its offset."""
 
     def find(walk: Walk) -> int | None:
-        if walk.packet.family != 6:
-            return None
-        at, _ = find_header(walk.wire, number, walk.packet.stop)
-        return at or None
+        packet = walk.packet
+        return find_for_rules(walk.wire, number, packet.stop) if packet.family == 6 else None
 
     return find
 
