@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import builders
-from kernel.kernel import Device
+from kernel.router import Device
 from kernel.rule_kernel import Hook
 from kernel.rule_matches import CLIENT_PORTS, HOSTS4, HOSTS6, ROUTER4, ROUTER6, SERVER_PORTS
 from underway import Sent
