@@ -22,6 +22,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.decoding import (
     FRAGMENT_OFFSET,
+    GROUP,
     MORE_FRAGMENTS,
     decode,
     take_as_whole,
@@ -93,7 +94,7 @@ def key_of(packet: Packet) -> Key:
     source, destination = packet.source_octets, packet.destination_octets
     if packet.family == 4:
         return source, (destination, wire[4:6], packet.protocol, packet.zone)
-    is_local = destination[0] == 0xFF or is_link_local(destination)
+    is_local = destination[0] == GROUP or is_link_local(destination)
     iif = packet.iif if is_local else ""
     return source, (destination, wire[at + 4 : at + 8], iif, packet.zone)
 

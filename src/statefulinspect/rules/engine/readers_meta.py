@@ -15,6 +15,7 @@ from statefulinspect.rules.words import symbols_system
 from statefulinspect.rules.words.selectors import NF_FAMILIES
 from statefulinspect.rules.words.symbols import ETHER_TYPE
 from statefulinspect.rules.words.symbols_time import DAY, SECOND
+from statefulinspect.screening import EVERYBODY, GROUPS
 
 Reader = Callable[[Walk], Optional[Scalar]]
 
@@ -33,9 +34,9 @@ def _pkttype(walk: Walk) -> int:
     if walk.pkttype is not None:
         return walk.pkttype
     destination = walk.packet.destination_octets
-    if destination == b"\xff\xff\xff\xff":
+    if destination == EVERYBODY:
         return symbols_system.PKT_TYPE["broadcast"]
-    is_group = destination[:1] == b"\xff" if len(destination) == 16 else 224 <= destination[0] < 240
+    is_group = destination[0] in GROUPS[walk.packet.family]
     return symbols_system.PKT_TYPE["multicast" if is_group else "host"]
 
 
