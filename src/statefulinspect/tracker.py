@@ -72,7 +72,7 @@ class Tracker(Tracked):
         self._split_sides = self._table.split_sides
         timers = TcpTimers(config)
         self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
-        self._asks_path = self._judge.filter.asks_path
+        self._asks_way = self._judge.filter.asks_way
         self._roads = Shortcut(self._judge, config).roads
 
     def process(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a call costs a tenth
@@ -171,8 +171,8 @@ class Tracker(Tracked):
         is_zoned = zone != 0 or zone_direction is not None or self._split_sides
         if road is not None and not is_zoned and hook in PATHS:
             self._now = now
-            path = (hook, iif, oif, mark) if self._asks_path else None
-            verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
+            way = (hook, iif, oif, mark) if self._asks_way else None
+            verdict = road(packet, key, length, at, (seq, ack, bits, window), way, now)
             if verdict is not None:
                 return verdict
         given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE

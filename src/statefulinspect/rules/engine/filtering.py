@@ -42,7 +42,7 @@ def _asked_by(table: Table) -> Iterator[Selector]:
 
 
 class Filter:
-    """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference.
+    """Hold compiled tables; `asks_way` tells that the way a packet takes makes a difference.
 
     `asks_any_ports` tells that rules look for ports where tracking knows of none, `asks_messages`
     that they tell ICMP messages apart.
@@ -60,7 +60,7 @@ class Filter:
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
         self.asks_any_ports = not asked.isdisjoint(ANY_PORTS)
         self.asks_messages = not asked.isdisjoint(MESSAGES)
-        self.asks_path = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
+        self.asks_way = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
 
     def _add_programs(self, table: Table, scope: Scope) -> None:
         """Make the programs of a table's chains; chains of the very same rules share one."""

@@ -24,7 +24,7 @@ ANSWER, ANSWERED, ANNOUNCED = 1, 2, 4
 
 FAMILIES: Final = {12: 4, 36: 6}  # by the size of a key with ports
 BEFORE_ADDRESSES: Final = {12: bytes(12), 36: bytes(8)}  # of a header
-WALKS_AT_MOST: Final = 1 << 10  # ways that are remembered: then it begins anew
+WALKS_AT_MOST: Final = 1 << 10  # sorts whose walk is remembered: then it begins anew
 
 
 def state_of(stage: int) -> CtState:
