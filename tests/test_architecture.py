@@ -14,7 +14,7 @@ LEVELS = [
     {"checks", "crc32c", "extensions", "flowkey", "ipv4_options", "line", "rare", "seqnum"}
     | {"terms", "wheel"}
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
-    | {"machines.tcp_flags"}
+    | {"machines.side_flags"}
     | {"rules.errors"}
     | {"rules.engine.intervals", "rules.engine.segments"}
     | {"rules.syntax.stateful"}

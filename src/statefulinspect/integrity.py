@@ -5,7 +5,7 @@ from __future__ import annotations
 from statefulinspect.connection import NEVER, Connection, Side
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.judge import Judge
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN
 from statefulinspect.machines.tcp_table import ESTABLISHED
 
 

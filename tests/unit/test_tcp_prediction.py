@@ -7,7 +7,7 @@ import pytest
 from builders import CLIENT, SERVER, tcp
 from statefulinspect import Tracker
 from statefulinspect.connection import NEVER
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
 from statefulinspect.machines.tcp_prediction import EIGHTH, QUARTER, arm, take_back
 from statefulinspect.machines.tcp_table import FIN, FIN_WAIT
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 from statefulinspect.connection import NEVER, Connection, Side
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
 from statefulinspect.machines.tcp_table import ACK, ESTABLISHED
 
 QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap

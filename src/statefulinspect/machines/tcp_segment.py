@@ -12,7 +12,7 @@ from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.machines.tcp_flags import SACK_PERMITTED, SCALE_OFFERED
+from statefulinspect.machines.side_flags import SACK_PERMITTED, SCALE_OFFERED
 from statefulinspect.machines.tcp_table import ACK, FIN, RST, SYN, SYN_ACK, TcpEvent
 from statefulinspect.packet import Packet
 from statefulinspect.seqnum import M32, after
