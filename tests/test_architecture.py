@@ -23,7 +23,7 @@ LEVELS = [
     {"fragment_queue", "fsm", "limits", "networks", "zones"}
     | {"rules.words.header_parts"}
     | {"helpers.sip_message", "helpers.statements"}
-    | {"machines.sctp_tags"}
+    | {"machines.sctp_tags", "machines.tcp_flags"}
     | {"rules.fields"}
     | {"rules.language.tree"}
     | {"rules.lint.ranges"}

@@ -28,6 +28,7 @@ from statefulinspect.flowkey import (
     UDP,
     UDPLITE,
 )
+from statefulinspect.machines.tcp_flags import ALL_FLAGS, SCANS
 from statefulinspect.packet import Packet
 from statefulinspect.terms import OK, Effect, Reason
 
@@ -37,8 +38,6 @@ Check = Callable[[Packet, Broadcasts], Reason]
 DISCARD: Final = Effect.DISCARD
 FRAGMENT: Final = Reason.FRAGMENT
 IGMP: Final = 2
-FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-ALL_FLAGS: Final = FIN | SYN | RST | PSH | ACK | URG  # ECN's are free
 ECHO_REQUESTS: Final = {ICMP: 8, ICMPV6: 128}
 GROUPS: Final = {4: range(224, 240), 6: range(255, 256)}  # by their addresses' first octet
 NOWHERE: Final = bytes(4)
@@ -51,14 +50,6 @@ DHCP_SERVER: Final = 67
 LEAST_HEADER: Final = {TCP: 20, UDP: 8, UDPLITE: 8, ICMP: 8, ICMPV6: 8, SCTP: 12, DCCP: 12}
 
 
-class Flags(NamedTuple):
-    """Name a set of TCP flags: of those in `looked_at`, exactly those in `found` are set."""
-
-    looked_at: int
-    found: int
-    reason: Reason
-
-
 class Source(NamedTuple):
     """Name the IPv4 sources whose first octet is within bounds, both included."""
 
@@ -68,13 +59,6 @@ class Source(NamedTuple):
 
 
 # fmt: off
-FLAGS_ROWS: Final = (
-    Flags(SYN | FIN, SYN | FIN,       Reason.TCP_SYN_FIN),
-    Flags(SYN | RST, SYN | RST,       Reason.TCP_SYN_RST),
-    Flags(ALL_FLAGS, 0,               Reason.TCP_NULL),
-    Flags(ALL_FLAGS, FIN | PSH | URG, Reason.TCP_XMAS),
-    Flags(FIN | ACK, FIN,             Reason.TCP_FIN_ALONE),
-)
 SOURCE_ROWS: Final = (
     Source(0,   0,   Reason.SOURCE_UNSPECIFIED),
     Source(127, 127, Reason.SOURCE_LOOPBACK),
@@ -83,10 +67,6 @@ SOURCE_ROWS: Final = (
 )
 # fmt: on
 
-FLAGS: Final = tuple(
-    next((row.reason for row in FLAGS_ROWS if flags & row.looked_at == row.found), OK)
-    for flags in range(ALL_FLAGS + 1)
-)
 SOURCES: Final = tuple(
     next((row.reason for row in SOURCE_ROWS if row.first <= octet <= row.last), OK)
     for octet in range(256)
@@ -145,7 +125,7 @@ def is_ordinary(key: bytes) -> bool:
 def check_flags(packet: Packet, _: Broadcasts) -> Reason:
     """Discard flag sets that only scanners send; other impossible ones are INVALID anyway."""
     has_flags = packet.key is not None and packet.payload_length > 13
-    return FLAGS[packet.wire[packet.l4 + 13] & ALL_FLAGS] if has_flags else OK
+    return SCANS[packet.wire[packet.l4 + 13] & ALL_FLAGS] if has_flags else OK
 
 
 def check_smurf(packet: Packet, broadcasts: Broadcasts) -> Reason:

@@ -18,15 +18,10 @@ from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, deco
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
+from statefulinspect.machines.tcp_flags import FIN_FLAG, SYN_FLAG
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back
-from statefulinspect.machines.tcp_segment import (
-    FIN_FLAG,
-    SHAPES,
-    SYN_FLAG,
-    TIMESTAMPS_ONLY,
-    Segment,
-)
+from statefulinspect.machines.tcp_segment import SHAPES, TIMESTAMPS_ONLY, Segment
 from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
 from statefulinspect.openings import Openings
 from statefulinspect.rules.engine.foretelling import Way

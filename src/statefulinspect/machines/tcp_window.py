@@ -29,10 +29,8 @@ from statefulinspect.machines.side_flags import (
     SCALE_OFFERED,
     UNACKNOWLEDGED,
 )
+from statefulinspect.machines.tcp_flags import ACK_FLAG, RST_FLAG, SYN_FLAG
 from statefulinspect.machines.tcp_segment import (
-    ACK_FLAG,
-    RST_FLAG,
-    SYN_FLAG,
     Segment,
     highest_sack,
     scale_and_flags,
