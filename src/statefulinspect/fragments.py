@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Callable
 
 from statefulinspect.events import Cause
-from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key, Source
+from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key, SourceCount
 from statefulinspect.terms import Reason
 from statefulinspect.wheel import NOT_FILED, Wheel
 
@@ -38,7 +38,7 @@ class FragmentTable:
         self._timeout, self._max_cost, self._max_distance = timeout, max_cost, max_distance
         self._lapsed = lapsed
         self._queues: dict[Key, FragmentQueue] = {}
-        self._sources: dict[bytes, Source] = {}
+        self._sources: dict[bytes, SourceCount] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -58,7 +58,7 @@ class FragmentTable:
         return self._begin(key, now) if self._is_outrun(queue, now) else queue
 
     def _begin(self, key: Key, now: float) -> FragmentQueue:
-        source = self._sources.setdefault(key[0], Source())
+        source = self._sources.setdefault(key[0], SourceCount())
         source.queues += 1
         queue = self._queues[key] = FragmentQueue(key, source, now + self._timeout)
         queue.latest = source.fragments

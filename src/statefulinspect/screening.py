@@ -50,7 +50,7 @@ DHCP_SERVER: Final = 67
 LEAST_HEADER: Final = {TCP: 20, UDP: 8, UDPLITE: 8, ICMP: 8, ICMPV6: 8, SCTP: 12, DCCP: 12}
 
 
-class Source(NamedTuple):
+class SourceRow(NamedTuple):
     """Name the IPv4 sources whose first octet is within bounds, both included."""
 
     first: int
@@ -60,10 +60,10 @@ class Source(NamedTuple):
 
 # fmt: off
 SOURCE_ROWS: Final = (
-    Source(0,   0,   Reason.SOURCE_UNSPECIFIED),
-    Source(127, 127, Reason.SOURCE_LOOPBACK),
-    Source(224, 239, Reason.SOURCE_GROUP),
-    Source(240, 255, Reason.SOURCE_RESERVED),
+    SourceRow(0,   0,   Reason.SOURCE_UNSPECIFIED),
+    SourceRow(127, 127, Reason.SOURCE_LOOPBACK),
+    SourceRow(224, 239, Reason.SOURCE_GROUP),
+    SourceRow(240, 255, Reason.SOURCE_RESERVED),
 )
 # fmt: on
 
@@ -163,7 +163,7 @@ def fragment_offset(packet: Packet) -> int:
     return field & ~7
 
 
-class Row(NamedTuple):
+class CheckRow(NamedTuple):
     """Name the switch of a check, and for which protocols it is made.
 
     `spares_loopback` leaves alone what never leaves its host.
@@ -176,18 +176,18 @@ class Row(NamedTuple):
 
 
 CHECKS: Final = (
-    Row("land", check_land, spares_loopback=True),
-    Row("spoofed_sources", check_source, spares_loopback=True),
-    Row("impossible_flags", check_flags, frozenset({TCP})),
-    Row("smurf", check_smurf, frozenset(ECHO_REQUESTS)),
+    CheckRow("land", check_land, spares_loopback=True),
+    CheckRow("spoofed_sources", check_source, spares_loopback=True),
+    CheckRow("impossible_flags", check_flags, frozenset({TCP})),
+    CheckRow("smurf", check_smurf, frozenset(ECHO_REQUESTS)),
 )
 FRAGMENT_CHECKS: Final = (
-    Row("ping_of_death", check_length),
-    Row("tiny_fragments", check_header),
+    CheckRow("ping_of_death", check_length),
+    CheckRow("tiny_fragments", check_header),
 )
 
 
-def _by_protocol(rows: list[Row]) -> tuple[tuple[Check, ...], ...]:
+def _by_protocol(rows: list[CheckRow]) -> tuple[tuple[Check, ...], ...]:
     """List the checks of each protocol number."""
     return tuple(tuple(row.check for row in rows if n in row.protocols) for n in range(256))
 

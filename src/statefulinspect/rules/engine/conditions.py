@@ -51,23 +51,23 @@ class Address(NamedTuple):
     octets: int
 
 
-class Source(NamedTuple):
+class WordPlace(NamedTuple):
     """Say where a walk has a word, by attributes, and how it is turned into what rules ask for."""
 
     attribute: str
     values: Mapping[Any, Any] | None = None
 
 
-WORDS: Final[Mapping[str, Source]] = {
-    "ct state": Source("ct_bits"),
-    "ct direction": Source("direction"),
-    "meta nfproto": Source("packet.family", NF_FAMILIES),
-    "meta l4proto": Source("protocol"),
-    "meta protocol": Source("packet.family", ETHER_TYPES),
-    "meta iifname": Source("iif"),
-    "meta oifname": Source("oif"),
-    "message type": Source("message_type"),
-    "message code": Source("message_code"),
+WORDS: Final[Mapping[str, WordPlace]] = {
+    "ct state": WordPlace("ct_bits"),
+    "ct direction": WordPlace("direction"),
+    "meta nfproto": WordPlace("packet.family", NF_FAMILIES),
+    "meta l4proto": WordPlace("protocol"),
+    "meta protocol": WordPlace("packet.family", ETHER_TYPES),
+    "meta iifname": WordPlace("iif"),
+    "meta oifname": WordPlace("oif"),
+    "message type": WordPlace("message_type"),
+    "message code": WordPlace("message_code"),
 }
 WORD_OF: Final = {
     **{text: text for text in WORDS},
