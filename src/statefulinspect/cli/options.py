@@ -20,7 +20,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 @attrs.frozen
-class Reading:
+class RulesReading:
     """Hold how rules are read: where included files are sought, and what is left out of them."""
 
     includes: tuple[str, ...] = ()
@@ -62,9 +62,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reading_of(found: argparse.Namespace) -> Reading:
+def reading_of(found: argparse.Namespace) -> RulesReading:
     """Collect how rules are read."""
-    return Reading(tuple(found.include), found.unsupported)
+    return RulesReading(tuple(found.include), found.unsupported)
 
 
 def add_way(parser: argparse.ArgumentParser) -> None:
