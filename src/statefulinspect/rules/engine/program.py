@@ -2,7 +2,7 @@
 
 The rules come from the index, which has looked at everything that can be looked up; what is left
 of them are steps. A rule that only decides has none. A traced walk goes through all rules instead,
-one by one, and tells its recorder how each went.
+one by one, and tells its listener how each went.
 """
 
 from __future__ import annotations
@@ -209,10 +209,10 @@ class ChainProgram:
             found ^= 1 << at
         return None
 
-    def trace(self, walk: Walk, recorder: Any) -> Decision | None:
+    def trace(self, walk: Walk, listener: Any) -> Decision | None:
         """Let the rules decide, going through all of them, and tell how each went."""
         for entry in self.entries:
-            outcome: Decision | None = recorder.rule(entry, walk)
+            outcome: Decision | None = listener.rule(entry, walk)
             if outcome is None or outcome.kind == "continue":
                 continue
             if outcome.action is not None:
@@ -220,7 +220,7 @@ class ChainProgram:
                 return outcome
             if outcome.kind == "return":
                 return None
-            decided = self._chains[outcome.chain].trace(walk, recorder)
+            decided = self._chains[outcome.chain].trace(walk, listener)
             if decided is not None or outcome.kind == "goto":
                 return decided
         return None

@@ -7,12 +7,13 @@ match, not even by !=. What a selector needs before (`tcp dport` a TCP packet) i
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Callable, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.readers_ct import CT_READERS, CT_SETTLED
 from statefulinspect.rules.engine.readers_meta import META_READERS, META_SETTLED, Reader
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import (
+    Finder,
     find_chunk,
     find_extension,
     find_ipv4_option,
@@ -31,8 +32,6 @@ from statefulinspect.rules.words.header_parts import (
     OPTION_FIELDS,
 )
 from statefulinspect.rules.words.headers import FIELDS, HeaderField
-
-Finder = Callable[[Walk], Optional[int]]
 
 
 class Place(NamedTuple):

@@ -13,7 +13,7 @@ from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.actions import NEXT, Decision
 from statefulinspect.rules.engine.path import Base
 from statefulinspect.rules.engine.program import Entry
-from statefulinspect.rules.engine.walk import Memory, Walk
+from statefulinspect.rules.engine.walk import Restorable, Walk
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.statements import Match, Statement
 
@@ -86,9 +86,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.steps: list[Step | Policy | Arrival] = []
-        self._saved: list[tuple[Memory, object]] = []
+        self._saved: list[tuple[Restorable, object]] = []
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Save something that is about to be changed."""
         self._saved.append((memory, memory.save()))
 
