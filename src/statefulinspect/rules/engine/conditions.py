@@ -18,7 +18,7 @@ from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.words.selectors import NF_FAMILIES, Needs
 
 
-class Word(NamedTuple):
+class WordCondition(NamedTuple):
     """Ask for a word: which, and whether a value of it will do; `key` tells equal ones."""
 
     field: str
@@ -32,7 +32,7 @@ class Conditions(NamedTuple):
     `reads_headers` tells that it is read from the packet, which rules can change: ip daddr set.
     """
 
-    words: tuple[Word, ...]
+    words: tuple[WordCondition, ...]
     field: str = ""
     pairs: Sequence[Pair] = ()
     reads_headers: bool = False
@@ -99,11 +99,13 @@ NUMBER_OF: Final = {
 
 
 @lru_cache(maxsize=1024)
-def _needed(needs: Needs) -> tuple[Word, ...] | None:
+def _needed(needs: Needs) -> tuple[WordCondition, ...] | None:
     """Say which words a selector's needs are; None if they cannot be looked up."""
     if not all(text in WORD_OF for text, _ in needs):
         return None
-    return tuple(Word(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs)
+    return tuple(
+        WordCondition(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs
+    )
 
 
 def conditions_of(match: Match) -> Conditions | None:
@@ -122,7 +124,7 @@ def conditions_of(match: Match) -> Conditions | None:
     test = _word_test(match) if selector.text in WORD_OF else None
     if test is None:
         return None
-    word = Word(WORD_OF[selector.text], (match.operator, match.right), test)
+    word = WordCondition(WORD_OF[selector.text], (match.operator, match.right), test)
     is_told = selector.text.startswith(("meta ", "ct "))  # and not read from the packet
     return Conditions((*words, word), reads_headers=not is_told)
 

@@ -18,7 +18,7 @@ from statefulinspect.rules.engine.actions import (
     action_of,
     decision_of,
 )
-from statefulinspect.rules.engine.conditions import OCTETS, Conditions, Word, conditions_of
+from statefulinspect.rules.engine.conditions import OCTETS, Conditions, WordCondition, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
 from statefulinspect.rules.engine.memory import CounterMemory
@@ -69,7 +69,7 @@ class Entry:
         more = implied(form)
         self._form = form = (*more, *form) if more else form
         self._deeds: list[Deed | None] = []
-        self.words: list[Word] = []
+        self.words: list[WordCondition] = []
         self.numbers: dict[str, Sequence[Pair]] = {}
         is_pure = True  # so far only matches, which may be asked in any order
         for statement in form:

@@ -34,7 +34,7 @@ from statefulinspect.rules.words.header_parts import (
 from statefulinspect.rules.words.headers import FIELDS, HeaderField
 
 
-class Place(NamedTuple):
+class BitPlace(NamedTuple):
     """Say where bits are: in what is found in a packet, at an offset, so many."""
 
     find: Finder
@@ -79,11 +79,11 @@ def reader(text: str) -> Reader:
     return _exists(finder_of(text)) if where is None else _bits(*where)
 
 
-def place_of(text: str) -> Place | None:
+def place_of(text: str) -> BitPlace | None:
     """Tell where the bits of a selector are; None if it asks whether a header or option exists."""
     if text.startswith("@"):
         base, offset, bits = text[1:].split(",")
-        return Place(BASES[base], int(offset), int(bits))
+        return BitPlace(BASES[base], int(offset), int(bits))
     words = text.split()
     part = PARTS.get(f"{words[0]} {words[1]}")
     if part is not None:
@@ -91,18 +91,18 @@ def place_of(text: str) -> Place | None:
     if words[0] == "exthdr":
         return None
     row = FIELDS.get((words[0], words[1])) or EXTENSION_FIELDS[words[0], words[1]]
-    return Place(finder_of(text), row.offset, row.bits)
+    return BitPlace(finder_of(text), row.offset, row.bits)
 
 
-def _place_in(part: Part, text: str, words: list[str]) -> Place | None:
+def _place_in(part: Part, text: str, words: list[str]) -> BitPlace | None:
     name = words[2]
     if name.startswith("@"):
         _, offset, bits = name.split(",")
-        return Place(finder_of(text), int(offset), int(bits))
+        return BitPlace(finder_of(text), int(offset), int(bits))
     if len(words) == WORDS_OF_PART:
         return None
     row = part.fields[name, words[3]]
-    return Place(finder_of(text), row.offset, row.bits)
+    return BitPlace(finder_of(text), row.offset, row.bits)
 
 
 def finder_of(text: str) -> Finder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final
 
-from statefulinspect.rules.engine.readers import Place, finder_of, place_of
+from statefulinspect.rules.engine.readers import BitPlace, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import NOP, option_length, options_of
 from statefulinspect.rules.words.selectors import Selector
@@ -107,7 +107,7 @@ SETTERS: Final[dict[str, Setter]] = {
 OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype", "meta nftrace"})
 
 
-def _bits_setter(where: Place) -> Setter:
+def _bits_setter(where: BitPlace) -> Setter:
     """Make what writes bits into a header; checksums are not looked at again, and stay."""
     size = (where.offset + where.bits + 7) // 8
 
@@ -127,7 +127,7 @@ def _option_setter(text: str) -> Setter:
     A packet without the option passes, one without room for it does not. The segment size is only
     ever lowered, and not to a path's MTU, which is not known.
     """
-    where = place_of(text) or Place(finder_of(text), 0, 0)
+    where = place_of(text) or BitPlace(finder_of(text), 0, 0)
     size = (where.offset + where.bits + 7) // 8
 
     def assign(walk: Walk, value: Any) -> bool:
@@ -146,13 +146,13 @@ def _option_setter(text: str) -> Setter:
     return assign
 
 
-def _read(walk: Walk, at: int, where: Place) -> int:
+def _read(walk: Walk, at: int, where: BitPlace) -> int:
     first, last, shift = _octets(where)
     found = int.from_bytes(walk.wire[at + first : at + last], "big")
     return found >> shift & ((1 << where.bits) - 1)
 
 
-def _write(walk: Walk, at: int, where: Place, value: int) -> None:
+def _write(walk: Walk, at: int, where: BitPlace, value: int) -> None:
     first, last, shift = _octets(where)
     mask = ((1 << where.bits) - 1) << shift
     found = int.from_bytes(walk.wire[at + first : at + last], "big")
@@ -160,7 +160,7 @@ def _write(walk: Walk, at: int, where: Place, value: int) -> None:
     walk.wire = walk.wire[: at + first] + changed + walk.wire[at + last :]
 
 
-def _octets(where: Place) -> tuple[int, int, int]:
+def _octets(where: BitPlace) -> tuple[int, int, int]:
     """Give the first octet, the one after the last, and how many bits are behind the wanted."""
     last = (where.offset + where.bits + 7) // 8
     return where.offset // 8, last, last * 8 - where.offset - where.bits

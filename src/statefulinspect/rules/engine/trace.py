@@ -39,7 +39,7 @@ class Step(NamedTuple):
         return f"{head} (no match at {self.failed}{why})"
 
 
-class Policy(NamedTuple):
+class ChainEnd(NamedTuple):
     """Tell that a packet came to the end of a base chain, and what its policy is."""
 
     chain: str
@@ -70,7 +70,7 @@ class Trace:
     """
 
     verdict: Verdict
-    steps: tuple[Step | Policy | Arrival, ...]
+    steps: tuple[Step | ChainEnd | Arrival, ...]
 
     def __str__(self) -> str:
         """Write the trace, a line a step, and the verdict."""
@@ -85,7 +85,7 @@ class Recorder:
     """Listen to a walk, and put back afterwards what it has changed."""
 
     def __init__(self) -> None:
-        self.steps: list[Step | Policy | Arrival] = []
+        self.steps: list[Step | ChainEnd | Arrival] = []
         self._saved: list[tuple[Restorable, object]] = []
 
     def touch(self, memory: Restorable) -> None:
@@ -104,7 +104,7 @@ class Recorder:
         self.steps.append(Arrival(_name(base), base.chain.hook, state))
         decision = base.program.trace(walk, self)
         if decision is None:
-            self.steps.append(Policy(_name(base), base.chain.policy.value))
+            self.steps.append(ChainEnd(_name(base), base.chain.policy.value))
         return decision
 
     def rule(self, entry: Entry, walk: Walk) -> Decision | None:

@@ -15,7 +15,7 @@ from statefulinspect.rules.lint.cases import View, narrowed
 from statefulinspect.rules.lint.finding import Finding
 from statefulinspect.rules.lint.matches import known_of
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, single
-from statefulinspect.rules.lint.reach import Arrival
+from statefulinspect.rules.lint.reach import HookPoint
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Bits, Value
 from statefulinspect.rules.syntax.expressions import Select, selectors_in
@@ -45,7 +45,7 @@ ABSENT: Final = (
 
 
 def impossible_findings(
-    chain: Chain, view: View, arrivals: frozenset[Arrival]
+    chain: Chain, view: View, arrivals: frozenset[HookPoint]
 ) -> Iterator[Finding]:
     """Find the rules of a chain that no packet can match, and conditions that all packets meet."""
     for rule in chain.rules:
@@ -56,7 +56,7 @@ def impossible_findings(
         yield from _always(rule, view, arrivals)
 
 
-def _why(form: Form, view: View, arrivals: frozenset[Arrival]) -> str:
+def _why(form: Form, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why no packet matches; empty if one may."""
     matches = [each for each in form if isinstance(each, Match) and not view.may_change(each)]
     boxes = [view.base]
@@ -108,7 +108,7 @@ def _asks_answered(match: Match) -> bool:
     return match.operator == "in" and isinstance(mask, int) and 0 < mask == mask & ANSWERED
 
 
-def _nowhere(match: Match, view: View, arrivals: frozenset[Arrival]) -> str:
+def _nowhere(match: Match, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why a match asks in vain where it stands; empty if it does not."""
     if not isinstance(match.left, Select):
         return ""
@@ -123,7 +123,7 @@ def _nowhere(match: Match, view: View, arrivals: frozenset[Arrival]) -> str:
     return because if ranges is not None and not common(ranges, NO_NAME) else ""
 
 
-def _always(rule: Rule, view: View, arrivals: frozenset[Arrival]) -> Iterator[Finding]:
+def _always(rule: Rule, view: View, arrivals: frozenset[HookPoint]) -> Iterator[Finding]:
     """Find conditions that hold of every packet where the rule stands, and so say nothing."""
     matches = [each for form in rule.forms for each in form if isinstance(each, Match)]
     for match in matches:
@@ -140,7 +140,7 @@ def _always(rule: Rule, view: View, arrivals: frozenset[Arrival]) -> Iterator[Fi
                 yield Finding(rule.place, "always", f"{match} {words}")
 
 
-def _absent(match: Match, view: View, arrivals: frozenset[Arrival]) -> tuple[str, Ranges | None]:
+def _absent(match: Match, view: View, arrivals: frozenset[HookPoint]) -> tuple[str, Ranges | None]:
     """Say why there is no such interface, and which the match wants; None if there is one."""
     assert isinstance(match.left, Select)
     for row in ABSENT:
@@ -158,5 +158,5 @@ def _ranges(match: Match, view: View) -> Ranges | None:
     return boxes[0].ranges.get(axis_of(match.left.selector)) if len(boxes) == 1 else None
 
 
-def _all(arrivals: frozenset[Arrival], is_so: Callable[[Arrival], bool]) -> bool:
+def _all(arrivals: frozenset[HookPoint], is_so: Callable[[HookPoint], bool]) -> bool:
     return bool(arrivals) and all(map(is_so, arrivals))

@@ -15,7 +15,7 @@ BEFORE_TRACKING: Final = ("prerouting", "output")  # where packets are tracked, 
 
 
 @attrs.frozen
-class Arrival:
+class HookPoint:
     """Say at which hook, and how early, packets come to a chain."""
 
     hook: str
@@ -27,13 +27,13 @@ class Arrival:
         return self.hook in BEFORE_TRACKING and self.priority < CONNTRACK
 
 
-def arrivals(table: Table) -> dict[str, frozenset[Arrival]]:
+def arrivals(table: Table) -> dict[str, frozenset[HookPoint]]:
     """Tell for each chain of a table from which hooks packets come to it; none if it is unused."""
-    found: dict[str, set[Arrival]] = {chain.name: set() for chain in table.chains}
+    found: dict[str, set[HookPoint]] = {chain.name: set() for chain in table.chains}
     for chain in table.chains:
         if chain.is_base:
             for each in behind(chain, table):
-                found[each.name].add(Arrival(chain.hook, chain.priority))
+                found[each.name].add(HookPoint(chain.hook, chain.priority))
     return {name: frozenset(hooks) for name, hooks in found.items()}
 
 
