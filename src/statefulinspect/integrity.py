@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.connection import NO_NUMBER, Connection, Side
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.judge import Judge
 from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN
@@ -28,7 +28,7 @@ def check(judge: Judge, defragmenter: Defragmenter) -> None:
 def _check_connection(connection: Connection) -> None:
     assert connection.is_assured <= connection.seen_reply, "assured without a reply"
     for side in (connection.original_side, connection.reply_side):
-        if side.next_seq != NEVER:
+        if side.next_seq != NO_NUMBER:
             assert side.next_seq == side.end, "the hot path expects a wrong number"
             _check_settled(connection, side)
             _check_settled(connection, side.other)

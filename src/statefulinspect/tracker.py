@@ -22,7 +22,7 @@ from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
-from statefulinspect.connection import NEVER, Side, Verdict
+from statefulinspect.connection import NO_NUMBER, Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
@@ -131,7 +131,7 @@ class Tracker(Tracked):
                         window > 0
                         and reach < M32
                         and ack >= side.highest_ack
-                        and (octets > 0 or ack != side.highest_ack or side.seen_window != NEVER)
+                        and (octets > 0 or ack != side.highest_ack or side.seen_window != NO_NUMBER)
                     )
                 if (
                     fits

@@ -10,7 +10,7 @@ import pytest
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
 from statefulinspect import CtState, Direction
-from statefulinspect.connection import NEVER, Verdict
+from statefulinspect.connection import NO_NUMBER, Verdict
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.linking import connect, part
 from statefulinspect.machines import side_flags
@@ -240,7 +240,7 @@ def test_parted_sides_hold_nothing():
         side.verdict, side.next_seq = Verdict(Action.ACCEPT, CtState.NEW), 5
     part(connection)
     for side in (connection.original_side, connection.reply_side):
-        assert (side.verdict, side.next_seq) == (None, NEVER)
+        assert (side.verdict, side.next_seq) == (None, NO_NUMBER)
         assert not hasattr(side, "connection")
         assert not hasattr(side, "other")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.connection import NO_NUMBER, Connection, Side
 from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
 from statefulinspect.machines.tcp_table import ACK, ESTABLISHED
 
@@ -48,9 +48,9 @@ def arm(connection: Connection) -> None:
         and not _looks_like_next(connection, reply if connection.last_is_reply else original)
         and (connection.rare is None or connection.is_ordinary)
     ):
-        original.next_seq = original.end if original.verdict is not None else NEVER
-        reply.next_seq = reply.end if reply.verdict is not None else NEVER
-        original.seen_window = reply.seen_window = NEVER
+        original.next_seq = original.end if original.verdict is not None else NO_NUMBER
+        reply.next_seq = reply.end if reply.verdict is not None else NO_NUMBER
+        original.seen_window = reply.seen_window = NO_NUMBER
 
 
 def _tells_what_waits(side: Side, other: Side) -> bool:
@@ -76,11 +76,11 @@ def _looks_like_next(connection: Connection, side: Side) -> bool:
 def take_back(connection: Connection) -> None:
     """Take a connection from the hot path, and write down what that has left out."""
     original, reply = connection.original_side, connection.reply_side
-    if original.next_seq == reply.next_seq == NEVER:
+    if original.next_seq == reply.next_seq == NO_NUMBER:
         return
-    original.next_seq = reply.next_seq = NEVER
+    original.next_seq = reply.next_seq = NO_NUMBER
     last = reply if connection.last_is_reply else original
-    if last.seen_window == NEVER:  # it has taken nothing
+    if last.seen_window == NO_NUMBER:  # it has taken nothing
         return
     connection.last_ack, connection.last_end = last.highest_ack, last.end
     connection.last_window = last.seen_window
