@@ -34,7 +34,7 @@ from statefulinspect.rules.syntax.statements import (
     UpdateSet,
     UseObject,
 )
-from statefulinspect.terms import ACCEPT, DROP, HOLD, REJECT, UNTRACKED, Action
+from statefulinspect.terms import ACCEPT, DROP, HOLD, REJECT, UNTRACKED_BIT, Action
 
 
 @attrs.frozen
@@ -53,7 +53,6 @@ NEXT: Final = Decision("continue")
 RETURN: Final = Decision("return")
 UNSURE: Final = Decision("unsure", HOLD)  # the packet has to be seen: there is none yet
 DECISIONS: Final = {each.kind: each for each in (ACCEPTED, DROPPED, NEXT, RETURN)}
-UNTRACKED_BIT: Final = UNTRACKED.bit
 
 Outcome = Optional[Decision]
 Step = Callable[[Walk], Outcome]

@@ -8,13 +8,12 @@ from statefulinspect.connection import Connection, Side
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Scalar
 from statefulinspect.rules.words.selectors import DIRECTIONS, NF_FAMILIES
-from statefulinspect.terms import ESTABLISHED
+from statefulinspect.terms import ESTABLISHED_BIT
 
 Reader = Callable[[Walk], Optional[Scalar]]
 Asker = Callable[[Walk, Connection], Optional[Scalar]]
 
 EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
-ESTABLISHED_BIT: Final = ESTABLISHED.bit
 
 
 def _of_connection(ask: Asker) -> Reader:

@@ -12,13 +12,12 @@ from statefulinspect.rules.engine.readers import BitPlace, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import NOP, option_length, options_of
 from statefulinspect.rules.words.selectors import Selector
-from statefulinspect.terms import NEW
+from statefulinspect.terms import NEW_BIT
 from statefulinspect.zones import Zone
 
 Setter = Callable[[Walk, Any], bool]  # says whether the rule goes on
 
 M32: Final = 0xFFFF_FFFF
-NEW_BIT: Final = NEW.bit
 PATH_MTU: Final = "rt mtu"
 MAXSEG: Final = 2  # kind of the option that tells the segment size
 

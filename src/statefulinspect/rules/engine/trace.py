@@ -16,6 +16,7 @@ from statefulinspect.rules.engine.program import Entry
 from statefulinspect.rules.engine.walk import Restorable, Walk
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.statements import Match, Statement
+from statefulinspect.terms import CtState
 
 
 class Step(NamedTuple):
@@ -126,7 +127,7 @@ class Recorder:
         self.steps.append(Step(entry.rule, entry.rule.place, outcome, failed, why))
 
 
-STATE_NAMES: Final = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracked"}
+STATE_NAMES: Final = {state.bit: state.value for state in CtState}
 
 
 def _name(base: Base) -> str:

@@ -8,7 +8,7 @@ the counters in `tally` go on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 import attrs
 
@@ -19,10 +19,8 @@ from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
-from statefulinspect.terms import CtState, Reason
+from statefulinspect.terms import INVALID_BIT, Reason
 from statefulinspect.zones import Zone
-
-INVALID_BIT: Final = CtState.INVALID.bit  # also what a packet is that is not tracked yet
 
 
 class Restorable(Protocol):
@@ -81,7 +79,7 @@ class Walk:
     l4: int | None
     find: FindSide
     is_ending: bool = False
-    ct_bits: int = INVALID_BIT
+    ct_bits: int = INVALID_BIT  # also what a packet is that is not tracked yet
     side: Side | None = None
     connection: Connection | None = None
     is_tracked: bool = False

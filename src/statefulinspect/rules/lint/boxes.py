@@ -15,10 +15,10 @@ import attrs
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, everything, joined, single
 from statefulinspect.rules.syntax.constants import Anything, Constant, Value, Wildcard, intervals
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, Selector
+from statefulinspect.terms import CtState
 
 NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
-INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED = 1, 2, 4, 8, 64  # what `ct state` can be
-CT_STATES: Final = (INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED)
+CT_STATES: Final = tuple(sorted(state.bit for state in CtState))  # what `ct state` can be
 PORT_HEADERS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 FAMILY_NUMBERS: Final = {
     "ip": (IPV4_FAMILY,),

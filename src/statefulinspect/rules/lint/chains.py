@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from statefulinspect.flowkey import PORT_PROTOCOLS
-from statefulinspect.rules.lint.boxes import RELATED
 from statefulinspect.rules.lint.cases import View, cases_of
 from statefulinspect.rules.lint.finding import INFO, Finding, chain_name, chain_place
 from statefulinspect.rules.lint.ranges import covers, single
@@ -14,7 +13,7 @@ from statefulinspect.rules.lint.reach import HookPoint, has_open_map
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.statements import Decide, Exempt, Match, UseObject
 from statefulinspect.rules.tables import Chain, Table
-from statefulinspect.terms import ACCEPT
+from statefulinspect.terms import ACCEPT, RELATED_BIT
 
 ANNOUNCING: Final = frozenset({"ct helper", "ct expectation"})  # what makes related connections
 WITH_PORTS: Final = single(PORT_PROTOCOLS)
@@ -79,7 +78,7 @@ def announces(tables: list[Table]) -> bool:
 def _is_announced(ranges: object) -> bool:
     assert isinstance(ranges, dict)
     protocols = ranges.get("meta l4proto")
-    is_related = ranges["ct state"] == single([RELATED])
+    is_related = ranges["ct state"] == single([RELATED_BIT])
     return is_related and protocols is not None and covers(WITH_PORTS, protocols)
 
 

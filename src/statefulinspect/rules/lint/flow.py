@@ -11,13 +11,13 @@ from typing import Final, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 
 
 import attrs
 
-from statefulinspect.rules.lint.boxes import ESTABLISHED, FAMILY_NUMBERS, NEW, Box
+from statefulinspect.rules.lint.boxes import FAMILY_NUMBERS, Box
 from statefulinspect.rules.lint.cases import Case, View, cases_of
 from statefulinspect.rules.lint.finding import Finding, chain_name, chain_place
 from statefulinspect.rules.lint.ranges import single
 from statefulinspect.rules.syntax.statements import Decide
 from statefulinspect.rules.tables import Chain, Table
-from statefulinspect.terms import ACCEPT
+from statefulinspect.terms import ACCEPT, ESTABLISHED_BIT, NEW_BIT
 
 # Where the connections may have begun whose packets a hook sees.
 BEGINNINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -134,8 +134,8 @@ def flow_findings(tables: list[Table]) -> Iterator[Finding]:
 def _waits_in_vain(chain: Chain, flows: Flows, ways: list[list[Based]]) -> bool:
     """Tell whether a chain accepts what is established only, and no way lets any begin."""
     numbers = FAMILY_NUMBERS[flows.table.family]
-    families = [each for each in numbers if flows.passes(chain, Asked(ESTABLISHED, each))]
-    news = [Asked(NEW, each) for each in families]
+    families = [each for each in numbers if flows.passes(chain, Asked(ESTABLISHED_BIT, each))]
+    news = [Asked(NEW_BIT, each) for each in families]
     if not news or any(flows.passes(chain, each) for each in news):
         return False
     return not any(

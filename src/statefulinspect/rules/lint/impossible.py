@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Callable, Final, Iterator, NamedTuple  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.lint.boxes import INVALID, NEW, UNTRACKED, Box, axis_of, number_of
+from statefulinspect.rules.lint.boxes import Box, axis_of, number_of
 from statefulinspect.rules.lint.cases import View, narrowed
 from statefulinspect.rules.lint.finding import Finding
 from statefulinspect.rules.lint.matches import known_of
@@ -21,10 +21,11 @@ from statefulinspect.rules.syntax.constants import Bits, Value
 from statefulinspect.rules.syntax.expressions import Select, selectors_in
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.tables import Chain
+from statefulinspect.terms import INVALID_BIT, NEW_BIT, UNTRACKED_BIT
 
 REPLY: Final = single([1])  # of `ct direction`
 ANSWERED: Final = 1 | 2 | 4  # bits of `ct status`: expected, seen-reply, assured
-NOT_THERE: Final = single([INVALID, UNTRACKED])
+NOT_THERE: Final = single([INVALID_BIT, UNTRACKED_BIT])
 NO_NAME: Final = single([number_of("")])
 
 
@@ -86,7 +87,7 @@ def _without_connection(matches: list[Match], boxes: list[Box]) -> str:
     if all(covers(NOT_THERE, box.ranges["ct state"]) for box in boxes):
         about = next((each for each in matches if _asks_connection(each)), None)
         return f"invalid and untracked packets have no {about.left}" if about else ""
-    if not all(box.ranges["ct state"] == single([NEW]) for box in boxes):
+    if not all(box.ranges["ct state"] == single([NEW_BIT]) for box in boxes):
         return ""
     if all(box.ranges.get("ct direction") == REPLY for box in boxes):
         return "new packets go in the original direction: what answers them is established"
@@ -135,7 +136,7 @@ def _always(rule: Rule, view: View, arrivals: frozenset[HookPoint]) -> Iterator[
         is_state = match.left.selector.text == "ct state"
         if is_state and _all(arrivals, lambda each: each.is_early):
             ranges = _ranges(match, view)
-            if ranges is not None and covers(ranges, single([INVALID])):
+            if ranges is not None and covers(ranges, single([INVALID_BIT])):
                 words = "holds of every packet that is not exempt: none is tracked yet"
                 yield Finding(rule.place, "always", f"{match} {words}")
 
