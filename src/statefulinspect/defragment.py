@@ -30,7 +30,7 @@ from statefulinspect.decoding import (
 from statefulinspect.events import Cause
 from statefulinspect.extensions import (
     EXTENSIONS,
-    FRAGMENT,
+    FRAGMENT_HEADER,
     NO_NEXT,
     find_fragment_header,
     walk_extensions,
@@ -79,7 +79,9 @@ def ipv6_fragment(packet: Packet) -> Fragment:
 
 def lacks_header(packet: Packet) -> bool:
     """Say whether a first IPv6 fragment ends before its transport header does."""
-    protocol, l4, field = walk_extensions(packet.wire, FRAGMENT, packet.fragment_at, packet.stop)
+    protocol, l4, field = walk_extensions(
+        packet.wire, FRAGMENT_HEADER, packet.fragment_at, packet.stop
+    )
     if protocol in EXTENSIONS or protocol == NO_NEXT or field & LATER_FRAGMENT:
         return False  # where there is no transport header, Linux misses none
     return l4 + LEAST_HEADER.get(protocol, 1) > packet.stop

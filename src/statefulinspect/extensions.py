@@ -12,11 +12,13 @@ from typing import Final
 
 HOP_BY_HOP: Final = 0
 ROUTING: Final = 43
-FRAGMENT: Final = 44
+FRAGMENT_HEADER: Final = 44
 AUTHENTICATION: Final = 51
 NO_NEXT: Final = 59
 DESTINATION_OPTIONS: Final = 60
-EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
+EXTENSIONS: Final = frozenset(
+    {HOP_BY_HOP, ROUTING, FRAGMENT_HEADER, AUTHENTICATION, DESTINATION_OPTIONS}
+)
 
 PAD1, PADN, ROUTER_ALERT, CALIPSO, IOAM = 0, 1, 5, 7, 49
 PADDING_AT_MOST: Final = 7  # octets in a row: more than alignment could ever want
@@ -33,10 +35,10 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
     """
     fragment = seen = 0
     while header in EXTENSIONS:
-        if at + (4 if header == FRAGMENT else 2) > stop:
+        if at + (4 if header == FRAGMENT_HEADER else 2) > stop:
             return header, at, fragment
         size = extension_size(header, wire[at + 1])
-        if header == FRAGMENT:
+        if header == FRAGMENT_HEADER:
             fragment |= int.from_bytes(wire[at + 2 : at + 4], "big") & 0xFFF9 | seen
             if fragment & 0xFFF8:
                 return wire[at], at + 8, fragment
@@ -51,7 +53,7 @@ def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
     It may be cut short, or lie beyond `stop`.
     """
     header, at, announced_at = wire[6], 40, 6
-    while header != FRAGMENT:
+    while header != FRAGMENT_HEADER:
         if header not in EXTENSIONS or at + 2 > stop:
             return 0, 0
         header, at, announced_at = wire[at], at + extension_size(header, wire[at + 1]), at
@@ -60,7 +62,7 @@ def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
 
 def extension_size(header: int, length: int) -> int:
     """Tell the octets of an extension header from its length field (RFC 8200 4, RFC 4302 2.2)."""
-    if header == FRAGMENT:
+    if header == FRAGMENT_HEADER:
         return 8
     return (length + 2) * 4 if header == AUTHENTICATION else (length + 1) * 8
 

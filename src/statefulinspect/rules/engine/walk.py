@@ -14,7 +14,7 @@ import attrs
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.decoding import FRAGMENT_OFFSET, LATER_FRAGMENT
-from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT, extension_size
+from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT_HEADER, extension_size
 from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
@@ -158,9 +158,12 @@ def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]
     """
     header, at = wire[6], 40
     while header in EXTENSIONS and header != AUTHENTICATION:
-        if at + (4 if header == FRAGMENT else 2) > stop:
+        if at + (4 if header == FRAGMENT_HEADER else 2) > stop:
             return None, None
-        if header == FRAGMENT and int.from_bytes(wire[at + 2 : at + 4], "big") & LATER_FRAGMENT:
+        if (
+            header == FRAGMENT_HEADER
+            and int.from_bytes(wire[at + 2 : at + 4], "big") & LATER_FRAGMENT
+        ):
             is_known = wire[at] not in EXTENSIONS
             return (wire[at] if is_known else None), None
         header, at = wire[at], at + extension_size(header, wire[at + 1])

@@ -6,7 +6,7 @@ from typing import Callable, Final, Optional
 
 from statefulinspect.extensions import (
     EXTENSIONS,
-    FRAGMENT,
+    FRAGMENT_HEADER,
     extension_size,
 )
 from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
@@ -82,7 +82,7 @@ def find_extension(number: int) -> Finder:
         while header != number:
             if header not in EXTENSIONS or at + 2 > stop:
                 return None
-            if header == FRAGMENT and wire[at + 2] | wire[at + 3] & 0xF8:
+            if header == FRAGMENT_HEADER and wire[at + 2] | wire[at + 3] & 0xF8:
                 return None
             header, at = wire[at], at + extension_size(header, wire[at + 1])
         return at
