@@ -12,9 +12,9 @@ from statefulinspect.connection import Side, Terms, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.foretelling import (
-    ANNOUNCED,
-    ANSWER,
-    ANSWERED,
+    IS_ANNOUNCED,
+    IS_REPLY,
+    SEEN_REPLY,
     Foretelling,
     Sort,
     Way,
@@ -65,9 +65,9 @@ SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: the
 def sort_of(side: Side, way: Way) -> Sort:
     """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
     connection = side.connection
-    stage = ANSWERED | side.is_reply if connection.seen_reply else side.is_reply
+    stage = SEEN_REPLY | side.is_reply if connection.seen_reply else side.is_reply
     if connection.rare is not None and connection.master is not None:
-        stage |= ANNOUNCED
+        stage |= IS_ANNOUNCED
     return connection.protocol, len(side.key), stage, way
 
 
@@ -136,7 +136,7 @@ class Answers:
             return None
         action, walk = foretold
         stage = sort[2]
-        direction = REPLY if stage & ANSWER else ORIGINAL
+        direction = REPLY if stage & IS_REPLY else ORIGINAL
         fate = action, state_of(stage), direction, walk.rule, walk.tally
         if walk.by_words:
             self._remember(sort, fate)

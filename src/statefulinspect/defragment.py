@@ -46,7 +46,7 @@ from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Re
 Classify = Callable[[Packet, float], Verdict]
 
 LONGEST: Final = 65_535  # octets of a datagram
-LEAST_HEADER: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
+LEAST_IN_FIRST: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
 
 # What drops more than the fragment itself: the datagram of which it is a part.
 SPOILS: Final = {
@@ -84,7 +84,7 @@ def lacks_header(packet: Packet) -> bool:
     )
     if protocol in EXTENSIONS or protocol == NO_NEXT or field & LATER_FRAGMENT:
         return False  # where there is no transport header, Linux misses none
-    return l4 + LEAST_HEADER.get(protocol, 1) > packet.stop
+    return l4 + LEAST_IN_FIRST.get(protocol, 1) > packet.stop
 
 
 def key_of(packet: Packet) -> Key:

@@ -135,7 +135,7 @@ EVENT_BITS: Final = {
     Cause.MARK: 0x80,
     Cause.LABEL: 0x400,
 }
-NEW_BIT, RELATED_BIT, DESTROY_BIT, HELPER_BIT = 0x01, 0x02, 0x04, 0x40
+EVENT_NEW, EVENT_RELATED, EVENT_DESTROY, EVENT_HELPER = 0x01, 0x02, 0x04, 0x40
 
 
 class Marks(NamedTuple):
@@ -206,7 +206,7 @@ class Journal:
     def gone(self, connection: Connection, cause: Cause, now: float) -> None:
         """Write down that a connection has ended."""
         self._untold.pop(connection, None)
-        if DESTROY_BIT & connection.event_mask:
+        if EVENT_DESTROY & connection.event_mask:
             at = connection.expires_at if cause is Cause.EXPIRED else now
             self._write(EventKind.DESTROY, connection, (cause,), at, now)
 
@@ -238,9 +238,9 @@ def _bits_of(causes: tuple[Cause, ...]) -> int:
 
 def _bits_of_opening(connection: Connection) -> int:
     """Give the bits of a NEW: what a state, a mark, labels or a helper make of it, too."""
-    bits = NEW_BIT if connection.master is None else RELATED_BIT
+    bits = EVENT_NEW if connection.master is None else EVENT_RELATED
     bits |= _bits_of(Marks.before(connection).changes(Marks.of(connection)))
-    return bits if connection.helper is None else bits | HELPER_BIT
+    return bits if connection.helper is None else bits | EVENT_HELPER
 
 
 def _octets_of(event: Event | FragmentEvent) -> int:

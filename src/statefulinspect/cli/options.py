@@ -7,8 +7,9 @@ from typing import Final, NoReturn
 
 import attrs
 
+from statefulinspect.rules.engine.path import PATHS
+
 PROGRAM: Final = "statefulinspect"
-HOOKS: Final = ("forward", "input", "output")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -71,7 +72,7 @@ def add_way(parser: argparse.ArgumentParser) -> None:
     """Add which way the packets go."""
     parser.add_argument(
         "--hook",
-        choices=HOOKS,
+        choices=tuple(PATHS),
         default="forward",
         help="whether packets pass through, come in or go out (default: forward)",
     )

@@ -10,7 +10,7 @@ from typing import Any, Callable, Final
 
 from statefulinspect.rules.engine.readers import BitPlace, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.engine.wire import NOP, option_length, options_of
+from statefulinspect.rules.engine.wire import NO_OPERATION, option_length, options_of
 from statefulinspect.rules.words.selectors import Selector
 from statefulinspect.terms import NEW_BIT
 from statefulinspect.zones import Zone
@@ -137,7 +137,7 @@ def _option_setter(text: str) -> Setter:
         if at + length > span[1] or size > length:
             return False
         if not size:
-            walk.wire = walk.wire[:at] + bytes([NOP]) * length + walk.wire[at + length :]
+            walk.wire = walk.wire[:at] + bytes([NO_OPERATION]) * length + walk.wire[at + length :]
         elif value != PATH_MTU and (walk.wire[at] != MAXSEG or value < _read(walk, at, where)):
             _write(walk, at, where, value)
         return True

@@ -13,11 +13,17 @@ from typing import Final, Iterable, Mapping, Optional, Union  # noqa: UP035 - Py
 import attrs
 
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, everything, joined, single
-from statefulinspect.rules.syntax.constants import Anything, Constant, Value, Wildcard, intervals
+from statefulinspect.rules.syntax.constants import (
+    NAME_OCTETS,
+    Anything,
+    Constant,
+    Value,
+    Wildcard,
+    intervals,
+)
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, Selector
 from statefulinspect.terms import CtState
 
-NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
 CT_STATES: Final = tuple(sorted(state.bit for state in CtState))  # what `ct state` can be
 PORT_HEADERS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 FAMILY_NUMBERS: Final = {

@@ -23,7 +23,7 @@ from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.tables import Chain
 from statefulinspect.terms import INVALID_BIT, NEW_BIT, UNTRACKED_BIT
 
-REPLY: Final = single([1])  # of `ct direction`
+REPLY_ONLY: Final = single([1])  # of `ct direction`
 ANSWERED: Final = 1 | 2 | 4  # bits of `ct status`: expected, seen-reply, assured
 NOT_THERE: Final = single([INVALID_BIT, UNTRACKED_BIT])
 NO_NAME: Final = single([number_of("")])
@@ -89,7 +89,7 @@ def _without_connection(matches: list[Match], boxes: list[Box]) -> str:
         return f"invalid and untracked packets have no {about.left}" if about else ""
     if not all(box.ranges["ct state"] == single([NEW_BIT]) for box in boxes):
         return ""
-    if all(box.ranges.get("ct direction") == REPLY for box in boxes):
+    if all(box.ranges.get("ct direction") == REPLY_ONLY for box in boxes):
         return "new packets go in the original direction: what answers them is established"
     status = next((each for each in matches if _asks_answered(each)), None)
     return f"{status}, but no answer to new packets was seen yet" if status else ""

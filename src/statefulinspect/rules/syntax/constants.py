@@ -15,7 +15,7 @@ from statefulinspect.rules.words.datatypes import DataType
 Scalar = Union[int, str]
 Interval = tuple[int, int]
 Bounds = tuple[Any, Any]  # two numbers, or two names
-NAME_OCTETS: Final = 16  # of interfaces
+NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
 LAST_LETTER: Final = chr(0x10FFFF)
 
 
