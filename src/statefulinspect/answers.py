@@ -101,10 +101,10 @@ class Answers:
         if self._asks_way:
             way = (packet.hook, packet.iif, packet.oif, packet.mark)
         is_usual = reason is OK and self._reads_flow(walk)
-        is_same_way = side.terms is None or side.terms[0] == way
-        if side.verdict is not None and is_usual and is_same_way:
-            if side.terms is not None:  # counters before tracking have counted the packet already
-                count(side.terms[1][len(walk.tally or ()) :], packet.length)
+        kept_way, counters = side.terms or (way, ())
+        if side.verdict is not None and is_usual and kept_way == way:
+            counters = counters[len(walk.tally or ()) :]  # those before tracking have counted it
+            count(counters, packet.length)
             return side.verdict
         effect = reason.effect
         walk.is_counted, walk.is_ending = effect is not IGNORE, effect is END
@@ -118,7 +118,8 @@ class Answers:
 
     def _remember(self, sort: Sort, fate: Fate) -> None:
         """Remember what becomes of packets whose words are these."""
-        if self._asks_messages and sort[0] in ICMP_PROTOCOLS:
+        protocol, _, _, _ = sort
+        if self._asks_messages and protocol in ICMP_PROTOCOLS:
             return
         if len(self._foregone) >= SORTS_AT_MOST:
             self._foregone.clear()
@@ -131,11 +132,11 @@ class Answers:
 
     def _foretell(self, sort: Sort, key: bytes) -> Fate | None:
         """Ask the rules about a packet that nobody has decoded; None if they have to see it."""
-        foretold = self._foretelling.ask(sort, key) if sort[0] in WITH_PORTS else None
+        protocol, _, stage, _ = sort
+        foretold = self._foretelling.ask(sort, key) if protocol in WITH_PORTS else None
         if foretold is None:
             return None
         action, walk = foretold
-        stage = sort[2]
         direction = REPLY if stage & IS_REPLY else ORIGINAL
         fate = action, state_of(stage), direction, walk.rule, walk.tally
         if walk.by_words:
@@ -149,20 +150,25 @@ class Answers:
         such packets. A reject, which may end the connection, is not for here.
         """
         verdict, terms = side.verdict, side.terms
-        if verdict is None or (terms is not None and terms[0] != way):
+        counters: Sequence[Tally] | None = None
+        if terms is not None:
+            kept_way, counters = terms
+            if kept_way != way:
+                verdict = None
+        if verdict is None:
             sort = sort_of(side, way)
             fate = self._foregone.get(sort) or self._foretell(sort, side.key)
             if fate is None:
                 return None
-            action, state, direction, rule, tally = fate
+            action, state, direction, rule, counters = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            terms = terms_of(way, tally)
-            if side.packets or sort[0] == TCP:  # the first answer to a question is often the last
-                side.verdict, side.terms = verdict, terms
+            protocol, _, _, _ = sort
+            if side.packets or protocol == TCP:  # the first answer to a question is often the last
+                side.verdict, side.terms = verdict, terms_of(way, counters)
         elif verdict.action is REJECT:
             return None
-        if terms is not None:
-            count(terms[1], octets)
+        if counters is not None:
+            count(counters, octets)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:

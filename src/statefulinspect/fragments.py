@@ -58,7 +58,8 @@ class FragmentTable:
         return self._begin(key, now) if self._is_outrun(queue, now) else queue
 
     def _begin(self, key: Key, now: float) -> FragmentQueue:
-        source = self._sources.setdefault(key[0], SourceCount())
+        sender, _ = key
+        source = self._sources.setdefault(sender, SourceCount())
         source.queues += 1
         queue = self._queues[key] = FragmentQueue(key, source, now + self._timeout)
         queue.latest = source.fragments
@@ -96,7 +97,8 @@ class FragmentTable:
         self.cost -= queue.cost
         queue.source.queues -= 1
         if not queue.source.queues:
-            del self._sources[queue.key[0]]
+            sender, _ = queue.key
+            del self._sources[sender]
 
     def expire(self, now: float, at_most: int) -> None:
         """Give up queues whose time is over; the work is bounded by `at_most`."""
@@ -117,9 +119,10 @@ class FragmentTable:
         """Copy what is held of one datagram, into a table of its own that tells nobody."""
         twin = FragmentTable(self._timeout, self._max_cost, self._max_distance, _tell_nobody)
         twin.cost = self.cost
-        queue, source = deepcopy((self._queues.get(key), self._sources.get(key[0])))
+        sender, _ = key
+        queue, source = deepcopy((self._queues.get(key), self._sources.get(sender)))
         if source is not None:
-            twin._sources[key[0]] = source
+            twin._sources[sender] = source
         if queue is not None:
             queue.filed_at = NOT_FILED
             twin._queues[key] = queue

@@ -151,8 +151,8 @@ def _transport(given: Given, family: int) -> Iterator[Match]:
 
 
 def _port(span: tuple[int, int]) -> Constant:
-    kind = TYPES["inet_service"]
-    return Value(span[0], kind) if span[0] == span[1] else Span(*span, kind)
+    kind, (first, last) = TYPES["inet_service"], span
+    return Value(first, kind) if first == last else Span(first, last, kind)
 
 
 def _icmp_types(

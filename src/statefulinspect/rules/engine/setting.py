@@ -133,8 +133,9 @@ def _option_setter(text: str) -> Setter:
         span, at = options_of(walk), where.find(walk)
         if span is None or at is None:
             return span is not None
+        _, stop = span
         length = option_length(walk.wire, at)
-        if at + length > span[1] or size > length:
+        if at + length > stop or size > length:
             return False
         if not size:
             walk.wire = walk.wire[:at] + bytes([NO_OPERATION]) * length + walk.wire[at + length :]

@@ -41,7 +41,10 @@ def inner(walk: Walk) -> int | None:
     if protocol == IPV4_INSIDE:
         return at
     span = options_of(walk)
-    return None if span is None else span[1]
+    if span is None:
+        return None
+    _, stop = span
+    return stop
 
 
 def _inside_gre(wire: bytes, at: int, stop: int) -> int | None:
