@@ -162,14 +162,14 @@ class SctpMachine:
 
 def check_tag(passage: Passage, chunk: Chunk) -> Reason:
     """Say whether the verification tag is what this chunk wants; heartbeats learn it."""
-    tags, way, tag = passage.tags, passage.side.is_reply, passage.tag
+    tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
     event = chunk.event
     if event is INIT:
         fits = tag == 0
     elif event in (ABORT, SHUTDOWN_COMPLETE):
-        fits = tag == tags.expected[1 - way if chunk.is_reflected else way]
+        fits = tag == tags.expected[1 - is_reply if chunk.is_reflected else is_reply]
     elif event is COOKIE_ECHO:
-        fits = tag == tags.expected[way]
+        fits = tag == tags.expected[is_reply]
     elif event in (HEARTBEAT, HEARTBEAT_ACK):
         return check_heartbeat(passage, chunk)
     else:
@@ -179,28 +179,28 @@ def check_tag(passage: Passage, chunk: Chunk) -> Reason:
 
 def check_heartbeat(passage: Passage, chunk: Chunk) -> Reason:
     """Learn the tag of a path not seen before; doubt another tag until it is acknowledged."""
-    tags, way, tag = passage.tags, passage.side.is_reply, passage.tag
-    if tags.expected[way] == 0:
-        tags.expected[way] = tag
-    elif tags.expected[way] == tag:
+    tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
+    if tags.expected[is_reply] == 0:
+        tags.expected[is_reply] = tag
+    elif tags.expected[is_reply] == tag:
         tags.doubted = None
     elif passage.has_data or passage.reason is not OK:
         return Reason.SCTP_TAG
     elif chunk.event is HEARTBEAT:
-        tags.doubted = way
+        tags.doubted = is_reply
         passage.reason = Reason.HEARTBEAT_DOUBTED
         return passage.reason
-    elif tags.doubted is None or tags.doubted == way:
+    elif tags.doubted is None or tags.doubted == is_reply:
         return Reason.SCTP_TAG
     else:
         tags.doubted = None
-        tags.expected[way], tags.expected[1 - way] = tag, 0
+        tags.expected[is_reply], tags.expected[1 - is_reply] = tag, 0
     return OK
 
 
 def remember(passage: Passage, chunk: Chunk, *, opens: bool) -> Reason:
     """Keep the tags that INIT and INIT ACK tell, and which sides have sent an INIT."""
-    tags, way = passage.tags, passage.side.is_reply
+    tags, is_reply = passage.tags, passage.side.is_reply
     if chunk.event is COOKIE_ACK:
         tags.init_seen = [False, False]
     if chunk.event not in (INIT, INIT_ACK):
@@ -209,7 +209,7 @@ def remember(passage: Passage, chunk: Chunk, *, opens: bool) -> Reason:
     if told is None:
         return Reason.HEADER_CUT_SHORT
     if chunk.event is INIT_ACK:
-        return tags.take_init_ack(way, told)
-    if opens or told != tags.expected[1 - way]:
-        tags.take_init(way, told)
+        return tags.take_init_ack(is_reply, told)
+    if opens or told != tags.expected[1 - is_reply]:
+        tags.take_init(is_reply, told)
     return OK

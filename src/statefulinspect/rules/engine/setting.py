@@ -70,7 +70,7 @@ def _events(walk: Walk, value: int) -> bool:
     return True
 
 
-def _zone(way: int | None) -> Setter:
+def _zone(is_reply: int | None) -> Setter:
     """Make what sets the zone of a packet that is not tracked yet, of one direction or of both.
 
     In Linux that gives the packet a template of a connection, which nothing replaces: no other
@@ -81,8 +81,8 @@ def _zone(way: int | None) -> Setter:
         if walk.is_tracked or walk.has_zone:
             return True
         walk.has_zone, walk.is_exempt, walk.ct_bits = True, False, NEW_BIT
-        original = walk.zone.original if way == 1 else value
-        reply = walk.zone.reply if way == 0 else value
+        original = walk.zone.original if is_reply == 1 else value
+        reply = walk.zone.reply if is_reply == 0 else value
         walk.zone = Zone(original, reply)
         return True
 
