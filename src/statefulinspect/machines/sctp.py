@@ -49,7 +49,7 @@ OWN_TAG_RULE: Final = frozenset(
 
 
 @attrs.define(eq=False)
-class Passage:
+class SctpPassage:
     """Hold what one packet says while its chunks are taken in turn."""
 
     side: Side
@@ -96,7 +96,7 @@ class SctpMachine:
         connection = side.connection
         connection.state = NONE
         connection.memory = tags = Tags()
-        passage = Passage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
+        passage = SctpPassage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
         reason = self._begin(passage)
         return reason if reason is not OK else self._advance(passage, now)
 
@@ -104,7 +104,7 @@ class SctpMachine:
         """Take the association one packet further."""
         tags = side.connection.memory
         assert isinstance(tags, Tags)
-        passage = Passage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
+        passage = SctpPassage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
         return self._advance(passage, now)
 
     def reset(self, _: object, __: float) -> None:
@@ -113,7 +113,7 @@ class SctpMachine:
     def arm(self, _: object) -> None:
         """Leave the sides as they are: the hot path knows TCP only."""
 
-    def _begin(self, passage: Passage) -> Reason:
+    def _begin(self, passage: SctpPassage) -> Reason:
         """Check that every chunk may open an association; take the tags that they tell."""
         tags, opening = passage.tags, TRANSITIONS[0][NONE]
         for chunk in passage.chunks:
@@ -125,7 +125,7 @@ class SctpMachine:
                 tags.expected[1] = passage.tag
         return OK
 
-    def _advance(self, passage: Passage, now: float) -> Reason:
+    def _advance(self, passage: SctpPassage, now: float) -> Reason:
         """Take the chunks in turn; renew the timer unless one asked to ignore the packet."""
         side, connection = passage.side, passage.side.connection
         events = {chunk.event for chunk in passage.chunks}
@@ -139,7 +139,7 @@ class SctpMachine:
             connection.expires_at = now + self._timeouts[connection.state]
         return passage.reason
 
-    def _take(self, passage: Passage, chunk: Chunk) -> Reason:
+    def _take(self, passage: SctpPassage, chunk: Chunk) -> Reason:
         """Take one chunk: its tag, its move, what is to be remembered."""
         side, connection = passage.side, passage.side.connection
         reason = check_tag(passage, chunk)
@@ -160,7 +160,7 @@ class SctpMachine:
         return OK
 
 
-def check_tag(passage: Passage, chunk: Chunk) -> Reason:
+def check_tag(passage: SctpPassage, chunk: Chunk) -> Reason:
     """Say whether the verification tag is what this chunk wants; heartbeats learn it."""
     tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
     event = chunk.event
@@ -177,7 +177,7 @@ def check_tag(passage: Passage, chunk: Chunk) -> Reason:
     return OK if fits else Reason.SCTP_TAG
 
 
-def check_heartbeat(passage: Passage, chunk: Chunk) -> Reason:
+def check_heartbeat(passage: SctpPassage, chunk: Chunk) -> Reason:
     """Learn the tag of a path not seen before; doubt another tag until it is acknowledged."""
     tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
     if tags.expected[is_reply] == 0:
@@ -198,7 +198,7 @@ def check_heartbeat(passage: Passage, chunk: Chunk) -> Reason:
     return OK
 
 
-def remember(passage: Passage, chunk: Chunk, *, opens: bool) -> Reason:
+def remember(passage: SctpPassage, chunk: Chunk, *, opens: bool) -> Reason:
     """Keep the tags that INIT and INIT ACK tell, and which sides have sent an INIT."""
     tags, is_reply = passage.tags, passage.side.is_reply
     if chunk.event is COOKIE_ACK:

@@ -23,7 +23,7 @@ from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
 from statefulinspect.rules.engine.memory import CounterMemory
 from statefulinspect.rules.engine.reading import counts_on
-from statefulinspect.rules.engine.scope import Scope
+from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Value
@@ -64,7 +64,7 @@ class Entry:
     __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "only_counts", "rule", "steps",
                  "takes_all", "varies", "words")  # fmt: skip
 
-    def __init__(self, rule: Rule, form: Form, scope: Scope) -> None:
+    def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
         self.rule, self._scope = rule, scope
         more = implied(form)
         self._form = form = (*more, *form) if more else form
@@ -171,7 +171,7 @@ class ChainProgram:
 
     __slots__ = ("_chains", "_index", "entries")
 
-    def __init__(self, chain: Chain, scope: Scope, chains: Mapping[str, ChainProgram]) -> None:
+    def __init__(self, chain: Chain, scope: LiveScope, chains: Mapping[str, ChainProgram]) -> None:
         self._chains = chains
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)

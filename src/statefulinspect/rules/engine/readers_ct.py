@@ -6,7 +6,7 @@ from typing import Callable, Final, Optional
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words.datatypes import Scalar
 from statefulinspect.rules.words.selectors import DIRECTIONS, NF_FAMILIES
 from statefulinspect.terms import ESTABLISHED_BIT
 

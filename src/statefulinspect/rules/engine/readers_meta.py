@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Callable, Final, Optional
 
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words.datatypes import Scalar
 from statefulinspect.rules.words.selectors import NF_FAMILIES
 
 Reader = Callable[[Walk], Optional[Scalar]]

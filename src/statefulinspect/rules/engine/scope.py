@@ -32,7 +32,7 @@ Provider = Callable[[NamedObject], Use]  # makes the use of objects that act on 
 
 
 @attrs.frozen(eq=False)
-class Scope:
+class LiveScope:
     """Hold sets by name, and memories or uses of objects by kind and name.
 
     `changes_state` tells that some rule changes what a packet's ct state is, `changes_headers` that
@@ -45,7 +45,7 @@ class Scope:
     changes_headers: bool = False
 
 
-def scope_of(table: Table, provide: Provider) -> Scope:
+def scope_of(table: Table, provide: Provider) -> LiveScope:
     """Make the scope of a table's rules."""
     statements = list(table.statements)
     filled = {each.name for each in statements if isinstance(each, UpdateSet)}
@@ -56,7 +56,7 @@ def scope_of(table: Table, provide: Provider) -> Scope:
     )
     sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
     objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
-    return Scope(sets, objects, changes_state, changes_headers)
+    return LiveScope(sets, objects, changes_state, changes_headers)
 
 
 def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:

@@ -19,7 +19,7 @@ from statefulinspect.rules.syntax.statements import Match, Statement
 from statefulinspect.terms import CtState
 
 
-class Step(NamedTuple):
+class RuleStep(NamedTuple):
     """Tell how one rule went: `outcome` is its verdict, or empty if it did not match.
 
     `failed` is the statement that it did not pass, `why` what the packet has instead.
@@ -71,7 +71,7 @@ class Trace:
     """
 
     verdict: Verdict
-    steps: tuple[Step | ChainEnd | Arrival, ...]
+    steps: tuple[RuleStep | ChainEnd | Arrival, ...]
 
     def __str__(self) -> str:
         """Write the trace, a line a step, and the verdict."""
@@ -86,7 +86,7 @@ class Recorder:
     """Listen to a walk, and put back afterwards what it has changed."""
 
     def __init__(self) -> None:
-        self.steps: list[Step | ChainEnd | Arrival] = []
+        self.steps: list[RuleStep | ChainEnd | Arrival] = []
         self._saved: list[tuple[Restorable, object]] = []
 
     def touch(self, memory: Restorable) -> None:
@@ -124,7 +124,7 @@ class Recorder:
     def _note(
         self, entry: Entry, outcome: str, failed: Statement | None = None, why: str = ""
     ) -> None:
-        self.steps.append(Step(entry.rule, entry.rule.place, outcome, failed, why))
+        self.steps.append(RuleStep(entry.rule, entry.rule.place, outcome, failed, why))
 
 
 STATE_NAMES: Final = {state.bit: state.value for state in CtState}

@@ -10,9 +10,8 @@ from typing import Any, Final, Iterator, Optional, Union  # noqa: UP035 - Python
 
 import attrs
 
-from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.datatypes import DataType, Scalar
 
-Scalar = Union[int, str]
 Interval = tuple[int, int]
 Bounds = tuple[Any, Any]  # two numbers, or two names
 NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
