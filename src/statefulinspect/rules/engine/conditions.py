@@ -116,11 +116,10 @@ def conditions_of(match: Match) -> Conditions | None:
     words = _needed(selector.needs)
     if words is None:
         return None
-    if selector.text in NUMBER_OF:
+    number = NUMBER_OF.get(selector.text)
+    if number is not None:
         pairs = pairs_of(match, selector.bits)
-        if pairs is None:
-            return None
-        return Conditions(words, NUMBER_OF[selector.text], pairs, reads_headers=True)
+        return None if pairs is None else Conditions(words, number, pairs, reads_headers=True)
     test = _word_test(match) if selector.text in WORD_OF else None
     if test is None:
         return None

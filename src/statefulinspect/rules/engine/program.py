@@ -8,6 +8,7 @@ one by one, and tells its listener how each went.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import (
@@ -68,8 +69,8 @@ class Entry:
         self.rule, self._scope = rule, scope
         more = implied(form)
         self._form = form = (*more, *form) if more else form
-        self._deeds: list[Deed | None] = []
-        self.words: list[WordCondition] = []
+        deeds: list[Deed | None] = []
+        words: dict[WordCondition, None] = {}  # each is asked for once
         self.numbers: dict[str, Sequence[Pair]] = {}
         is_pure = True  # so far only matches, which may be asked in any order
         for statement in form:
@@ -81,26 +82,29 @@ class Entry:
                 or (scope.changes_headers and found.reads_headers)
             ):
                 found = None
-            self._deeds.append(action_of(statement, scope) if found is None else None)
+            deeds.append(action_of(statement, scope) if found is None else None)
             if found is not None:
-                self.words += found.words
+                words.update(dict.fromkeys(found.words))
                 self._ask_number(found)
-        left = [deed for deed in self._deeds if deed is not None]
+        self.words = tuple(words)
+        left = [deed for deed in deeds if deed is not None]
         self.varies = any(deed.varies for deed in left)
         last = form[-1] if form and len(left) == 1 else None
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
         self.only_counts = self.decided is not None or all(
             deed is None or isinstance(each, Decide) or isinstance(deed.memory, CounterMemory)
-            for each, deed in zip(form, self._deeds)
+            for each, deed in zip(form, deeds)
         )
+        self._deeds = deeds if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
 
     @property
     def deeds(self) -> list[tuple[Statement, Deed]]:
         """Give every statement and its step."""
-        made = [deed or action_of(each, self._scope) for each, deed in zip(self._form, self._deeds)]
+        kept = zip_longest(self._form, self._deeds)
+        made = [deed or action_of(each, self._scope) for each, deed in kept]
         return list(zip(self._form, made))
 
     def _ask_number(self, asked: Conditions) -> None:

@@ -47,11 +47,11 @@ class LiveScope:
 
 def scope_of(table: Table, provide: Provider) -> LiveScope:
     """Make the scope of a table's rules."""
-    statements = list(table.statements)
-    filled = {each.name for each in statements if isinstance(each, UpdateSet)}
-    targets = [each.target.text for each in statements if isinstance(each, Assign)]
+    changes = [each for each in table.statements if isinstance(each, (UpdateSet, Assign, Exempt))]
+    filled = {each.name for each in changes if isinstance(each, UpdateSet)}
+    targets = [each.target.text for each in changes if isinstance(each, Assign)]
     changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)
-    changes_state = any(isinstance(each, Exempt) for each in statements) or any(
+    changes_state = any(isinstance(each, Exempt) for each in changes) or any(
         text.endswith("zone") for text in targets
     )
     sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
