@@ -14,7 +14,7 @@ LEVELS = [
     {"checks", "crc32c", "extensions", "ipv4_options", "line", "rare", "seqnum"}
     | {"terms", "wheel"}
     | {"helpers.ftp_grammar", "helpers.pptp_messages", "helpers.sip_address"}
-    | {"machines.tcp_flags"}
+    | {"machines.side_flags"}
     | {"rules.errors"}
     | {"rules.engine.intervals", "rules.engine.segments"}
     | {"rules.words.headers", "rules.words.services", "rules.words.symbols"}
@@ -22,7 +22,7 @@ LEVELS = [
     {"fragment_queue", "fsm", "limits", "networks", "zones"}
     | {"rules.words.header_parts"}
     | {"helpers.sip_message", "helpers.statements"}
-    | {"machines.sctp_tags"}
+    | {"machines.sctp_tags", "machines.tcp_flags"}
     | {"rules.fields"}
     | {"rules.language.tree"}
     | {"rules.lint.ranges"}
@@ -59,7 +59,7 @@ LEVELS = [
     {"events", "linking", "sources", "unreplied"}
     | {"helpers.gre_keys", "helpers.model"}
     | {"machines.request_reply", "machines.sctp"}
-    | {"machines.tcp_prediction", "machines.tcp_segment"}
+    | {"machines.tcp_segment"}
     | {"rules.building.actions", "rules.building.chains", "rules.building.declarations"}
     | {"rules.building.matches", "rules.building.updates"}
     | {"rules.engine.walk"}
@@ -77,11 +77,12 @@ LEVELS = [
     | {"rules.lint.cases"},
     {"capacity", "expecttable", "lookup", "sharding"}
     | {"helpers.sip"}
-    | {"machines.tcp_in_order"}
+    | {"machines.tcp_prediction"}
     | {"rules.building.builder"}
     | {"rules.engine.memory", "rules.engine.readers"}
     | {"rules.lint.chains", "rules.lint.flow", "rules.lint.impossible", "rules.lint.shadows"},
     {"helpers", "obedience"}
+    | {"machines.tcp_in_order"}
     | {"rules.ruleset"}
     | {"rules.engine.livesets", "rules.engine.setting"}
     | {"rules.lint.lint"},

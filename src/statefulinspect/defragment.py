@@ -30,7 +30,7 @@ from statefulinspect.decoding import (
 from statefulinspect.events import Cause
 from statefulinspect.extensions import (
     EXTENSIONS,
-    FRAGMENT,
+    FRAGMENT_HEADER,
     LATER_FRAGMENT,
     MORE_FOLLOW,
     NO_NEXT,
@@ -49,7 +49,7 @@ from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Re
 Classify = Callable[[Packet, float], Verdict]
 
 LONGEST: Final = 65_535  # octets of a datagram
-LEAST_HEADER: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
+LEAST_IN_FIRST: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
 
 # What drops more than the fragment itself: the datagram of which it is a part.
 SPOILS: Final = {
@@ -82,10 +82,12 @@ def ipv6_fragment(packet: Packet) -> Fragment:
 
 def lacks_header(packet: Packet) -> bool:
     """Say whether a first IPv6 fragment ends before its transport header does."""
-    protocol, l4, field = walk_extensions(packet.wire, FRAGMENT, packet.fragment_at, packet.stop)
+    protocol, l4, field = walk_extensions(
+        packet.wire, FRAGMENT_HEADER, packet.fragment_at, packet.stop
+    )
     if protocol in EXTENSIONS or protocol == NO_NEXT or field & LATER_FRAGMENT:
         return False  # where there is no transport header, Linux misses none
-    return l4 + LEAST_HEADER.get(protocol, 1) > packet.stop
+    return l4 + LEAST_IN_FIRST.get(protocol, 1) > packet.stop
 
 
 def key_of(packet: Packet) -> Key:

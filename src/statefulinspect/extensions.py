@@ -12,11 +12,13 @@ from typing import Final
 
 HOP_BY_HOP: Final = 0
 ROUTING: Final = 43
-FRAGMENT: Final = 44
+FRAGMENT_HEADER: Final = 44
 AUTHENTICATION: Final = 51
 NO_NEXT: Final = 59
 DESTINATION_OPTIONS: Final = 60
-EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
+EXTENSIONS: Final = frozenset(
+    {HOP_BY_HOP, ROUTING, FRAGMENT_HEADER, AUTHENTICATION, DESTINATION_OPTIONS}
+)
 LATER_FRAGMENT: Final = 0xFFF8  # the bits of a fragment's offset (RFC 8200 4.5)
 MORE_FOLLOW: Final = 0x0001
 
@@ -31,7 +33,7 @@ def step_over(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int] |
     As in Linux, its end need not be there, but of a fragment header its field must be. Sizes are
     those of RFC 8200 4 and RFC 4302 2.2.
     """
-    if header == FRAGMENT:
+    if header == FRAGMENT_HEADER:
         return (wire[at], at + 8) if at + 4 <= stop else None
     if at + 2 > stop:
         return None
@@ -57,7 +59,7 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
         following = step_over(wire, header, at, stop)
         if following is None:
             break
-        if header == FRAGMENT:
+        if header == FRAGMENT_HEADER:
             fragment |= fragment_field(wire, at) & (LATER_FRAGMENT | MORE_FOLLOW) | seen
             seen = 1  # a fragment of a fragment is never whole
         header, at = following
@@ -70,7 +72,7 @@ def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
     It may be cut short, or lie beyond `stop`.
     """
     header, at, announced_at = wire[6], 40, 6
-    while header != FRAGMENT:
+    while header != FRAGMENT_HEADER:
         following = step_over(wire, header, at, stop) if header in EXTENSIONS else None
         if following is None:
             return 0, 0
@@ -91,7 +93,7 @@ def find_for_rules(wire: bytes, wanted: int, stop: int) -> int | None:
             return None
         if header == wanted:
             return at
-        if header == FRAGMENT and fragment_field(wire, at) & LATER_FRAGMENT:
+        if header == FRAGMENT_HEADER and fragment_field(wire, at) & LATER_FRAGMENT:
             return None
         header, at = following
     return at if header == wanted else None
@@ -110,7 +112,7 @@ def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]
             return None, None
         if header == AUTHENTICATION:
             break
-        if header == FRAGMENT and fragment_field(wire, at) & LATER_FRAGMENT:
+        if header == FRAGMENT_HEADER and fragment_field(wire, at) & LATER_FRAGMENT:
             protocol, _ = following
             return (None if protocol in EXTENSIONS else protocol), None
         header, at = following

@@ -22,8 +22,8 @@ from statefulinspect.flowkey import TCP, reverse
 from statefulinspect.keeper import Keeper
 from statefulinspect.linking import connect, part
 from statefulinspect.machines import make_machines
+from statefulinspect.machines.tcp_flags import RST_FLAG
 from statefulinspect.machines.tcp_prediction import take_back
-from statefulinspect.machines.tcp_segment import RST_FLAG
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
 from statefulinspect.rules.engine.filtering import Filter

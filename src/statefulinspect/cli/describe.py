@@ -14,11 +14,11 @@ from statefulinspect.flowkey import (
     show_address,
 )
 from statefulinspect.machines.icmp import MessageKind, kind_of, quoted_flow
-from statefulinspect.machines.tcp_segment import ACK_FLAG
+from statefulinspect.machines.tcp_flags import ACK_FLAG
 from statefulinspect.packet import Packet
 from statefulinspect.terms import Reason
 
-# The TCP flags from the lowest bit up (RFC 9293 3.1).
+# The TCP flags from the lowest bit up (RFC 9293 3.1, RFC 3168).
 FLAGS: Final = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 
 

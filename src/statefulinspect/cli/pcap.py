@@ -15,7 +15,7 @@ from dpkt import pcap
 
 from statefulinspect.cli.frame import SECOND, CaptureError, Frame
 from statefulinspect.cli.linklayer import require_known
-from statefulinspect.cli.source import Source
+from statefulinspect.cli.source import CaptureSource
 
 NANOSECOND_MAGICS: Final = frozenset({pcap.TCPDUMP_MAGIC_NANO, pcap.PMUDPCT_MAGIC_NANO})
 LITTLE_ENDIAN: Final = frozenset(
@@ -24,7 +24,7 @@ LITTLE_ENDIAN: Final = frozenset(
 MAGICS: Final = frozenset(magic.to_bytes(4, "big") for magic in pcap.MAGIC_TO_PKT_HDR)
 
 
-def read_pcap(source: Source) -> Generator[Frame, None, None]:
+def read_pcap(source: CaptureSource) -> Generator[Frame, None, None]:
     """Read frame after frame; CaptureError where the file is cut, damaged or not supported."""
     octets = source.take(pcap.FileHdr.__hdr_len__)
     magic = int.from_bytes(octets[:4], "big")

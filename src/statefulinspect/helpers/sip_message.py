@@ -143,8 +143,9 @@ def read_contacts(octets: bytes, family: int) -> Iterator[Contact]:
         at = text.find(SCHEME)
         found = _read_uri(text, at, family) if at >= 0 else None
         if found is not None:
-            yield found[0]
-            yield from _read_more(text, found[1], family)
+            contact, end = found
+            yield contact
+            yield from _read_more(text, end, family)
         value = find_value(CONTACT, octets, value)
 
 
@@ -196,9 +197,10 @@ def _read_host(text: bytes, at: int, family: int) -> tuple[bytes, int] | None:
     if family == 4:
         return read_ipv4(text, at)
     found = read_ipv6(text, at + 1) if text[at : at + 1] == b"[" else None
-    if found is None or text[found[1] : found[1] + 1] != b"]":
+    if found is None:
         return None
-    return found[0], found[1] + 1
+    address, end = found
+    return (address, end + 1) if text[end : end + 1] == b"]" else None
 
 
 def _read_port(text: bytes, at: int) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.terms import Action, CtState
 
 Network = Union[IPv4Network, IPv6Network]
-Span = tuple[int, int]
+PortRange = tuple[int, int]
 T = TypeVar("T")
 
 PROTOCOLS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
@@ -83,7 +83,7 @@ def _protocol(value: object) -> int:
     return number  # type: ignore[return-value]  # checked just above
 
 
-def _port_range(value: object) -> Span:
+def _port_range(value: object) -> PortRange:
     first: Any
     last: Any
     first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
@@ -158,7 +158,7 @@ def protocols(value: Any) -> tuple[int, ...] | None:
     return _all(_protocol, value)
 
 
-def port_ranges(value: Any) -> tuple[Span, ...] | None:
+def port_ranges(value: Any) -> tuple[PortRange, ...] | None:
     """Read ports and (first, last) ranges."""
     is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
     return _all(_port_range, [value] if is_range else value)

@@ -41,7 +41,7 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 ICMP_OF: Final = {4: (ICMP, "icmp", 0), 6: (ICMPV6, "icmpv6", 1)}
 
-Given = Mapping[str, Any]
+ReadKeywords = Mapping[str, Any]
 
 
 class _NoPacketError(Exception):
@@ -61,7 +61,7 @@ def forms_of(
     return tuple((*form, *helper, last) for form in matches if form is not None)
 
 
-def _read(keywords: Mapping[str, Any]) -> Given:
+def _read(keywords: Mapping[str, Any]) -> ReadKeywords:
     """Read what the keywords are given; TypeError for a keyword that is none."""
     unknown = keywords.keys() - READERS.keys()
     if unknown:
@@ -71,7 +71,7 @@ def _read(keywords: Mapping[str, Any]) -> Given:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def _matches(given: Given, family: int) -> list[Match] | None:
+def _matches(given: ReadKeywords, family: int) -> list[Match] | None:
     """Write what is asked of packets of one IP version, 0 for both; None if there are none."""
     found: list[Match] = []
     try:
@@ -127,7 +127,7 @@ def _addresses(prefixes: tuple[fields.Network, ...], family: int, field: str) ->
     return _among(f"{'ip' if family == 4 else 'ip6'} {field}", constants)
 
 
-def _transport(given: Given, family: int) -> Iterator[Match]:
+def _transport(given: ReadKeywords, family: int) -> Iterator[Match]:
     """Write what is asked of protocol, ports and ICMP types."""
     protocols = given.get("protocol")
     ports = [
@@ -151,8 +151,8 @@ def _transport(given: Given, family: int) -> Iterator[Match]:
 
 
 def _port(span: tuple[int, int]) -> Constant:
-    kind = TYPES["inet_service"]
-    return Value(span[0], kind) if span[0] == span[1] else Span(*span, kind)
+    kind, (first, last) = TYPES["inet_service"], span
+    return Value(first, kind) if first == last else Span(first, last, kind)
 
 
 def _icmp_types(

@@ -88,10 +88,9 @@ class Table:
     def __attrs_post_init__(self) -> None:
         """Tell every rule where it stands."""
         for chain in self.chains:
-            for number, rule in enumerate(chain.rules):
-                place = Place(self.family, self.name, chain.name, number + 1)
-                told = rule.place
-                rule.place = place._replace(line=told.line, file=told.file) if told else place
+            for number, rule in enumerate(chain.rules, 1):
+                line, file = (rule.place.line, rule.place.file) if rule.place else (None, "")
+                rule.place = Place(self.family, self.name, chain.name, number, line, file)
 
     @property
     def is_dormant(self) -> bool:

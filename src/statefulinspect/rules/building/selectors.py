@@ -53,7 +53,7 @@ UNSUPPORTED_CT: Final = frozenset({"id", "secmark"})
 ADDRESSES: Final = frozenset({"saddr", "daddr"})
 OF_ONE_WAY: Final = {*CT_ONLY_DIRECTED, *ADDRESSES}  # what a connection has for each direction only
 LINK_LAYERS: Final = frozenset({"ether", "vlan", "arp", "tunnel", "vxlan", "geneve", "gretap"})
-Table = Mapping[tuple[str, str], HeaderField]
+FieldTable = Mapping[tuple[str, str], HeaderField]
 
 
 def selector_of(kind: str, part: object, protocols: Protocols) -> Selector:
@@ -61,7 +61,9 @@ def selector_of(kind: str, part: object, protocols: Protocols) -> Selector:
     return READERS[kind](fields(part, kind), protocols)
 
 
-def _refuse_field(table: Table, what: str, protocol: str, field: str, part: object) -> NoReturn:
+def _refuse_field(
+    table: FieldTable, what: str, protocol: str, field: str, part: object
+) -> NoReturn:
     """Refuse a header or a field that there is not."""
     known = [name for header, name in table if header == protocol]
     if known:

@@ -40,8 +40,8 @@ class CounterMemory:
 
     def passes(self, walk: Walk) -> bool:
         """Count the packet, which passes; note only that it would count, if there is none yet."""
-        if walk.recorder is not None:
-            walk.recorder.touch(self)
+        if walk.listener is not None:
+            walk.listener.touch(self)
         if not walk.is_foretold:
             self.packets += 1
             self.octets += walk.packet.length

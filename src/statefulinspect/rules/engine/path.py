@@ -104,14 +104,14 @@ def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
 
 def decide(bases: Bases, walk: Walk) -> Action:
     """Let base chains decide one after the other; the first that refuses the packet ends it."""
-    recorder = walk.recorder
+    listener = walk.listener
     for base in bases:
         if base.sees_other:
             walk.iif = walk.packet.iif if base.sees_iif else ""
             walk.oif = walk.packet.oif if base.sees_oif else ""
         if base.is_sent_on and not walk.is_sent_on:
             send_on(walk)
-        decision = base.program.run(walk) if recorder is None else recorder.run(base, walk)
+        decision = base.program.run(walk) if listener is None else listener.run(base, walk)
         if decision is None:
             if base.chain.policy is not ACCEPT:
                 walk.rule = None

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Callable, Final, Optional
 
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Scalar
 from statefulinspect.rules.words import symbols_system
+from statefulinspect.rules.words.datatypes import Scalar
 from statefulinspect.rules.words.selectors import NF_FAMILIES
 from statefulinspect.rules.words.symbols import ETHER_TYPE
 from statefulinspect.rules.words.symbols_time import DAY, SECOND

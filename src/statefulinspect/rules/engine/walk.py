@@ -8,7 +8,7 @@ the counters in `tally` go on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 import attrs
 
@@ -19,13 +19,11 @@ from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
-from statefulinspect.terms import CtState, Reason
+from statefulinspect.terms import INVALID_BIT, Reason
 from statefulinspect.zones import Zone
 
-INVALID_BIT: Final = CtState.INVALID.bit  # also what a packet is that is not tracked yet
 
-
-class Memory(Protocol):
+class Restorable(Protocol):
     """Say what a walk asks of what rules remember: that it can be put back as it was."""
 
     def save(self) -> object:
@@ -37,10 +35,10 @@ class Memory(Protocol):
         ...
 
 
-class Recorder(Protocol):
+class Listener(Protocol):
     """Say what listens to a walk that is traced."""
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Note that something is about to be changed."""
         ...
 
@@ -53,7 +51,7 @@ class Recorder(Protocol):
         ...
 
 
-Finder = Callable[[Zone, int, bytes], Optional[Side]]
+FindSide = Callable[[Zone, int, bytes], Optional[Side]]
 
 
 @attrs.define(eq=False)
@@ -79,9 +77,9 @@ class Walk:
     wire: bytes
     protocol: int | None
     l4: int | None
-    find: Finder
+    find: FindSide
     is_ending: bool = False
-    ct_bits: int = INVALID_BIT
+    ct_bits: int = INVALID_BIT  # also what a packet is that is not tracked yet
     side: Side | None = None
     connection: Connection | None = None
     is_tracked: bool = False
@@ -98,8 +96,8 @@ class Walk:
     refused: Reason | None = None
     priority: int = 0
     pkttype: int | None = None
-    counted_by: tuple[Memory, ...] = ()
-    recorder: Recorder | None = None
+    counted_by: tuple[Restorable, ...] = ()
+    listener: Listener | None = None
 
     @property
     def direction(self) -> int | None:
@@ -120,18 +118,18 @@ class Walk:
         start = self.l4 if self.protocol in ICMP_PROTOCOLS else None
         return None if start is None or start + at >= self.packet.stop else self.wire[start + at]
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Note that something is about to be changed, if anybody wants to know."""
         self.varies = True
-        if self.recorder is not None:
-            self.recorder.touch(memory)
+        if self.listener is not None:
+            self.listener.touch(memory)
 
 
 def find_none(_: Zone, __: int, ___: bytes) -> None:
     """Find no connection: for rules that are asked without a table."""
 
 
-def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
+def walk_of(packet: Packet, now: float, find: FindSide = find_none) -> Walk:
     """Begin the walk of a packet; `find` finds the side of a connection."""
     walk = Walk(
         packet,

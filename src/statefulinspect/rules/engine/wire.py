@@ -11,13 +11,13 @@ from statefulinspect.rules.engine.walk import Walk
 
 Finder = Callable[[Walk], Optional[int]]
 
-END, NOP = 0, 1  # kinds of TCP and IPv4 options that have no length
+END_OF_OPTIONS, NO_OPERATION = 0, 1  # kinds of TCP and IPv4 options that have no length
 TCP_HEADER: Final = 20
 UDP_HEADER: Final = 8
 GRE_HEADER: Final = 4
 GRE_ROUTING, GRE_VERSION = 0x40, 7  # in the first octets; Linux looks into neither but 0
 IPV4_INSIDE: Final = 4
-PRIORITIES: Final = (0, 2, 6, 4)  # by throughput and delay in the type of service: man tc-prio
+TOS_PRIORITIES: Final = (0, 2, 6, 4)  # by throughput and delay in the type of service: man tc-prio
 
 
 def transport(walk: Walk) -> int | None:
@@ -37,7 +37,10 @@ def inner(walk: Walk) -> int | None:
     if protocol == IPV4_INSIDE:
         return at
     span = options_of(walk)
-    return None if span is None else span[1]
+    if span is None:
+        return None
+    _, stop = span
+    return stop
 
 
 def _inside_gre(wire: bytes, at: int, stop: int) -> int | None:
@@ -119,7 +122,7 @@ def _find_tcp_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
 
 def option_length(wire: bytes, at: int) -> int:
     """Tell how long a TCP option says to be; 1 if it has no length or says none."""
-    return 1 if wire[at] <= NOP else max(wire[at + 1], 1)
+    return 1 if wire[at] <= NO_OPERATION else max(wire[at + 1], 1)
 
 
 def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
@@ -128,9 +131,9 @@ def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
         found = wire[at]
         if found == kind:
             return at
-        if found == END:
+        if found == END_OF_OPTIONS:
             return None
-        if found == NOP:
+        if found == NO_OPERATION:
             at += 1
             continue
         if at + 1 >= stop or wire[at + 1] < 2:
@@ -150,7 +153,7 @@ def send_on(walk: Walk) -> None:
     if walk.packet.family == 6:
         walk.wire = wire[:7] + bytes([max(wire[7] - 1, 0)]) + wire[8:]
         return
-    walk.priority = PRIORITIES[wire[1] >> 3 & 3]
+    walk.priority = TOS_PRIORITIES[wire[1] >> 3 & 3]
     checksum = int.from_bytes(wire[10:12], "big") + 0x0100
     checksum = (checksum + (checksum >= 0xFFFF)) & 0xFFFF
     head = bytes([max(wire[8] - 1, 0), wire[9]]) + checksum.to_bytes(2, "big")

@@ -13,7 +13,7 @@ from statefulinspect.rules.tables import Chain, Table, is_before_tracking
 
 
 @attrs.frozen
-class Arrival:
+class HookPoint:
     """Say at which hook, and how early, packets come to a chain."""
 
     hook: str
@@ -25,13 +25,13 @@ class Arrival:
         return is_before_tracking(self.hook, self.priority)
 
 
-def arrivals(table: Table) -> dict[str, frozenset[Arrival]]:
+def arrivals(table: Table) -> dict[str, frozenset[HookPoint]]:
     """Tell for each chain of a table from which hooks packets come to it; none if it is unused."""
-    found: dict[str, set[Arrival]] = {chain.name: set() for chain in table.chains}
+    found: dict[str, set[HookPoint]] = {chain.name: set() for chain in table.chains}
     for chain in table.chains:
         if chain.is_base:
             for each in behind(chain, table):
-                found[each.name].add(Arrival(chain.hook, chain.priority))
+                found[each.name].add(HookPoint(chain.hook, chain.priority))
     return {name: frozenset(hooks) for name, hooks in found.items()}
 
 

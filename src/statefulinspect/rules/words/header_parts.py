@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.extensions import DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING
+from statefulinspect.extensions import DESTINATION_OPTIONS, FRAGMENT_HEADER, HOP_BY_HOP, ROUTING
 from statefulinspect.rules.words.headers import HeaderField
 
 # fmt: off
@@ -126,7 +126,7 @@ IPV4_OPTION_FIELDS: Final = {(row.protocol, row.name): row for row in IPV4_OPTIO
 EXTENSION_NUMBERS: Final = {
     "hbh": HOP_BY_HOP,
     **dict.fromkeys(("rt", "rt0", "rt2", "srh"), ROUTING),
-    "frag": FRAGMENT,
+    "frag": FRAGMENT_HEADER,
     "dst": DESTINATION_OPTIONS,
     "mh": 135,
 }

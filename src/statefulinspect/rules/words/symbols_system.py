@@ -8,13 +8,20 @@ from __future__ import annotations
 from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.words.symbols import Symbols
+from statefulinspect.terms import (
+    ESTABLISHED_BIT,
+    INVALID_BIT,
+    NEW_BIT,
+    RELATED_BIT,
+    UNTRACKED_BIT,
+)
 
 CT_STATE: Final[Symbols] = {
-    "invalid": 0x01,
-    "new": 0x08,
-    "established": 0x02,
-    "related": 0x04,
-    "untracked": 0x40,
+    "invalid": INVALID_BIT,
+    "new": NEW_BIT,
+    "established": ESTABLISHED_BIT,
+    "related": RELATED_BIT,
+    "untracked": UNTRACKED_BIT,
 }
 
 CT_DIR: Final[Symbols] = {"original": 0, "reply": 1}
