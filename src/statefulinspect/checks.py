@@ -9,7 +9,7 @@ from typing import Any, Callable, Final, Iterator, Mapping  # noqa: UP035 - Pyth
 
 import attrs
 
-Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+AttributeValidator = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
 
@@ -40,7 +40,7 @@ def switch(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def whole_number(lowest: int, highest: int) -> Validator:
+def whole_number(lowest: int, highest: int) -> AttributeValidator:
     """Make a validator for whole numbers from `lowest` to `highest`."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -67,7 +67,7 @@ def rate_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def one_of(*choices: str) -> Validator:
+def one_of(*choices: str) -> AttributeValidator:
     """Make a validator for a few words."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -128,7 +128,7 @@ def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def instance(kind: type) -> Validator:
+def instance(kind: type) -> AttributeValidator:
     """Make a validator that names the expected class."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -37,7 +37,7 @@ from statefulinspect.terms import (
 )
 from statefulinspect.zones import NO_ZONE, Zone
 
-NEVER: Final = -1  # no sequence number equals it
+NO_NUMBER: Final = -1  # no sequence number and no window equals it
 ALL_EVENTS: Final = 0xFFFF  # what `ct event` says unless a rule sets it
 Terms = tuple[Optional[tuple[str, str, str, int]], Sequence[Tally]]  # of a kept verdict
 
@@ -125,7 +125,7 @@ class Side(Portable):
     verdict: Verdict | None = None
     packets: int = 0
     octets: int = 0
-    next_seq: int = NEVER
+    next_seq: int = NO_NUMBER
     terms: Terms | None = None
     end: int = attrs.field(init=False)
     max_end: int = attrs.field(init=False)

@@ -18,6 +18,7 @@ import attrs
 from statefulinspect.connection import Connection
 from statefulinspect.flowkey import address_of, show_address
 from statefulinspect.listing import Listing
+from statefulinspect.rules.words.symbols_system import CT_EVENT
 
 KEPT: Final = 65_536  # events; about 40 MB
 KEPT_OCTETS: Final = 1 << 24  # of the fragments that they hold
@@ -133,10 +134,10 @@ CHANGES: Final = (  # as in `Marks`
 )  # fmt: skip
 # The bits of `ct event` in nftables; an event with none of those that a rule set is not told.
 EVENT_BITS: Final = {
-    Cause.REPLIED: 0x08, Cause.ASSURED: 0x10, Cause.STATE: 0x20, Cause.MARK: 0x80,
-    Cause.LABEL: 0x400,
+    Cause.REPLIED: CT_EVENT["reply"], Cause.ASSURED: CT_EVENT["assured"],
+    Cause.STATE: CT_EVENT["protoinfo"], Cause.MARK: CT_EVENT["mark"],
+    Cause.LABEL: CT_EVENT["label"],
 }  # fmt: skip
-NEW_BIT, RELATED_BIT, DESTROY_BIT, HELPER_BIT = 0x01, 0x02, 0x04, 0x40
 
 
 class Marks(NamedTuple):
@@ -207,7 +208,7 @@ class Journal:
     def gone(self, connection: Connection, cause: Cause, now: float) -> None:
         """Write down that a connection has ended."""
         self._untold.pop(connection, None)
-        if DESTROY_BIT & connection.event_mask:
+        if CT_EVENT["destroy"] & connection.event_mask:
             at = connection.expires_at if cause is Cause.EXPIRED else now
             self._write(EventKind.DESTROY, connection, (cause,), at, now)
 
@@ -239,9 +240,9 @@ def _bits_of(causes: tuple[Cause, ...]) -> int:
 
 def _bits_of_opening(connection: Connection) -> int:
     """Give the bits of a NEW: what a state, a mark, labels or a helper make of it, too."""
-    bits = NEW_BIT if connection.master is None else RELATED_BIT
+    bits = CT_EVENT["new" if connection.master is None else "related"]
     bits |= _bits_of(Marks.before(connection).changes(Marks.of(connection)))
-    return bits if connection.helper is None else bits | HELPER_BIT
+    return bits if connection.helper is None else bits | CT_EVENT["helper"]
 
 
 def _octets_of(event: Event | FragmentEvent) -> int:

@@ -62,7 +62,7 @@ DAMAGES = {
     "in another state": lambda _, side: setattr(side.connection, "state", FIN_WAIT),
     "with repetitions": lambda _, side: setattr(side.connection, "repeats", 1),
     "that never acknowledged": lambda _, side: setattr(side, "flags", 0),
-    "numbers are not in their order": lambda _, side: setattr(side, "max_end", 0),
+    "numbers out of their order": lambda _, side: setattr(side, "max_end", 0),
     "without a window": lambda _, side: setattr(side, "max_window", 0),
     "the wheel holds others": lambda t, _: take_out(t, t.find(gre())),
 }

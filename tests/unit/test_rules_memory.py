@@ -11,9 +11,10 @@ from statefulinspect.decoding import decode
 from statefulinspect.linking import connect
 from statefulinspect.machines.tcp_table import CLOSE, ESTABLISHED, TIME_WAIT
 from statefulinspect.rules.engine import census
-from statefulinspect.rules.engine.memory import UNITS, memories_of, memory_of
+from statefulinspect.rules.engine.memory import memories_of, memory_of
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.rules.syntax.stateful import Count, CountConnections, Last, Limit, Quota
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS
 from statefulinspect.terms import Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
@@ -42,10 +43,10 @@ def test_each_statement_is_written_as_it_began():
 @pytest.mark.parametrize("statement", STATEFUL[:4], ids=lambda each: type(each).__name__)
 def test_what_changes_says_so_before_and_can_be_put_back(statement):
     memory, walk = memory_of(statement), walk_at()
-    walk.recorder = Noted()
+    walk.listener = Noted()
     before = memory.save()
     memory.passes(walk)
-    assert walk.recorder.touched == [memory]
+    assert walk.listener.touched == [memory]
     assert memory.save() != before
     memory.restore(before)
     assert memory.save() == before
@@ -108,7 +109,7 @@ class Bucket:
 
     def __init__(self, limit):
         self.limit, self.last = limit, None
-        second = Fraction(UNITS[limit.unit])
+        second = Fraction(LIMIT_UNITS[limit.unit])
         if limit.is_octets:
             self.each = second / limit.rate
             self.most = second + (limit.burst or 0) * self.each
@@ -132,7 +133,7 @@ class Bucket:
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
 def test_a_limit_lets_pass_what_a_bucket_has(limit, is_over):
     """At times that binary fractions name, in bursts and apart, up to the whole unit and beyond."""
-    unit = UNITS[limit.unit]
+    unit = LIMIT_UNITS[limit.unit]
     times = [1.5] * 7 + [1.5 + unit * part for part in (0.25, 0.25, 0.5, 0.75, 1, 1, 1, 2, 9, 9)]
     said = Limit(limit.rate, limit.unit, is_over, limit.burst, limit.is_octets)
     memory, bucket = memory_of(said), Bucket(limit)

@@ -201,7 +201,7 @@ def test_marks():
 )
 def test_what_may_differ_between_packets_of_one_side(fields, asks):
     rules = [Rule(Action.DROP), Rule(Action.ACCEPT, **fields)]
-    assert RuleJudge(Ruleset(rules, policy=Action.DROP)).filter.asks_path is asks
+    assert RuleJudge(Ruleset(rules, policy=Action.DROP)).filter.asks_way is asks
 
 
 def test_pieces_hold_sets_of_conditions():

@@ -121,6 +121,6 @@ def test_a_memory_is_noted_before_it_changes():
     walk, noted = walk_of(decode(udp()), 0.0), []
     walk.touch("nobody listens")
     assert walk.varies
-    walk.recorder = type("Recorder", (), {"touch": noted.append})
+    walk.listener = type("Recorder", (), {"touch": noted.append})
     walk.touch("a memory")
     assert noted == ["a memory"]

@@ -12,27 +12,25 @@ from typing import AbstractSet, Any, Callable, Final, Iterable, Mapping, Sequenc
 
 from statefulinspect.flowkey import PROTOCOL_NAMES
 from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.words.symbols import ICMP_TYPE, ICMPV6_TYPE
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.terms import Action, CtState
 
 T = TypeVar("T")
 Several = Union[T, Sequence[T], AbstractSet[T]]  # one value, or alternatives
 Network = Union[IPv4Network, IPv6Network]
 Prefixes = Several[Union[str, Network, IPv4Address, IPv6Address]]
-Span = tuple[int, int]
+PortRange = tuple[int, int]
 
 PROTOCOLS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
-# nftables' names; the first number is ICMP's, the second ICMPv6's.
+# By nftables' names: ICMP's number and ICMPv6's, where there is one.
 ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
-    "echo-reply": (0, 129),
-    "destination-unreachable": (3, 1),
-    "source-quench": (4, None),
-    "redirect": (5, None),
-    "echo-request": (8, 128),
-    "time-exceeded": (11, 3),
-    "parameter-problem": (12, 4),
-    "timestamp-request": (13, None),
-    "timestamp-reply": (14, None),
-    "packet-too-big": (None, 2),
+    name: (ICMP_TYPE.get(name), ICMPV6_TYPE.get(name))
+    for name in (
+        *("echo-reply", "destination-unreachable", "source-quench", "redirect", "echo-request"),
+        *("time-exceeded", "parameter-problem", "timestamp-request", "timestamp-reply"),
+        "packet-too-big",
+    )
 }
 
 INTERFACE: Final = re.compile(r'[^*"\x00-\x1f\x7f]{1,15}')  # what nft can be told in quotes
@@ -89,7 +87,7 @@ def _protocol(value: object) -> int:
     return number  # type: ignore[return-value]  # checked just above
 
 
-def _port_range(value: object) -> Span:
+def _port_range(value: object) -> PortRange:
     first: Any
     last: Any
     first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
@@ -114,7 +112,7 @@ def _is_number(value: object, highest: int) -> bool:
 
 
 def _mark(value: object) -> int:
-    if not _is_number(value, 0xFFFF_FFFF):
+    if not _is_number(value, M32):
         msg = f"mark {value!r}: expected a 32-bit number"
         raise RuleError(msg)
     return value  # type: ignore[return-value]  # checked just above
@@ -163,7 +161,7 @@ def protocols(value: Several[int | str] | None) -> tuple[int, ...] | None:
     return _all(_protocol, value)
 
 
-def port_ranges(value: Several[int | Span] | None) -> tuple[Span, ...] | None:
+def port_ranges(value: Several[int | PortRange] | None) -> tuple[PortRange, ...] | None:
     """Read ports and (first, last) ranges."""
     is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
     return _all(_port_range, [value] if is_range else value)

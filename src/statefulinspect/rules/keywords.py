@@ -29,7 +29,7 @@ from statefulinspect.terms import REJECT, Action, CtState
 
 ICMP_OF: Final = {4: (ICMP, "icmp", 0), 6: (ICMPV6, "icmpv6", 1)}
 
-Given = Mapping[str, Any]
+ReadKeywords = Mapping[str, Any]
 
 
 class _NoPacketError(Exception):
@@ -51,7 +51,7 @@ def forms_of(action: Action, keywords: Mapping[str, Any]) -> tuple[tuple[Stateme
     return tuple((*form, *helper, last) for form in forms)
 
 
-def _matches(given: Given, family: int) -> list[Match] | str:
+def _matches(given: ReadKeywords, family: int) -> list[Match] | str:
     """Write what is asked of packets of one IP version, 0 for both; or why there are none."""
     found = [_WRITERS[name](given[name]) for name in _WRITERS if name in given]
     try:
@@ -107,7 +107,7 @@ def _addresses(name: str, prefixes: tuple[fields.Network, ...], family: int, fie
     return _among(f"{'ip' if family == 4 else 'ip6'} {field}", constants)
 
 
-def _transport(given: Given, family: int) -> Iterator[Match]:
+def _transport(given: ReadKeywords, family: int) -> Iterator[Match]:
     """Write what is asked of protocol, ports and ICMP types."""
     protocols = given.get("protocol")
     ports = [
@@ -132,8 +132,8 @@ def _transport(given: Given, family: int) -> Iterator[Match]:
 
 
 def _port(span: tuple[int, int]) -> Constant:
-    kind = TYPES["inet_service"]
-    return Value(span[0], kind) if span[0] == span[1] else Span(*span, kind)
+    kind, (first, last) = TYPES["inet_service"], span
+    return Value(first, kind) if first == last else Span(first, last, kind)
 
 
 def _icmp_types(

@@ -26,8 +26,14 @@ PRIORITIES: Final[Mapping[str, int]] = {
     "security": 50,
     "srcnat": 100,
 }
-CONNTRACK: Final = -200  # the priority at which packets are tracked
+TRACKING: Final = frozenset({"prerouting", "output"})  # hooks at which packets are tracked
+CONNTRACK: Final = -200  # the priority at which they are
 FAMILIES: Final = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}  # IP versions of a table's packets
+
+
+def is_before_tracking(hook: str, priority: int) -> bool:
+    """Say whether packets come to a base chain before they are tracked."""
+    return hook in TRACKING and priority < CONNTRACK
 
 
 @attrs.frozen(kw_only=True)
@@ -81,10 +87,9 @@ class Table:
     def __attrs_post_init__(self) -> None:
         """Tell every rule where it stands."""
         for chain in self.chains:
-            for number, rule in enumerate(chain.rules):
-                place = Place(self.family, self.name, chain.name, number + 1)
-                told = rule.place
-                rule.place = place._replace(line=told.line, file=told.file) if told else place
+            for number, rule in enumerate(chain.rules, 1):
+                line, file = (rule.place.line, rule.place.file) if rule.place else (None, "")
+                rule.place = Place(self.family, self.name, chain.name, number, line, file)
 
     @property
     def is_dormant(self) -> bool:
