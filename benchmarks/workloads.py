@@ -114,6 +114,17 @@ def bulk_timestamps() -> list[bytes]:
     return list(download(flow, SEGMENTS))
 
 
+def bulk_datagrams() -> list[bytes]:
+    """W1 over UDP, as QUIC: full datagrams down, a short one up for every second."""
+    flow = Flow(0, server_port=443)
+    packets = [flow.udp(FULL, is_reply=False)]
+    for number in range(SEGMENTS):
+        packets.append(flow.udp(FULL, is_reply=True))
+        if number % 2:
+            packets.append(flow.udp(40, is_reply=False))
+    return packets
+
+
 def interleaved() -> list[bytes]:
     """W2: many connections in turn."""
     flows = [Flow(number) for number in range(INTERLEAVED)]
@@ -203,6 +214,7 @@ def internet_mix() -> list[bytes]:
 WORKLOADS: dict[str, Workload] = {
     "W1 bulk": bulk,
     "W1 timestamps": bulk_timestamps,
+    "W1 datagrams": bulk_datagrams,
     "W2 interleaved": interleaved,
     "W3 dns": dns,
     "W4 syn flood": syn_flood,

@@ -17,7 +17,7 @@ class RuleJudge:
 
     def judge(self, packet, ct_state, recorder=None):
         walk = walk_of(packet, 0.0)
-        walk.ct_bits, walk.is_tracked, walk.recorder = ct_state.bit, True, recorder
+        walk.ct_bits, walk.is_tracked, walk.listener = ct_state.bit, True, recorder
         action = decide(self.filter.paths[packet.hook].tracked.get(packet.family, ()), walk)
         return action, walk.rule
 

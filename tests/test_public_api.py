@@ -62,6 +62,7 @@ def test_every_name_is_documented(name):
     documentation = inspect.getdoc(getattr(statefulinspect, name))
     assert documentation
     assert documentation.rstrip()[0].isupper()
+    assert ">>>" in documentation, "an example, which runs"
 
 
 @pytest.mark.parametrize("function", MEMBERS)

@@ -12,9 +12,9 @@ from statefulinspect.connection import Side, Terms, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.foretelling import (
-    ANNOUNCED,
-    ANSWER,
-    ANSWERED,
+    IS_ANNOUNCED,
+    IS_REPLY,
+    SEEN_REPLY,
     Foretelling,
     Sort,
     Way,
@@ -49,9 +49,9 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
         tally.octets += octets
 
 
-def terms_of(path: Way, tally: Sequence[Tally] | None) -> Terms | None:
+def terms_of(way: Way, tally: Sequence[Tally] | None) -> Terms | None:
     """Write down on which terms a verdict is kept: for which way, and for which counters."""
-    return None if path is None and tally is None else (path, tally or ())
+    return None if way is None and tally is None else (way, tally or ())
 
 
 # What a verdict tells, and the counters that count the packet.
@@ -62,13 +62,13 @@ WITH_PORTS: Final = (TCP, UDP)  # of the protocols that go the short way
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
 
-def sort_of(side: Side, path: Way) -> Sort:
+def sort_of(side: Side, way: Way) -> Sort:
     """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
     connection = side.connection
-    stage = ANSWERED | side.is_reply if connection.seen_reply else side.is_reply
+    stage = SEEN_REPLY | side.is_reply if connection.seen_reply else side.is_reply
     if connection.rare is not None and connection.master is not None:
-        stage |= ANNOUNCED
-    return connection.protocol, len(side.key), stage, path
+        stage |= IS_ANNOUNCED
+    return connection.protocol, len(side.key), stage, way
 
 
 class Answers:
@@ -76,7 +76,7 @@ class Answers:
 
     def __init__(self, rules: Filter) -> None:
         self._paths: Mapping[str, Path] = rules.paths
-        self._asks_path = rules.asks_path
+        self._asks_way = rules.asks_way
         self._asks_any_ports = rules.asks_any_ports
         self._asks_messages = rules.asks_messages
         self._foregone: dict[Sort, Fate] = {}
@@ -97,72 +97,78 @@ class Answers:
         packet = walk.packet
         if packet.barred is not OK:
             return Verdict(DROP, side.ct_state, side.direction, packet.barred, side.connection)
-        path: Way = None
-        if self._asks_path:
-            path = (packet.hook, packet.iif, packet.oif, packet.mark)
+        way: Way = None
+        if self._asks_way:
+            way = (packet.hook, packet.iif, packet.oif, packet.mark)
         is_usual = reason is OK and self._reads_flow(walk)
-        is_same_way = side.terms is None or side.terms[0] == path
-        if side.verdict is not None and is_usual and is_same_way:
-            if side.terms is not None:  # counters before tracking have counted the packet already
-                count(side.terms[1][len(walk.tally or ()) :], packet.length)
+        kept_way, counters = side.terms or (way, ())
+        if side.verdict is not None and is_usual and kept_way == way:
+            counters = counters[len(walk.tally or ()) :]  # those before tracking have counted it
+            count(counters, packet.length)
             return side.verdict
         effect = reason.effect
         walk.is_counted, walk.is_ending = effect is not IGNORE, effect is END
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
-            side.verdict, side.terms = verdict, terms_of(path, walk.tally)
+            side.verdict, side.terms = verdict, terms_of(way, walk.tally)
             if walk.by_words and verdict.action is not REJECT:
                 fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None
-                self._remember(sort_of(side, path), fate)
+                self._remember(sort_of(side, way), fate)
         return verdict
 
     def _remember(self, sort: Sort, fate: Fate) -> None:
         """Remember what becomes of packets whose words are these."""
-        if self._asks_messages and sort[0] in ICMP_PROTOCOLS:
+        protocol, _, _, _ = sort
+        if self._asks_messages and protocol in ICMP_PROTOCOLS:
             return
         if len(self._foregone) >= SORTS_AT_MOST:
             self._foregone.clear()
         self._foregone[sort] = fate
 
-    def of_opening(self, protocol: int, key: bytes, path: Way) -> Fate | None:
+    def of_opening(self, protocol: int, key: bytes, way: Way) -> Fate | None:
         """Tell what becomes of the packet that opens such a connection, if that can be told."""
-        sort = protocol, len(key), 0, path
+        sort = protocol, len(key), 0, way
         return self._foregone.get(sort) or self._foretell(sort, key)
 
     def _foretell(self, sort: Sort, key: bytes) -> Fate | None:
         """Ask the rules about a packet that nobody has decoded; None if they have to see it."""
-        foretold = self._foretelling.ask(sort, key) if sort[0] in WITH_PORTS else None
+        protocol, _, stage, _ = sort
+        foretold = self._foretelling.ask(sort, key) if protocol in WITH_PORTS else None
         if foretold is None:
             return None
         action, walk = foretold
-        stage = sort[2]
-        direction = REPLY if stage & ANSWER else ORIGINAL
+        direction = REPLY if stage & IS_REPLY else ORIGINAL
         fate = action, state_of(stage), direction, walk.rule, walk.tally
         if walk.by_words:
             self._remember(sort, fate)
         return fate
 
-    def ready(self, side: Side, path: Way, octets: int) -> Verdict | None:
+    def ready(self, side: Side, way: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.
 
         They need not if the side's verdict holds, or if it can be told what they conclude about
         such packets. A reject, which may end the connection, is not for here.
         """
         verdict, terms = side.verdict, side.terms
-        if verdict is None or (terms is not None and terms[0] != path):
-            sort = sort_of(side, path)
+        counters: Sequence[Tally] | None = None
+        if terms is not None:
+            kept_way, counters = terms
+            if kept_way != way:
+                verdict = None
+        if verdict is None:
+            sort = sort_of(side, way)
             fate = self._foregone.get(sort) or self._foretell(sort, side.key)
             if fate is None:
                 return None
-            action, state, direction, rule, tally = fate
+            action, state, direction, rule, counters = fate
             verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            terms = terms_of(path, tally)
-            if side.packets or sort[0] == TCP:  # the first answer to a question is often the last
-                side.verdict, side.terms = verdict, terms
+            protocol, _, _, _ = sort
+            if side.packets or protocol == TCP:  # the first answer to a question is often the last
+                side.verdict, side.terms = verdict, terms_of(way, counters)
         elif verdict.action is REJECT:
             return None
-        if terms is not None:
-            count(terms[1], octets)
+        if counters is not None:
+            count(counters, octets)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:

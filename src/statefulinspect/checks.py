@@ -5,11 +5,11 @@ Each refuses a wrong value with a `ConfigError` that says what was given and wha
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterator, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
-Validator = Callable[[object, "attrs.Attribute[Any]", object], None]
+AttributeValidator = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
 
@@ -40,7 +40,7 @@ def switch(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def whole_number(lowest: int, highest: int) -> Validator:
+def whole_number(lowest: int, highest: int) -> AttributeValidator:
     """Make a validator for whole numbers from `lowest` to `highest`."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -67,7 +67,7 @@ def rate_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def one_of(*choices: str) -> Validator:
+def one_of(*choices: str) -> AttributeValidator:
     """Make a validator for a few words."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -85,9 +85,38 @@ def port_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def copied(value: Any) -> Any:
+class FrozenMapping(Mapping[int, object]):
+    """Hold a copy of a mapping, which nobody can change; it can be copied and pickled.
+
+    >>> FrozenMapping({21: "ftp"})
+    {21: 'ftp'}
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self, given: Mapping[int, object]) -> None:
+        self._held = dict(given)
+
+    def __getitem__(self, key: int) -> object:
+        """Give what stands there."""
+        return self._held[key]
+
+    def __iter__(self) -> Iterator[int]:
+        """Go over the keys, in the order in which they were given."""
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        """Count the keys."""
+        return len(self._held)
+
+    def __repr__(self) -> str:
+        """Show it as the dict that it was."""
+        return repr(self._held)
+
+
+def frozen(value: Any) -> Any:
     """Copy a mapping, which may change later; leave anything else to the validator."""
-    return dict(value) if isinstance(value, Mapping) else value
+    return FrozenMapping(value) if isinstance(value, Mapping) else value
 
 
 def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -99,7 +128,7 @@ def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ConfigError(msg)
 
 
-def instance(kind: type) -> Validator:
+def instance(kind: type) -> AttributeValidator:
     """Make a validator that names the expected class."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:

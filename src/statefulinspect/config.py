@@ -14,7 +14,7 @@ from typing import Any, Mapping  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.checks import (
-    copied,
+    frozen,
     helper_ports,
     instance,
     one_of,
@@ -164,7 +164,7 @@ class Config:
     accounting: bool = attrs.field(default=True, validator=switch)
     events: bool = attrs.field(default=False, validator=switch)
     helpers: Mapping[int, object] = attrs.field(
-        factory=lambda: {21: "ftp"}, converter=copied, validator=helper_ports, hash=False
+        factory=lambda: {21: "ftp"}, converter=frozen, validator=helper_ports, hash=False
     )
     helper_policy: HelperPolicy = attrs.field(
         factory=HelperPolicy, validator=instance(HelperPolicy)

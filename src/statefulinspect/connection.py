@@ -37,7 +37,7 @@ from statefulinspect.terms import (
 )
 from statefulinspect.zones import NO_ZONE, Zone
 
-NEVER: Final = -1  # no sequence number equals it
+NO_NUMBER: Final = -1  # no sequence number and no window equals it
 ALL_EVENTS: Final = 0xFFFF  # what `ct event` says unless a rule sets it
 Terms = tuple[Optional[tuple[str, str, str, int]], Sequence[Tally]]  # of a kept verdict
 
@@ -46,31 +46,25 @@ class Machine(Protocol):
     """Say what the state machine of a protocol must offer.
 
     Both deciding methods answer with a `Reason`, whose effect tells the tracker what to do, and set
-    `expires_at`. Even a refused packet may leave a trace, as it does in Linux: the window of a
-    SYN/ACK with a wrong acknowledgement, a life cut short by two doubtful ends.
+    `expires_at`. Even a refused packet may leave a trace, as in Linux: a window, a shorter life.
     """
 
     names_states: bool
 
     def validate(self, packet: Packet) -> Reason:
         """Check what can be checked without a connection; OK, or why the packet is refused."""
-        ...
 
     def open(self, side: Side, packet: Packet, now: float) -> Reason:
         """Begin the connection with its first packet, or say why it cannot begin so."""
-        ...
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
         """Take the connection one packet further, sent by `side`."""
-        ...
 
     def reset(self, connection: Connection, now: float) -> None:
         """Take note that a rule has answered a packet with a reset."""
-        ...
 
     def arm(self, connection: Connection) -> None:
         """Give the connection, if it was taken back, to the hot path if it may be."""
-        ...
 
 
 @attrs.define(eq=False, weakref_slot=False)
@@ -94,6 +88,9 @@ class Verdict(_Draft):
     rules refuse; `direction` is None for the first two. `rule` is None when the default policy
     decided. `held` are fragments that were held until now, as bytes in the order of their arrival,
     and share this packet's fate: its action is theirs.
+
+    >>> Verdict(Action.DROP, CtState.INVALID, reason=Reason.NOT_IP).reason.value
+    'is neither IPv4 nor IPv6'
     """
 
 
@@ -128,7 +125,7 @@ class Side(Portable):
     verdict: Verdict | None = None
     packets: int = 0
     octets: int = 0
-    next_seq: int = NEVER
+    next_seq: int = NO_NUMBER
     terms: Terms | None = None
     end: int = attrs.field(init=False)
     max_end: int = attrs.field(init=False)
@@ -160,6 +157,10 @@ class Connection(Link):
     caller's clock. `last_*` is what the TCP tracker, like Linux, remembers of the last segment that
     counted, written late by the hot path (`tcp_prediction`); `restarts` how often both ends began
     anew; `memory` is other machines'. `event_mask` is of `ct event`, `is_screened` of `screening`.
+
+    >>> from statefulinspect import Tracker
+    >>> Tracker().process(bytes.fromhex("4500001400000000405900000a0000010a000002"), 0.0).connection
+    Connection(89 src=10.0.0.1 dst=10.0.0.2)
     """
 
     protocol: int
@@ -245,6 +246,5 @@ class Connection(Link):
 
     def __repr__(self) -> str:
         """Show protocol, ends and state."""
-        words = [PROTOCOL_NAMES.get(self.protocol, str(self.protocol)), str(self.original)]
-        words += [self.state_name] if self.state_name else []
-        return f"Connection({' '.join(words)})"
+        name = PROTOCOL_NAMES.get(self.protocol, str(self.protocol))
+        return f"Connection({' '.join(filter(None, (name, str(self.original), self.state_name)))})"

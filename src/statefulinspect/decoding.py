@@ -13,6 +13,7 @@ from typing import Final
 from statefulinspect.extensions import (
     EXTENSIONS,
     HOP_BY_HOP,
+    LATER_FRAGMENT,
     NO_NEXT,
     find_fragment_header,
     hop_by_hop_stands,
@@ -38,7 +39,6 @@ MORE_FRAGMENTS: Final = 0x2000
 FRAGMENT_OFFSET: Final = 0x1FFF
 NOT_WHOLE: Final = MORE_FRAGMENTS | FRAGMENT_OFFSET
 IPV4_FRAGMENT_FIELD: Final = 6  # its offset in the header
-LATER_FRAGMENT: Final = 0xFFF8  # the bits of an IPv6 fragment's offset (RFC 8200 4.5)
 
 GROUP: Final = 0xFF  # an IPv6 group's first byte; the next one's low bits are its scope
 SCOPE: Final = 0x0F  # RFC 4291 2.7: scope 0 is reserved, and no group sends

@@ -22,7 +22,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.decoding import (
     FRAGMENT_OFFSET,
-    LATER_FRAGMENT,
+    GROUP,
     MORE_FRAGMENTS,
     decode,
     take_as_whole,
@@ -30,9 +30,12 @@ from statefulinspect.decoding import (
 from statefulinspect.events import Cause
 from statefulinspect.extensions import (
     EXTENSIONS,
-    FRAGMENT,
+    FRAGMENT_HEADER,
+    LATER_FRAGMENT,
+    MORE_FOLLOW,
     NO_NEXT,
     find_fragment_header,
+    fragment_field,
     walk_extensions,
 )
 from statefulinspect.flowkey import ICMPV6, TCP, UDP, is_link_local
@@ -46,7 +49,7 @@ from statefulinspect.terms import DROP, HOLD, INVALID, OK, UNTRACKED, Effect, Re
 Classify = Callable[[Packet, float], Verdict]
 
 LONGEST: Final = 65_535  # octets of a datagram
-LEAST_HEADER: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
+LEAST_IN_FIRST: Final = {TCP: 20, UDP: 8, ICMPV6: 8}  # of a first IPv6 fragment; 1 of any other
 
 # What drops more than the fragment itself: the datagram of which it is a part.
 SPOILS: Final = {
@@ -71,18 +74,20 @@ def ipv6_fragment(packet: Packet) -> Fragment:
     """Read an IPv6 fragment (RFC 8200 4.5)."""
     wire = packet.wire
     at, announced_at = find_fragment_header(wire, packet.stop)
-    field = int.from_bytes(wire[at + 2 : at + 4], "big")
+    field = fragment_field(wire, at)
     head = wire[:announced_at] + wire[at : at + 1] + wire[announced_at + 1 : at]
     data, ecn = wire[at + 8 : packet.stop], wire[1] >> 4 & 3
-    return Fragment(wire, head, field & LATER_FRAGMENT, data, not field & 1, ecn)
+    return Fragment(wire, head, field & LATER_FRAGMENT, data, not field & MORE_FOLLOW, ecn)
 
 
 def lacks_header(packet: Packet) -> bool:
     """Say whether a first IPv6 fragment ends before its transport header does."""
-    protocol, l4, field = walk_extensions(packet.wire, FRAGMENT, packet.fragment_at, packet.stop)
+    protocol, l4, field = walk_extensions(
+        packet.wire, FRAGMENT_HEADER, packet.fragment_at, packet.stop
+    )
     if protocol in EXTENSIONS or protocol == NO_NEXT or field & LATER_FRAGMENT:
         return False  # where there is no transport header, Linux misses none
-    return l4 + LEAST_HEADER.get(protocol, 1) > packet.stop
+    return l4 + LEAST_IN_FIRST.get(protocol, 1) > packet.stop
 
 
 def key_of(packet: Packet) -> Key:
@@ -91,7 +96,7 @@ def key_of(packet: Packet) -> Key:
     source, destination = packet.source_octets, packet.destination_octets
     if packet.family == 4:
         return source, (destination, wire[4:6], packet.protocol, packet.zone)
-    is_local = destination[0] == 0xFF or is_link_local(destination)
+    is_local = destination[0] == GROUP or is_link_local(destination)
     iif = packet.iif if is_local else ""
     return source, (destination, wire[at + 4 : at + 8], iif, packet.zone)
 

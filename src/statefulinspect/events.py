@@ -18,6 +18,7 @@ import attrs
 from statefulinspect.connection import Connection
 from statefulinspect.flowkey import address_of, show_address
 from statefulinspect.listing import Listing
+from statefulinspect.rules.words.symbols_system import CT_EVENT
 
 KEPT: Final = 65_536  # events; about 40 MB
 KEPT_OCTETS: Final = 1 << 24  # of the fragments that they hold
@@ -72,6 +73,12 @@ class Event:
     `at` is the `now` of the packet or call; for EXPIRED it is the deadline. `listing` is what the
     connection was then; `connection` is the connection itself, which moves on. `str()` gives the
     line of `conntrack -E`.
+
+    >>> from statefulinspect import Config, Tracker
+    >>> tracker = Tracker(config=Config(events=True))
+    >>> _ = tracker.process(bytes.fromhex("4500001400000000405900000a0000010a000002"), now=0.0)
+    >>> print(*tracker.events())
+        [NEW] unknown  89 600 src=10.0.0.1 dst=10.0.0.2 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1
     """
 
     kind: EventKind
@@ -100,8 +107,11 @@ class Event:
 class FragmentEvent:
     """Tell that held fragments are dropped, for their datagram is given up; frozen.
 
-    `at` and `causes` are as in `Event`; `held` are the fragments as bytes, in the order of their
-    arrival.
+    `at` and `causes` are as in `Event`; `held` are the fragments as bytes, the first to come first.
+
+    >>> print(FragmentEvent(30.0, (Cause.EXPIRED,), (bytes.fromhex(
+    ...     "4500001c00072000401100000a0000010a0000020035040000080000"),)))
+      [LAPSE] src=10.0.0.1 dst=10.0.0.2 fragments=1 bytes=28
     """
 
     at: float
@@ -110,12 +120,7 @@ class FragmentEvent:
     kind: EventKind = attrs.field(default=EventKind.LAPSE, init=False)
 
     def __str__(self) -> str:
-        """Write a line that goes with those of `conntrack -E`.
-
-        >>> print(FragmentEvent(30.0, (Cause.EXPIRED,), (bytes.fromhex(
-        ...     "4500001c00072000401100000a0000010a0000020035040000080000"),)))
-          [LAPSE] src=10.0.0.1 dst=10.0.0.2 fragments=1 bytes=28
-        """
+        """Write a line that goes with those of `conntrack -E`."""
         addresses = self.held[0][12:20] if self.held[0][0] >> 4 == 4 else self.held[0][8:40]
         half = len(addresses) // 2
         source, destination = address_of(addresses[:half]), address_of(addresses[half:])
@@ -129,13 +134,10 @@ CHANGES: Final = (  # as in `Marks`
 )  # fmt: skip
 # The bits of `ct event` in nftables; an event with none of those that a rule set is not told.
 EVENT_BITS: Final = {
-    Cause.REPLIED: 0x08,
-    Cause.ASSURED: 0x10,
-    Cause.STATE: 0x20,
-    Cause.MARK: 0x80,
-    Cause.LABEL: 0x400,
-}
-NEW_BIT, RELATED_BIT, DESTROY_BIT, HELPER_BIT = 0x01, 0x02, 0x04, 0x40
+    Cause.REPLIED: CT_EVENT["reply"], Cause.ASSURED: CT_EVENT["assured"],
+    Cause.STATE: CT_EVENT["protoinfo"], Cause.MARK: CT_EVENT["mark"],
+    Cause.LABEL: CT_EVENT["label"],
+}  # fmt: skip
 
 
 class Marks(NamedTuple):
@@ -206,7 +208,7 @@ class Journal:
     def gone(self, connection: Connection, cause: Cause, now: float) -> None:
         """Write down that a connection has ended."""
         self._untold.pop(connection, None)
-        if DESTROY_BIT & connection.event_mask:
+        if CT_EVENT["destroy"] & connection.event_mask:
             at = connection.expires_at if cause is Cause.EXPIRED else now
             self._write(EventKind.DESTROY, connection, (cause,), at, now)
 
@@ -238,9 +240,9 @@ def _bits_of(causes: tuple[Cause, ...]) -> int:
 
 def _bits_of_opening(connection: Connection) -> int:
     """Give the bits of a NEW: what a state, a mark, labels or a helper make of it, too."""
-    bits = NEW_BIT if connection.master is None else RELATED_BIT
+    bits = CT_EVENT["new" if connection.master is None else "related"]
     bits |= _bits_of(Marks.before(connection).changes(Marks.of(connection)))
-    return bits if connection.helper is None else bits | HELPER_BIT
+    return bits if connection.helper is None else bits | CT_EVENT["helper"]
 
 
 def _octets_of(event: Event | FragmentEvent) -> int:

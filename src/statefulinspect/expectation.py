@@ -24,6 +24,13 @@ class Expectation:
 
     Yours to read. Addresses are wire octets; `source` and `source_port` are None if they do not
     matter, and of `source` only the bits in `source_mask` do.
+
+    >>> from statefulinspect import Config, Tracker
+    >>> tracker = Tracker(config=Config(helpers={69: "tftp"}))
+    >>> wire = "4500002600000000401100000a0000010a0000029c40004500120000" + "000161006f6374657400"
+    >>> _ = tracker.process(bytes.fromhex(wire), now=0.0)
+    >>> tracker.expectations
+    [Expectation(proto=17 src=10.0.0.2 dst=10.0.0.1 sport=0 dport=40000 helper=tftp)]
     """
 
     announced: Announce

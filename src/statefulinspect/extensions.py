@@ -12,15 +12,38 @@ from typing import Final
 
 HOP_BY_HOP: Final = 0
 ROUTING: Final = 43
-FRAGMENT: Final = 44
+FRAGMENT_HEADER: Final = 44
 AUTHENTICATION: Final = 51
 NO_NEXT: Final = 59
 DESTINATION_OPTIONS: Final = 60
-EXTENSIONS: Final = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS})
+EXTENSIONS: Final = frozenset(
+    {HOP_BY_HOP, ROUTING, FRAGMENT_HEADER, AUTHENTICATION, DESTINATION_OPTIONS}
+)
+LATER_FRAGMENT: Final = 0xFFF8  # the bits of a fragment's offset (RFC 8200 4.5)
+MORE_FOLLOW: Final = 0x0001
 
 PAD1, PADN, ROUTER_ALERT, CALIPSO, IOAM = 0, 1, 5, 7, 49
 PADDING_AT_MOST: Final = 7  # octets in a row: more than alignment could ever want
 OPTIONS_AT_MOST: Final = 8  # beside padding
+
+
+def step_over(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int] | None:
+    """Tell which header follows an extension header, and where; None if that cannot be read.
+
+    As in Linux, its end need not be there, but of a fragment header its field must be. Sizes are
+    those of RFC 8200 4 and RFC 4302 2.2.
+    """
+    if header == FRAGMENT_HEADER:
+        return (wire[at], at + 8) if at + 4 <= stop else None
+    if at + 2 > stop:
+        return None
+    length = wire[at + 1]
+    return wire[at], at + ((length + 2) * 4 if header == AUTHENTICATION else (length + 1) * 8)
+
+
+def fragment_field(wire: bytes, at: int) -> int:
+    """Read offset and more-fragments bit of the fragment header at an offset."""
+    return int.from_bytes(wire[at + 2 : at + 4], "big")
 
 
 def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int, int]:
@@ -32,16 +55,14 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
     more-fragments bit; 0 means a whole packet.
     """
     fragment = seen = 0
-    while header in EXTENSIONS:
-        if at + (4 if header == FRAGMENT else 2) > stop:
-            return header, at, fragment
-        size = extension_size(header, wire[at + 1])
-        if header == FRAGMENT:
-            fragment |= int.from_bytes(wire[at + 2 : at + 4], "big") & 0xFFF9 | seen
-            if fragment & 0xFFF8:
-                return wire[at], at + 8, fragment
+    while header in EXTENSIONS and not fragment & LATER_FRAGMENT:
+        following = step_over(wire, header, at, stop)
+        if following is None:
+            break
+        if header == FRAGMENT_HEADER:
+            fragment |= fragment_field(wire, at) & (LATER_FRAGMENT | MORE_FOLLOW) | seen
             seen = 1  # a fragment of a fragment is never whole
-        header, at = wire[at], at + size
+        header, at = following
     return header, at, fragment
 
 
@@ -51,25 +72,65 @@ def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
     It may be cut short, or lie beyond `stop`.
     """
     header, at, announced_at = wire[6], 40, 6
-    while header != FRAGMENT:
-        if header not in EXTENSIONS or at + 2 > stop:
+    while header != FRAGMENT_HEADER:
+        following = step_over(wire, header, at, stop) if header in EXTENSIONS else None
+        if following is None:
             return 0, 0
-        header, at, announced_at = wire[at], at + extension_size(header, wire[at + 1]), at
+        announced_at = at
+        header, at = following
     return at, announced_at
 
 
-def extension_size(header: int, length: int) -> int:
-    """Tell the octets of an extension header from its length field (RFC 8200 4, RFC 4302 2.2)."""
-    if header == FRAGMENT:
-        return 8
-    return (length + 2) * 4 if header == AUTHENTICATION else (length + 1) * 8
+def find_for_rules(wire: bytes, wanted: int, stop: int) -> int | None:
+    """Find an IPv6 packet's first header of a kind as Linux does for rules.
+
+    An extension header is none if it is cut short, and behind a later fragment there is none.
+    """
+    header, at = wire[6], 40
+    while header in EXTENSIONS:
+        following = _step_for_rules(wire, header, at, stop)
+        if following is None:
+            return None
+        if header == wanted:
+            return at
+        if header == FRAGMENT_HEADER and fragment_field(wire, at) & LATER_FRAGMENT:
+            return None
+        header, at = following
+    return at if header == wanted else None
+
+
+def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]:
+    """Find an IPv6 packet's protocol and transport header as Linux does for rules.
+
+    Other than tracking, they take the authentication header for a protocol. Neither is known behind
+    a header that is cut short, and a later fragment has no transport header.
+    """
+    header, at = wire[6], 40
+    while header in EXTENSIONS:
+        following = _step_for_rules(wire, header, at, stop)
+        if following is None:
+            return None, None
+        if header == AUTHENTICATION:
+            break
+        if header == FRAGMENT_HEADER and fragment_field(wire, at) & LATER_FRAGMENT:
+            protocol, _ = following
+            return (None if protocol in EXTENSIONS else protocol), None
+        header, at = following
+    return header, at
+
+
+def _step_for_rules(wire: bytes, header: int, at: int, stop: int) -> tuple[int, int] | None:
+    """Step over an extension header, of which four octets must be there if it routes."""
+    is_cut = header == ROUTING and at + 4 > stop
+    return None if is_cut else step_over(wire, header, at, stop)
 
 
 def hop_by_hop_stands(wire: bytes, stop: int) -> bool:
     """Say whether a router passes on a packet whose first header, at 40, is hop-by-hop."""
-    end = 40 + extension_size(HOP_BY_HOP, wire[41]) if stop >= 48 else stop + 1
-    if end > stop:
+    following = step_over(wire, HOP_BY_HOP, 40, stop)
+    if following is None or following[1] > stop:
         return False
+    _, end = following
     at, padding, options = 42, 0, 0
     while at < end:
         kind = wire[at]

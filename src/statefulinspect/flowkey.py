@@ -97,7 +97,7 @@ def address_of(octets: bytes) -> Address:
 
 
 def show_address(address: Address) -> str:
-    """Write an address as inet_ntop does, which the conntrack tool prints.
+    """Write an address as inet_ntop does, by which conntrack and nft print it (RFC 5952).
 
     It ends IPv4-mapped addresses in dots, which Python before 3.13 does not, and IPv4-compatible
     ones (RFC 4291 2.5.5.1) too.

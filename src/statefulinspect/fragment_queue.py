@@ -47,7 +47,7 @@ class Fragment(NamedTuple):
 
 
 @attrs.define(eq=False)
-class Source:
+class SourceCount:
     """Count the fragments of one source while any of its datagrams is waited for."""
 
     fragments: int = 0
@@ -64,7 +64,7 @@ class FragmentQueue:
     """
 
     key: Key
-    source: Source
+    source: SourceCount
     expires_at: float
     filed_at: float = NOT_FILED
     latest: int = 0

@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Callable
 
 from statefulinspect.events import Cause
-from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key, Source
+from statefulinspect.fragment_queue import Fragment, FragmentQueue, Key, SourceCount
 from statefulinspect.terms import Reason
 from statefulinspect.wheel import NOT_FILED, Wheel
 
@@ -38,7 +38,7 @@ class FragmentTable:
         self._timeout, self._max_cost, self._max_distance = timeout, max_cost, max_distance
         self._lapsed = lapsed
         self._queues: dict[Key, FragmentQueue] = {}
-        self._sources: dict[bytes, Source] = {}
+        self._sources: dict[bytes, SourceCount] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -58,7 +58,8 @@ class FragmentTable:
         return self._begin(key, now) if self._is_outrun(queue, now) else queue
 
     def _begin(self, key: Key, now: float) -> FragmentQueue:
-        source = self._sources.setdefault(key[0], Source())
+        sender, _ = key
+        source = self._sources.setdefault(sender, SourceCount())
         source.queues += 1
         queue = self._queues[key] = FragmentQueue(key, source, now + self._timeout)
         queue.latest = source.fragments
@@ -96,7 +97,8 @@ class FragmentTable:
         self.cost -= queue.cost
         queue.source.queues -= 1
         if not queue.source.queues:
-            del self._sources[queue.key[0]]
+            sender, _ = queue.key
+            del self._sources[sender]
 
     def expire(self, now: float, at_most: int) -> None:
         """Give up queues whose time is over; the work is bounded by `at_most`."""
@@ -117,9 +119,10 @@ class FragmentTable:
         """Copy what is held of one datagram, into a table of its own that tells nobody."""
         twin = FragmentTable(self._timeout, self._max_cost, self._max_distance, _tell_nobody)
         twin.cost = self.cost
-        queue, source = deepcopy((self._queues.get(key), self._sources.get(key[0])))
+        sender, _ = key
+        queue, source = deepcopy((self._queues.get(key), self._sources.get(sender)))
         if source is not None:
-            twin._sources[key[0]] = source
+            twin._sources[sender] = source
         if queue is not None:
             queue.filed_at = NOT_FILED
             twin._queues[key] = queue

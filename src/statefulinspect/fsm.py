@@ -47,8 +47,8 @@ class Row(NamedTuple):
         return self.direction if isinstance(self.direction, tuple) else (self.direction,)
 
 
-Outcome = Union[State, NoTransition]
-Table = tuple[tuple[tuple[Outcome[State], ...], ...], ...]
+Becomes = Union[State, NoTransition]
+Transitions = tuple[tuple[tuple[Becomes[State], ...], ...], ...]
 Cell = tuple[Direction, IntEnum, IntEnum]
 
 
@@ -59,7 +59,7 @@ def compile_rows(
     *,
     initial: tuple[State, ...],
     otherwise: NoTransition,
-) -> Table[State]:
+) -> Transitions[State]:
     """Turn rows into `table[is_reply][state][event]`, total over all states and events.
 
     ValueError if a cell has two rows, a row uses a word of another machine, or no chain of rows
@@ -67,7 +67,7 @@ def compile_rows(
     """
     cells = cells_of(rows)
 
-    def outcome(direction: Direction, state: State, event: Event) -> Outcome[State]:
+    def outcome(direction: Direction, state: State, event: Event) -> Becomes[State]:
         row = cells.get((direction, state, event))
         becomes = otherwise if row is None else row.becomes
         return state if becomes is STAY else becomes  # type: ignore[return-value]  # as checked

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from statefulinspect.connection import NEVER, Connection, Side
+from statefulinspect.connection import NO_NUMBER, Connection, Side
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.judge import Judge
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN
 from statefulinspect.machines.tcp_table import ESTABLISHED
+from statefulinspect.machines.tcp_window import ack_span
 
 
 def check(judge: Judge, defragmenter: Defragmenter) -> None:
@@ -28,7 +29,7 @@ def check(judge: Judge, defragmenter: Defragmenter) -> None:
 def _check_connection(connection: Connection) -> None:
     assert connection.is_assured <= connection.seen_reply, "assured without a reply"
     for side in (connection.original_side, connection.reply_side):
-        if side.next_seq != NEVER:
+        if side.next_seq != NO_NUMBER:
             assert side.next_seq == side.end, "the hot path expects a wrong number"
             _check_settled(connection, side)
             _check_settled(connection, side.other)
@@ -40,5 +41,7 @@ def _check_settled(connection: Connection, side: Side) -> None:
     assert connection.is_assured, "the hot path has a connection that is not assured"
     assert not connection.repeats, "the hot path has a connection with repetitions"
     assert side.flags & HIGHEST_ACK_KNOWN, "the hot path has a side that never acknowledged"
-    assert side.other.highest_ack <= side.end <= side.max_end, "numbers are not in their order"
+    other = side.other
+    farthest = other.highest_ack + ack_span(other)
+    assert other.highest_ack <= side.end <= side.max_end <= farthest, "numbers out of their order"
     assert side.max_window > 0, "the hot path has a side without a window"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-END, NO_OPERATION, RECORD_ROUTE, TIMESTAMP, ROUTER_ALERT = 0, 1, 7, 68, 148
+END_OF_OPTIONS, NO_OPERATION, RECORD_ROUTE, TIMESTAMP, ROUTER_ALERT = 0, 1, 7, 68, 148
 LOOSE_ROUTE, STRICT_ROUTE, CIPSO = 131, 137, 134
 NEVER_PASSED: Final = frozenset({LOOSE_ROUTE, STRICT_ROUTE, CIPSO})
 ONCE: Final = frozenset({RECORD_ROUTE, TIMESTAMP})
@@ -19,7 +19,7 @@ TIMESTAMPS_ALONE, WITH_ADDRESSES, PRESPECIFIED = 0, 1, 3  # what a timestamp opt
 def options_pass(options: bytes) -> bool:
     """Say whether a router passes on a packet with these option bytes."""
     at, seen = 0, set()
-    while at < len(options) and options[at] != END:
+    while at < len(options) and options[at] != END_OF_OPTIONS:
         kind = options[at]
         if kind == NO_OPERATION:
             at += 1

@@ -22,6 +22,7 @@ from statefulinspect.flowkey import TCP, reverse
 from statefulinspect.keeper import Keeper
 from statefulinspect.linking import connect, part
 from statefulinspect.machines import make_machines
+from statefulinspect.machines.tcp_flags import RST_FLAG
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
@@ -33,7 +34,6 @@ from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.validation import Validation
 from statefulinspect.zones import Zone
 
-RST: Final = 4  # of the TCP flags
 DISCARD: Final = Effect.DISCARD
 END: Final = Effect.END
 IGNORE: Final = Effect.IGNORE
@@ -44,7 +44,7 @@ ERROR_ABOUT_CONNECTION: Final = Reason.ERROR_ABOUT_CONNECTION
 
 def resets(rule: Rule | None, packet: Packet) -> bool:
     """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
-    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST
+    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST_FLAG
 
 
 class Judge(Keeper):

@@ -10,7 +10,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side
 from statefulinspect.events import EXPIRED, Cause, Journal
 from statefulinspect.flowkey import FlowKey
-from statefulinspect.lookup import Lookup
+from statefulinspect.lookup import SideLookup
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.packet import Packet
 from statefulinspect.unreplied import Unreplied
@@ -24,7 +24,7 @@ class Keeper:
     """Hold connections where they are found by key, by deadline and by age."""
 
     def __init__(self, config: Config) -> None:
-        self.lookup = Lookup()
+        self.lookup = SideLookup()
         self.table = self.lookup.table
         self.wheel: Wheel[Connection | Unreplied] = Wheel()
         self.assistant = Assistant(config, self.lookup.keys, self._sever)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statefulinspect.connection import NEVER, Connection, Machine, Side
+from statefulinspect.connection import NO_NUMBER, Connection, Machine, Side
 from statefulinspect.zones import NO_ZONE, Zone
 
 
@@ -22,5 +22,5 @@ def part(connection: Connection) -> None:
     """Cut the links that `connect` made: what is left holds no reference cycle."""
     original, reply = connection.original_side, connection.reply_side
     original.verdict = reply.verdict = None
-    original.next_seq = reply.next_seq = NEVER
+    original.next_seq = reply.next_seq = NO_NUMBER
     del original.connection, original.other, reply.connection, reply.other

@@ -12,7 +12,7 @@ from statefulinspect.terms import Reason
 from statefulinspect.zones import Zone
 
 
-class Lookup:
+class SideLookup:
     """Hold the table, and the source keys of GRE packets that do not carry them."""
 
     def __init__(self) -> None:

@@ -68,13 +68,15 @@ class Openings:
         }
 
     def by_syn(  # noqa: PLR0913, PLR0917 - the numbers of a segment
-        self, key: bytes, octets: int, path: Way, end: int, window: int, options: bytes, now: float
+        self, key: bytes, octets: int, way: Way, end: int, window: int, options: bytes, now: float
     ) -> Verdict | None:
         """Open a TCP connection."""
-        fate = self._fate(TCP, key, octets, path)
+        fate = self._fate(TCP, key, way)
         if fate is None:
             return None
-        action, state, direction, rule, _ = fate
+        action, state, direction, rule, tally = fate
+        if tally is not None:
+            count(tally, octets)
         reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
         if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
@@ -103,13 +105,15 @@ class Openings:
         return connection
 
     def of_pair(
-        self, protocol: int, key: bytes, octets: int, path: Way, now: float
+        self, protocol: int, key: bytes, octets: int, way: Way, now: float
     ) -> Verdict | None:
         """Open a connection of requests and their answers."""
-        fate = self._fate(protocol, key, octets, path)
+        fate = self._fate(protocol, key, way)
         if fate is None:
             return None
-        action, state, direction, rule, _ = fate
+        action, state, direction, rule, tally = fate
+        if tally is not None:
+            count(tally, octets)
         reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
         if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
@@ -126,17 +130,9 @@ class Openings:
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
 
-    def _fate(self, protocol: int, key: bytes, octets: int, path: Way) -> Fate | None:
-        """Tell what the rules make of an opening, if nobody has to look at it, and count it."""
-        fate, helped = self._of_opening(protocol, key, path), self._helped[protocol]
-        if (
-            fate is None
-            or self._expectations.count
-            or (helped and key[-2:] in helped)
-            or not is_ordinary(key)
-        ):
+    def _fate(self, protocol: int, key: bytes, way: Way) -> Fate | None:
+        """Tell what the rules make of an opening, if nobody has to look at it."""
+        fate, helped = self._of_opening(protocol, key, way), self._helped[protocol]
+        if self._expectations.count or (helped and key[-2:] in helped) or not is_ordinary(key):
             return None
-        tally = fate[4]
-        if tally is not None:
-            count(tally, octets)
         return fate

@@ -74,6 +74,11 @@ class Packet:
     not OK. `fragment_at` is where an IPv6 fragment header is, or in IPv4 the fragment field of a
     fragment; 0 if there is none. `iif`, `oif`, `mark`, `zone` and `hook` are what the caller said
     of the packet.
+
+    >>> from statefulinspect import decode
+    >>> packet = decode(bytes.fromhex("4500001c00004000401100000a000102080808089c40003500080000"))
+    >>> packet, packet.destination_port, packet.payload_length, packet.reason.name
+    (Packet(10.0.1.2:40000 > 8.8.8.8:53, protocol 17), 53, 8, 'OK')
     """
 
     wire: bytes = attrs.field()

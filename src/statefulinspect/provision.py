@@ -103,7 +103,7 @@ class Provision:
             if sum(each.kind == announcer.kind for each in known) >= named.size:
                 return False
             walk.varies = True
-            if walk.recorder is not None:
+            if walk.listener is not None:
                 return True
             expected = Expectation(announcer.announced(side), connection, announcer)
             reason = self._assistant.expectations.announce(expected, walk.now)

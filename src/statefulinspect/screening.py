@@ -28,6 +28,7 @@ from statefulinspect.flowkey import (
     UDP,
     UDPLITE,
 )
+from statefulinspect.machines.tcp_flags import ALL_FLAGS, SCANS
 from statefulinspect.packet import Packet
 from statefulinspect.terms import OK, Effect, Reason
 
@@ -37,10 +38,8 @@ Check = Callable[[Packet, Broadcasts], Reason]
 DISCARD: Final = Effect.DISCARD
 FRAGMENT: Final = Reason.FRAGMENT
 IGMP: Final = 2
-FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-ALL_FLAGS: Final = FIN | SYN | RST | PSH | ACK | URG  # ECN's are free
 ECHO_REQUESTS: Final = {ICMP: 8, ICMPV6: 128}
-GROUPS: Final = {4: range(224, 240), 6: range(255, 256)}  # by their addresses' first octet
+GROUPS: Final = {4: range(224, 240), 6: range(GROUP, GROUP + 1)}  # by their addresses' first octet
 NOWHERE: Final = bytes(4)
 EVERYBODY: Final = b"\xff" * 4
 LOOPBACK_IPV6: Final = bytes(15) + b"\1"
@@ -51,15 +50,7 @@ DHCP_SERVER: Final = 67
 LEAST_HEADER: Final = {TCP: 20, UDP: 8, UDPLITE: 8, ICMP: 8, ICMPV6: 8, SCTP: 12, DCCP: 12}
 
 
-class Flags(NamedTuple):
-    """Name a set of TCP flags: of those in `looked_at`, exactly those in `found` are set."""
-
-    looked_at: int
-    found: int
-    reason: Reason
-
-
-class Source(NamedTuple):
+class SourceRow(NamedTuple):
     """Name the IPv4 sources whose first octet is within bounds, both included."""
 
     first: int
@@ -68,25 +59,14 @@ class Source(NamedTuple):
 
 
 # fmt: off
-FLAGS_ROWS: Final = (
-    Flags(SYN | FIN, SYN | FIN,       Reason.TCP_SYN_FIN),
-    Flags(SYN | RST, SYN | RST,       Reason.TCP_SYN_RST),
-    Flags(ALL_FLAGS, 0,               Reason.TCP_NULL),
-    Flags(ALL_FLAGS, FIN | PSH | URG, Reason.TCP_XMAS),
-    Flags(FIN | ACK, FIN,             Reason.TCP_FIN_ALONE),
-)
 SOURCE_ROWS: Final = (
-    Source(0,   0,   Reason.SOURCE_UNSPECIFIED),
-    Source(127, 127, Reason.SOURCE_LOOPBACK),
-    Source(224, 239, Reason.SOURCE_GROUP),
-    Source(240, 255, Reason.SOURCE_RESERVED),
+    SourceRow(0,   0,   Reason.SOURCE_UNSPECIFIED),
+    SourceRow(127, 127, Reason.SOURCE_LOOPBACK),
+    SourceRow(224, 239, Reason.SOURCE_GROUP),
+    SourceRow(240, 255, Reason.SOURCE_RESERVED),
 )
 # fmt: on
 
-FLAGS: Final = tuple(
-    next((row.reason for row in FLAGS_ROWS if flags & row.looked_at == row.found), OK)
-    for flags in range(ALL_FLAGS + 1)
-)
 SOURCES: Final = tuple(
     next((row.reason for row in SOURCE_ROWS if row.first <= octet <= row.last), OK)
     for octet in range(256)
@@ -145,7 +125,7 @@ def is_ordinary(key: bytes) -> bool:
 def check_flags(packet: Packet, _: Broadcasts) -> Reason:
     """Discard flag sets that only scanners send; other impossible ones are INVALID anyway."""
     has_flags = packet.key is not None and packet.payload_length > 13
-    return FLAGS[packet.wire[packet.l4 + 13] & ALL_FLAGS] if has_flags else OK
+    return SCANS[packet.wire[packet.l4 + 13] & ALL_FLAGS] if has_flags else OK
 
 
 def check_smurf(packet: Packet, broadcasts: Broadcasts) -> Reason:
@@ -183,7 +163,7 @@ def fragment_offset(packet: Packet) -> int:
     return field & ~7
 
 
-class Row(NamedTuple):
+class CheckRow(NamedTuple):
     """Name the switch of a check, and for which protocols it is made.
 
     `spares_loopback` leaves alone what never leaves its host.
@@ -196,18 +176,18 @@ class Row(NamedTuple):
 
 
 CHECKS: Final = (
-    Row("land", check_land, spares_loopback=True),
-    Row("spoofed_sources", check_source, spares_loopback=True),
-    Row("impossible_flags", check_flags, frozenset({TCP})),
-    Row("smurf", check_smurf, frozenset(ECHO_REQUESTS)),
+    CheckRow("land", check_land, spares_loopback=True),
+    CheckRow("spoofed_sources", check_source, spares_loopback=True),
+    CheckRow("impossible_flags", check_flags, frozenset({TCP})),
+    CheckRow("smurf", check_smurf, frozenset(ECHO_REQUESTS)),
 )
 FRAGMENT_CHECKS: Final = (
-    Row("ping_of_death", check_length),
-    Row("tiny_fragments", check_header),
+    CheckRow("ping_of_death", check_length),
+    CheckRow("tiny_fragments", check_header),
 )
 
 
-def _by_protocol(rows: list[Row]) -> tuple[tuple[Check, ...], ...]:
+def _by_protocol(rows: list[CheckRow]) -> tuple[tuple[Check, ...], ...]:
     """List the checks of each protocol number."""
     return tuple(tuple(row.check for row in rows if n in row.protocols) for n in range(256))
 

@@ -18,15 +18,10 @@ from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, deco
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
+from statefulinspect.machines.tcp_flags import FIN_FLAG, SYN_FLAG
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back
-from statefulinspect.machines.tcp_segment import (
-    FIN_FLAG,
-    SHAPES,
-    SYN_FLAG,
-    TIMESTAMPS_ONLY,
-    Segment,
-)
+from statefulinspect.machines.tcp_segment import SHAPES, TIMESTAMPS_ONLY, Segment
 from statefulinspect.machines.tcp_table import ACK, FIN, SYN, SYN_ACK
 from statefulinspect.openings import Openings
 from statefulinspect.rules.engine.foretelling import Way
@@ -75,7 +70,7 @@ class Shortcut:
 
     def _tcp(  # noqa: C901, PLR0912 - a call costs a twentieth
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
-        path: Way, now: float,
+        way: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take a TCP segment through."""
         seq, ack, bits, window = numbers
@@ -95,7 +90,7 @@ class Shortcut:
         if side is None:
             if event is not SYN:
                 return None
-            return self._openings.by_syn(key, length, path, end + 1 & M32, window, options, now)
+            return self._openings.by_syn(key, length, way, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
         if not _may_go_on(connection, now):
@@ -117,10 +112,10 @@ class Shortcut:
         if not is_taken:
             segment = Segment(event, flags, seq, ack, end & M32, window, options, ack)
             reason = machine.advance(side, segment, now)
-        return self._go_on(side, packet, length, reason, path, now)
+        return self._go_on(side, packet, length, reason, way, now)
 
     def _short(
-        self, packet: bytes, _: bytes, __: int, ___: int, ____: Numbers, path: Way, now: float
+        self, packet: bytes, _: bytes, __: int, ___: int, ____: Numbers, way: Way, now: float
     ) -> Verdict | None:
         """Take a packet through that is too short for TCP, filled up so that it can be read."""
         first, length, fragment, kind, key, *numbers = PLAIN_IPV4(packet + FILLER)
@@ -131,23 +126,23 @@ class Shortcut:
         elif first != 0x45 or (fragment and fragment != DONT_FRAGMENT):
             return None
         road = self._short_roads.get(kind)
-        return None if road is None else road(packet, key, length, at, tuple(numbers), path, now)
+        return None if road is None else road(packet, key, length, at, tuple(numbers), way, now)
 
     def _udp(
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
-        path: Way, now: float,
+        way: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take a UDP datagram through."""
         if not 8 <= numbers[0] >> 16 <= length - at + 20 or length > len(packet):
             return None
         side = self._sides[UDP].get(key)
         if side is None:
-            return self._openings.of_pair(UDP, key, length, path, now)
-        return self._pair(side, packet, length, path, now)
+            return self._openings.of_pair(UDP, key, length, way, now)
+        return self._pair(side, packet, length, way, now)
 
     def _message(
         self, protocol: int, packet: bytes, key: bytes, length: int, at: int, _: Numbers,
-        path: Way, now: float,
+        way: Way, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Take an ICMP message through; behind the addresses its key has identifier, type, code."""
         kind = KINDS[protocol][key[-4]]
@@ -158,31 +153,29 @@ class Shortcut:
         key = key[:-4] + packet[at - 16 : at - 14] + key[-4:-2]
         side = self._sides[protocol].get(key)
         if side is not None:
-            return self._pair(side, packet, length, path, now)
+            return self._pair(side, packet, length, way, now)
         if kind is not OPENING:
             return None
-        return self._openings.of_pair(protocol, key, length, path, now)
+        return self._openings.of_pair(protocol, key, length, way, now)
 
-    def _pair(
-        self, side: Side, packet: bytes, length: int, path: Way, now: float
-    ) -> Verdict | None:
+    def _pair(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         connection = side.connection
         if not _may_go_on(connection, now):
             return None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
-        return self._go_on(side, packet, length, reason, path, now)
+        return self._go_on(side, packet, length, reason, way, now)
 
     def _go_on(
-        self, side: Side, packet: bytes, length: int, reason: Reason, path: Way, now: float
+        self, side: Side, packet: bytes, length: int, reason: Reason, way: Way, now: float
     ) -> Verdict:
         """Answer a packet that its connection has taken; let the rules look if they have to."""
-        verdict = self._answers.ready(side, path, length) if reason is OK else None
+        verdict = self._answers.ready(side, way, length) if reason is OK else None
         if verdict is not None:
             self._judge.settle(side, length, OK, now)
             return verdict
-        hook, iif, oif, mark = path or ("forward", "", "", 0)
+        hook, iif, oif, mark = way or ("forward", "", "", 0)
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
         return self._judge.conclude(side, walk_of(decoded, now, self._table.candidates), reason)

@@ -22,14 +22,13 @@ from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.config import Config
-from statefulinspect.connection import NEVER, Side, Verdict
+from statefulinspect.connection import NO_NUMBER, Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED
 from statefulinspect.machines.tcp_timers import TcpTimers
-from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
-from statefulinspect.packet import PacketLike, to_bytes
+from statefulinspect.packet import Packet, PacketLike, to_bytes
 from statefulinspect.rehearsal import Rehearsal
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.rules.engine.trace import Trace
@@ -38,7 +37,7 @@ from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.seqnum import M32
 from statefulinspect.shortcut import NOT_PLAIN, Shortcut
 from statefulinspect.terms import Direction
-from statefulinspect.tracked import Tracked
+from statefulinspect.tracked import Tracked, in_seconds
 from statefulinspect.zones import NO_ZONE, Zone
 
 TOO_SHORT: Final = (NOT_PLAIN, b"", 0, 0, 0, 0, 0, 0)  # kind, key and numbers
@@ -71,8 +70,9 @@ class Tracker(Tracked):
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
         self._split_sides = self._table.split_sides
         timers = TcpTimers(config)
-        self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
-        self._asks_path = self._judge.filter.asks_path
+        lives = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
+        self._life, self._life_of_data = map(float, lives)  # what adds to one is a time, and one
+        self._asks_way = self._judge.filter.asks_way
         self._roads = Shortcut(self._judge, config).roads
 
     def process(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a call costs a tenth
@@ -99,8 +99,6 @@ class Tracker(Tracked):
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
-        if type(now) is not float or not self._now <= now < self._wheel.next_tick_at:
-            now = self._turn(now)
         try:
             first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
@@ -114,69 +112,75 @@ class Tracker(Tracked):
                 octets = length - 20 - PLAIN_HEADERS[bits]
                 at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
+            if not self._now <= now < self._wheel.next_tick_at:
+                now = self._turn(now)
+            expires_at = now + self._life_of_data
         except struct_error:  # too short for TCP
+            now = self._turn(now)
             kind, key, length, at, seq, ack, bits, window = TOO_SHORT
+        except TypeError:  # no float, nor what adds to one
+            now = self._turn(now)
+            expires_at = now + self._life_of_data
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
-            if seq == side.next_seq and octets >= 0 and length <= len(packet):
-                connection, receiver, terms = side.connection, side.other, side.terms
-                behind = receiver.end - ack
-                end = seq + octets
-                if ack == side.highest_ack and window == side.seen_window:
-                    reach, fits = 0, octets > 0  # without data, it might be a repetition
-                else:
-                    scaled = window << side.scale
-                    reach = ack + scaled
-                    fits = (
-                        window > 0
-                        and reach < M32
-                        and ack >= side.highest_ack
-                        and (octets > 0 or ack != side.highest_ack or side.seen_window != NEVER)
-                    )
+            end = seq + octets
+            if seq == side.next_seq and end <= side.max_end and length <= len(packet):
+                connection, terms = side.connection, side.terms
                 if (
-                    fits
-                    and behind >= 0
-                    and end <= side.max_end
-                    and (behind <= LEAST_ACK_SPAN or behind <= side.max_window)
-                    and now < connection.expires_at
+                    now < connection.expires_at
                     and (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
                     and (terms is None or terms[0] is None or terms[0] == (hook, iif, oif, mark))
                     and not self._split_sides
                     and (hook is FORWARD or hook in PATHS)
                 ):
-                    self._now = now
-                    if reach:
-                        side.highest_ack, side.seen_window = ack, window
-                        if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
-                            side.max_window = scaled
-                        if reach > receiver.max_end:  # noqa: PLR1730 - as above
-                            receiver.max_end = reach
-                    if octets:
-                        side.end = side.next_seq = end
-                        expires_at = now + self._life_of_data
-                    elif behind or seq != receiver.highest_ack:
-                        expires_at = now + self._life_of_data
+                    if ack == side.highest_ack and window == side.seen_window:
+                        fits = octets > 0  # else it might be a repetition
                     else:
-                        expires_at = now + self._life
-                    connection.expires_at = expires_at
-                    connection.last_is_reply, connection.last_seq = side.is_reply, seq
-                    side.packets += 1
-                    side.octets += length
-                    if terms is not None:
-                        count(terms[1], length)
-                    if expires_at < connection.filed_at:
-                        self._wheel.file(connection)
-                    return side.verdict  # type: ignore[return-value]  # armed sides have one
+                        highest, scaled = side.highest_ack, window << side.scale
+                        receiver, reach = side.other, ack + scaled
+                        fits = (
+                            (ack > highest or octets > 0 or side.seen_window != NO_NUMBER)
+                            and highest <= ack <= receiver.end
+                            and reach < M32
+                            and window > 0
+                            and octets >= 0
+                        )
+                        if fits:
+                            side.highest_ack, side.seen_window = ack, window
+                            if scaled > side.max_window:  # noqa: PLR1730 - max() is a call
+                                side.max_window = scaled
+                            if reach > receiver.max_end:  # noqa: PLR1730 - as above
+                                receiver.max_end = reach
+                    if fits:
+                        self._now = now
+                        if octets:
+                            side.end = side.next_seq = end
+                        elif ack == receiver.end and seq == receiver.highest_ack:
+                            expires_at = now + self._life
+                        connection.expires_at = expires_at
+                        connection.last_is_reply, connection.last_seq = side.is_reply, seq
+                        side.packets += 1
+                        side.octets += length
+                        if terms is not None:
+                            count(terms[1], length)
+                        if expires_at < connection.filed_at:
+                            self._wheel.file(connection)
+                        return side.verdict  # type: ignore[return-value]  # armed sides have one
+        if type(now) is not float:
+            now = in_seconds(now)
         road = self._roads.get(kind)
         is_zoned = zone != 0 or zone_direction is not None or self._split_sides
         if road is not None and not is_zoned and hook in PATHS:
             self._now = now
-            path = (hook, iif, oif, mark) if self._asks_path else None
-            verdict = road(packet, key, length, at, (seq, ack, bits, window), path, now)
+            way = (hook, iif, oif, mark) if self._asks_way else None
+            verdict = road(packet, key, length, at, (seq, ack, bits, window), way, now)
             if verdict is not None:
                 return verdict
         given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE
-        decoded = decode(packet, iif, oif, mark, given)
+        return self._go_all_the_way(decode(packet, iif, oif, mark, given), hook, now)
+
+    def _go_all_the_way(self, decoded: Packet, hook: str, now: float) -> Verdict:
+        """Judge a packet of which a record was made."""
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         self._now = now
         if decoded.fragment_at:

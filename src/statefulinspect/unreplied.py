@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
-from statefulinspect.connection import NEVER, Connection, Verdict
+from statefulinspect.connection import NO_NUMBER, Connection, Verdict
 from statefulinspect.flowkey import against
 from statefulinspect.line import Link
 
@@ -38,7 +38,7 @@ class Unreplied(Link):
     `source` is where the connection comes from: who makes it, and then the connection itself.
     """
 
-    next_seq: ClassVar[int] = NEVER  # for the hot path, which takes it for a side
+    next_seq: ClassVar[int] = NO_NUMBER  # for the hot path, which takes it for a side
     is_assured: ClassVar[bool] = False
 
     key: bytes

@@ -184,8 +184,9 @@ class Wheel(Generic[Entry]):
         empty = {second for second, bucket in self._buckets.items() if not bucket}
         assert empty <= set(self._empty) <= set(self._buckets), "an empty bucket that is not noted"
         assert len(self._empty) <= EMPTY_AT_MOST, "too many empty buckets"
-        placed = [pair for bucket in self._buckets.values() for pair in bucket.items() if pair[1]]
-        assert {entry: place for place, entry in placed} == self._places, "a wrong place"
+        placed = [pair for bucket in self._buckets.values() for pair in bucket.items()]
+        places = {entry: place for place, entry in placed if entry}
+        assert places == self._places, "a wrong place"
         for second, bucket in self._buckets.items():
             for entry in self._entries(bucket):
                 assert entry.filed_at == second, "an entry in two buckets, or in the wrong one"

@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Literal, NamedTuple, cast
 
-from kernel.conntrack import Entry, Expected, Table
+from kernel.conntrack import Entry, Expected
 from kernel.flow import SourceKey, lookup_flow, no_source_key
-from kernel.netns import Namespace, open_tun
 from kernel.nflog import Logged, LogReader, decode
+from kernel.router import DEVICES, LOG_GROUP, NETWORKS, SYSCTLS, Device, Router
 
-Device = Literal["lan0", "wan0"]
 Direction = Literal["original", "reply"]
 CtState = Literal["new", "established", "related", "invalid", "untracked", "dropped"]
 
-DEVICES: tuple[Device, Device] = ("lan0", "wan0")
-NETWORKS: dict[Device, tuple[str, str]] = {
-    "lan0": ("10.0.1.1/24", "fd00:1::1/64"),
-    "wan0": ("10.0.2.1/24", "fd00:2::1/64"),
-}
-LOG_GROUP = 7
 COMPLAINTS_GROUP = 0  # where conntrack itself logs
 ARRIVED = "arrived"
-MTU = 65535
-READ_SIZE = MTU + 1
 DRAIN_EVERY = 128  # packets; below the TUN queue length of 500
 CLOCK_TICK = 0.012  # seconds; longer than one tick at any HZ >= 100
-
-SYSCTLS = {
-    "net.ipv4.ip_forward": 1,
-    "net.ipv4.conf.all.rp_filter": 0,
-    "net.ipv4.conf.default.rp_filter": 0,
-    "net.ipv4.conf.all.accept_local": 1,
-    "net.ipv4.conf.all.send_redirects": 0,
-    "net.ipv4.conf.default.send_redirects": 0,
-    "net.ipv6.conf.all.forwarding": 1,
-    "net.ipv6.conf.default.accept_dad": 0,
-    "net.ipv6.conf.default.accept_ra": 0,
-    "net.ipv6.conf.default.addr_gen_mode": 1,
-}
 
 # A packet's DSCP says which zone it is in; the lookup by ctnetlink knows zone 0 only.
 ZONES = {1: "zone set 5", 2: "original zone set 6", 3: "reply zone set 7",
@@ -128,50 +104,21 @@ class Answer(NamedTuple):
     passed: bool = True
 
 
-class Kernel:
-    """A router in a private network namespace; use it as a context manager."""
+class Kernel(Router):
+    """A router whose rules tell what conntrack makes of each packet."""
 
     def __init__(self, *, with_zones: bool = False, with_helpers: bool = False) -> None:
         self._rules = [RULESET]
         self._rules += [ZONE_RULES] if with_zones else []
         self._rules += [helper_rules()] if with_helpers else []
-        self._held = ExitStack()
-        self._tuns: dict[Device, int] = {}
-        try:
-            self._set_up()
-        except BaseException:
-            self.close()
-            raise
+        super().__init__()
 
     def _set_up(self) -> None:
-        self._namespace = Namespace()
-        self._held.callback(self._namespace.close)
-        for name, value in SYSCTLS.items():
-            self._namespace.write_sysctl(name, value)
-        with self._namespace.entered():
-            for device in DEVICES:
-                self._tuns[device] = open_tun(device)
-                self._held.callback(os.close, self._tuns[device])
-        self._namespace.run("ip", "-batch", "-", stdin=_link_commands())
-        for family in ("-4", "-6"):
-            self._namespace.run("ip", family, "-batch", "-", stdin=_route_commands())
+        self._open_devices(SYSCTLS)
+        self._connect()
         self._namespace.run("nft", "-f", "-", stdin="\n".join(self._rules))
-        with self._namespace.entered():
-            self._table = Table()
-            self._held.callback(self._table.close)
-            self._log = LogReader(LOG_GROUP)
-            self._held.callback(self._log.close)
+        self._listen()
         self._drain()  # what the router told groups before it was muted
-
-    def __enter__(self) -> Kernel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of everything; the kernel then deletes the namespace."""
-        self._held.close()
 
     def send(
         self,
@@ -206,23 +153,10 @@ class Kernel:
 
     def _inject(self, packet: bytes, device: Device) -> Logged | None:
         """Write a packet to a device; return the last that was logged about it."""
-        try:
-            os.write(self._tuns[device], packet)
-        except OSError as error:
-            if error.errno == errno.EINVAL:  # neither IPv4 nor IPv6: the device refuses it
-                return None
-            raise
+        if not self._write(packet, device):
+            return None
         arrived = self._log.poll()
         return None if arrived is None else decode(self._log.poll() or arrived)
-
-    def _drain(self) -> list[bytes]:
-        """Read away the packets that the kernel sent on."""
-        forwarded: list[bytes] = []
-        for fd in self._tuns.values():
-            with suppress(BlockingIOError):
-                while True:
-                    forwarded.append(os.read(fd, READ_SIZE))
-        return forwarded
 
     def entries(self) -> list[Entry]:
         """All entries of the connection-tracking table."""
@@ -286,24 +220,6 @@ class Kernel:
                     self._table.set_timeout(entry.orig, left)
                 else:
                     self._table.delete(entry.orig)
-
-
-def _link_commands() -> str:
-    """The `ip -batch` input that brings the devices up, with their addresses."""
-    lines = ["link set lo up"]
-    for device in DEVICES:
-        lines.append(f"link set {device} mtu {MTU} up")
-        lines += [f"address add {address} dev {device}" for address in NETWORKS[device]]
-    return "\n".join(lines) + "\n"
-
-
-def _route_commands() -> str:
-    """The `ip -batch` input, for either family: what enters one device leaves the other."""
-    lines = []
-    for table, (inward, outward) in enumerate((DEVICES, DEVICES[::-1]), start=100):
-        lines.append(f"rule add iif {inward} lookup {table}")
-        lines.append(f"route add default dev {outward} table {table}")
-    return "\n".join(lines) + "\n"
 
 
 def _answer(prefix: str, entry: Entry | None) -> Answer:

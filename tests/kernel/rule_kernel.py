@@ -1,6 +1,6 @@
 """The kernel's nftables as an object: load a ruleset, put a packet in, get its fate.
 
-A router as `kernel.kernel` has it, whose ruleset is the one that is asked about, and beside it a
+A router whose ruleset is the one that is asked about, and beside it a
 table of the harness: it says which packets were delivered, and notes the answers that the kernel
 makes, then drops them before they are tracked or see a rule. A packet was accepted if it left by
 a device or was delivered, and rejected if it came to a `reject`, each of which is made to log
@@ -9,24 +9,19 @@ just before. Nothing has to be waited for: by the time that a packet is written,
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import socket
 import subprocess
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
-from kernel.conntrack import Table
-from kernel.kernel import DEVICES, READ_SIZE, SYSCTLS, Device, _link_commands, _route_commands
-from kernel.netns import Namespace, open_tun
-from kernel.nflog import LogReader, decode
+from kernel.nflog import decode
+from kernel.router import LOG_GROUP, SYSCTLS, Device, Router
 from kernel.rule_counts import Counted, read_listing
 
 Hook = Literal["forward", "input", "output"]
 Fate = Literal["accept", "drop", "reject"]
 
-LOG_GROUP = 7
 DELIVERED, ANSWERED, REJECTED = "delivered", "answered", "rejected"
 OWN_PRIORITY = 0x5EED  # SO_PRIORITY of what the harness sends from the router itself
 IPV6_HDRINCL = 36
@@ -74,51 +69,23 @@ class RefusedError(Exception):
     """nft refuses a ruleset."""
 
 
-class RuleKernel:
+class RuleKernel(Router):
     """A router in a private network namespace, with rules; use it as a context manager."""
 
     def __init__(self) -> None:
-        self._held = ExitStack()
         self._tables: list[str] = []
-        self._tuns: dict[Device, int] = {}
-        self._sockets: dict[int, socket.socket] = {}
-        try:
-            self._set_up()
-        except BaseException:
-            self.close()
-            raise
+        super().__init__()
 
     def _set_up(self) -> None:
-        self._namespace = Namespace()
-        self._held.callback(self._namespace.close)
         for ruleset in (RULESET, TRACKING):
             self._nft("-f", "-", stdin=ruleset)
-        for name, value in {**SYSCTLS, **RATES}.items():
-            self._namespace.write_sysctl(name, value)
+        self._open_devices({**SYSCTLS, **RATES})
         with self._namespace.entered():
-            for device in DEVICES:
-                self._tuns[device] = open_tun(device)
-                self._held.callback(os.close, self._tuns[device])
             self._sockets = {4: _raw_socket(socket.AF_INET), 6: _raw_socket(socket.AF_INET6)}
-            for each in self._sockets.values():
-                self._held.callback(each.close)
-            self._table = Table()
-            self._held.callback(self._table.close)
-            self._log = LogReader(LOG_GROUP)
-            self._held.callback(self._log.close)
-        self._namespace.run("ip", "-batch", "-", stdin=_link_commands())
-        for family in ("-4", "-6"):
-            self._namespace.run("ip", family, "-batch", "-", stdin=_route_commands())
-
-    def __enter__(self) -> RuleKernel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of everything; the kernel then deletes the namespace."""
-        self._held.close()
+        for each in self._sockets.values():
+            self._held.callback(each.close)
+        self._listen()
+        self._connect()
 
     def load(self, ruleset: str) -> None:
         """Replace the ruleset, and forget all connections; RefusedError if nft says no."""
@@ -141,11 +108,7 @@ class RuleKernel:
 
     def arrive(self, packet: bytes, device: Device) -> Outcome:
         """Let a packet arrive at a device, for others or for the router itself."""
-        try:
-            os.write(self._tuns[device], packet)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # neither IPv4 nor IPv6: the device refuses it
-                raise
+        self._write(packet, device)
         return self._outcome()
 
     def emit(self, packet: bytes, mark: int = 0) -> Outcome:
@@ -169,16 +132,6 @@ class RuleKernel:
         if left or DELIVERED in found:
             return Outcome("accept")
         return Outcome("reject", found.get(ANSWERED)) if REJECTED in found else Outcome("drop")
-
-    def _drain(self) -> int:
-        """Read away, and count, the packets that the kernel sent on."""
-        count = 0
-        for fd in self._tuns.values():
-            with suppress(BlockingIOError):
-                while True:
-                    os.read(fd, READ_SIZE)
-                    count += 1
-        return count
 
     def counted(self) -> Counted:
         """Read what the ruleset has counted so far."""

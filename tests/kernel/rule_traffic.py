@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import builders
-from kernel.kernel import Device
+from kernel.router import Device
 from kernel.rule_kernel import Hook
 from kernel.rule_matches import CLIENT_PORTS, HOSTS4, HOSTS6, ROUTER4, ROUTER6, SERVER_PORTS
+from underway import Sent
 
 DEVICES: dict[str, Device] = {"1": "lan0", "2": "wan0"}  # by an address's sixth character
 ROUTERS = {*ROUTER4, *ROUTER6}
@@ -43,25 +44,6 @@ HEADERS = {
     "rt": (43, bytes.fromhex("0000020000000000")),
 }
 Wires = Iterator[bytes]
-
-
-class Sent(NamedTuple):
-    """A packet, where it comes from (the router itself: hook output) and words for people."""
-
-    wire: bytes
-    text: str
-    hook: Hook
-    device: Device  # it comes in by, or for output goes out by
-    mark: int = 0
-
-    @property
-    def iif(self) -> str:
-        return "" if self.hook == "output" else self.device
-
-    @property
-    def oif(self) -> str:
-        other = "wan0" if self.device == "lan0" else "lan0"
-        return {"forward": other, "input": "", "output": self.device}[self.hook]
 
 
 class Ends(NamedTuple):

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from kernel.compare import compare
 from statefulinspect import Reason
-from statefulinspect.screening import FLAGS_ROWS
+from statefulinspect.machines.tcp_flags import FLAGS_ROWS
 
 ENOUGH = 200_000  # packets, from which on every reason must have come up
 # Not drawn: what no device takes, what the kernel checks elsewhere; zones, fragments and rules,

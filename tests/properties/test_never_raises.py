@@ -51,7 +51,43 @@ def spoiled(draw):
     return draw(st.sampled_from([bytes(packet), bytes(packet[:cut]), bytes(packet) + b"tail"]))
 
 
-@given(st.lists(st.binary(max_size=80) | spoiled(), max_size=30), st.booleans(), st.booleans())
+# Behind the number of the next header: padding, a route, a first fragment and a whole one, a seal.
+EXTENSIONS = {
+    0: ["00010400000000"],
+    43: ["00000000000000"],
+    44: ["00000100000001", "00000000000001"],
+    51: ["0400000000000100000001" + "00" * 12],
+    60: ["00010400000000", "01010c" + "00" * 12],
+}
+
+
+def chained(numbers, kind=0):
+    """Write an IPv6 packet with extension headers of these numbers."""
+    chain = b"".join(
+        bytes([following]) + bytes.fromhex(EXTENSIONS[number][kind % len(EXTENSIONS[number])])
+        for number, following in zip(numbers, [*numbers[1:], 17])
+    )
+    return ip("fd00:1::2", "fd00:2::2", 17, udp()[20:], extensions=(numbers[0], chain))
+
+
+def cut_at(packet, octets, claimed):
+    """Cut an IPv6 packet, and have it claim so many octets of payload."""
+    return packet[:4] + claimed.to_bytes(2, "big") + packet[6:octets]
+
+
+@st.composite
+def cut_chains(draw):
+    """An IPv6 packet with extension headers, cut anywhere, and what length it claims."""
+    numbers = draw(st.lists(st.sampled_from(list(EXTENSIONS)), min_size=1, max_size=4))
+    whole = chained(numbers, draw(st.integers(0, 1)))
+    octets = draw(st.integers(40, len(whole)))
+    return cut_at(whole, octets, draw(st.sampled_from([octets - 40, len(whole) - 40, 0])))
+
+
+PACKETS = st.binary(max_size=80) | spoiled() | cut_chains()
+
+
+@given(st.lists(PACKETS, max_size=30), st.booleans(), st.booleans())
 def test_any_bytes_get_a_verdict(packets, linux, verify):
     make = Config.linux if linux else Config
     tracker = Tracker(config=make(verify_checksums=verify))

@@ -5,10 +5,13 @@ A trace of the packet tells the same fate, and changes nothing.
 
 from __future__ import annotations
 
+from itertools import product
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from properties.test_never_raises import WELL_FORMED, spoiled
+from properties.test_never_raises import EXTENSIONS, PACKETS, WELL_FORMED, chained, cut_at
 from statefulinspect import Config, Rule, Ruleset, Tracker
 from statefulinspect.rules.engine.readers import reader
 from statefulinspect.rules.syntax.constants import Element, SetLiteral, Value
@@ -82,8 +85,8 @@ CONTEXTS = st.fixed_dictionaries(
         "mark": st.sampled_from([0, 5]),
     }
 )
-PACKETS = st.lists(
-    st.tuples(st.binary(max_size=80) | spoiled() | st.sampled_from(WELL_FORMED), CONTEXTS),
+ARRIVALS = st.lists(
+    st.tuples(PACKETS | st.sampled_from(WELL_FORMED), CONTEXTS),
     max_size=20,
 )
 
@@ -92,7 +95,7 @@ def test_every_selector_is_asked():
     assert all(callable(reader(each.text)) for each in LOOKED_AT)
 
 
-@given(rulesets(), PACKETS, st.sampled_from(["reassemble", "track", "drop"]))
+@given(rulesets(), ARRIVALS, st.sampled_from(["reassemble", "track", "drop"]))
 def test_any_packet_gets_a_verdict_from_any_rules(ruleset, packets, fragments):
     tracker = Tracker(ruleset, Config.linux(verify_checksums=False, fragments=fragments))
     for number, (packet, context) in enumerate(packets):
@@ -108,3 +111,28 @@ def test_any_packet_gets_a_verdict_from_any_rules(ruleset, packets, fragments):
         assert trace.verdict.action is verdict.action
         assert (trace.verdict.ct_state, trace.verdict.reason) == (verdict.ct_state, verdict.reason)
         assert trace.verdict.rule == verdict.rule
+
+
+@pytest.fixture(scope="module")
+def curious():
+    """Rules that look at everything."""
+    rules = tuple(Rule.of([Match(Select(each), "==", value_of(each, 1))]) for each in LOOKED_AT)
+    chain = Chain(name="c", rules=rules, type="filter", hook="forward", priority=0)
+    return Ruleset.of_tables([Table(family="inet", name="t", chains=(chain,))])
+
+
+def cuts():
+    for packet in WELL_FORMED:
+        yield from (packet[:octets] for octets in range(len(packet)))
+    for numbers in product(EXTENSIONS, repeat=2):
+        whole = chained(numbers)
+        for octets in range(40, len(whole)):
+            for claimed in (octets - 40, len(whole) - 40, 0):
+                yield cut_at(whole, octets, claimed)
+
+
+@pytest.mark.parametrize("fragments", ["reassemble", "track", "drop"])
+def test_any_cut_packet_gets_a_verdict_from_rules_that_look_at_everything(curious, fragments):
+    tracker = Tracker(curious, Config(fragments=fragments))
+    for packet in cuts():
+        assert tracker.process(packet, 0.0).reason is not None

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
 import builders
+from underway import Sent
 
 HOSTS = {(side, version): [
     f"10.0.{side}.{host}" if version == 4 else f"fd00:{side}::{host}" for host in range(2, 6)
@@ -39,25 +40,6 @@ PROTOCOLS = ["tcp"] * 9 + ["udp"] * 6 + ["ping"] * 4 + ["error"] * 2 + ["other"]
 WAYS = ["forward"] * 5 + ["input"] * 4 + ["output"] * 2
 Way = tuple[str, int]  # hook and side
 Wires = Iterator[tuple[bytes, Way]]
-
-
-class Aimed(NamedTuple):
-    """A packet and its way: `device` is where it comes in, or for output goes out."""
-
-    wire: bytes
-    text: str
-    hook: str
-    device: str
-    mark: int = 0
-
-    @property
-    def iif(self) -> str:
-        return "" if self.hook == "output" else self.device
-
-    @property
-    def oif(self) -> str:
-        other = "wan0" if self.device == "lan0" else "lan0"
-        return {"forward": other, "input": "", "output": self.device}[self.hook]
 
 
 class Aim:
@@ -155,11 +137,11 @@ class Ends(NamedTuple):
         )
 
 
-def aimed_traffic(text: str, seed: int, count: int) -> list[Aimed]:
+def aimed_traffic(text: str, seed: int, count: int) -> list[Sent]:
     """Draw so many packets for a ruleset: six conversations at a time, each in order."""
     dice = random.Random(seed)
     aim = Aim(text, dice)
-    sent: list[Aimed] = []
+    sent: list[Sent] = []
     open_: list[Wires] = []
     while len(sent) < count:
         if len(open_) < 6:
@@ -185,12 +167,12 @@ def _draw_ends(dice: random.Random, aim: Aim) -> Ends:
             return Ends(client, server, hook, side)
 
 
-def _conversation(dice: random.Random, aim: Aim, ends: Ends, sent: list[Aimed]) -> Wires:
+def _conversation(dice: random.Random, aim: Aim, ends: Ends, sent: list[Sent]) -> Wires:
     talks = {"tcp": _tcp, "udp": _udp, "ping": _ping, "error": _errors, "other": _other}
     return talks[dice.choice(PROTOCOLS)](dice, aim, ends, sent)
 
 
-def _tcp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
+def _tcp(dice: random.Random, aim: Aim, ends: Ends, _: list[Sent]) -> Wires:
     sport, dport = dice.choice([40000, 40001, aim.port()]), aim.port()
     script = [(0, "SYN", 100, 0, 0), (1, "SYN,ACK", 500, 101, 0), (0, "ACK", 101, 501, 0),
               (0, "PSH,ACK", 101, 501, 30), (1, "PSH,ACK", 501, 131, 70),
@@ -207,7 +189,7 @@ def _tcp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
         yield wire, ends.way(is_reply)
 
 
-def _udp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
+def _udp(dice: random.Random, aim: Aim, ends: Ends, _: list[Sent]) -> Wires:
     dport = aim.port()
     sport = dice.choice([40000, 40001, dport, aim.port()])
     if ends.hook == "input" and aim.has_groups and dice.random() < 0.15:
@@ -219,7 +201,7 @@ def _udp(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
             yield builders.udp(*ports, data, **ends.hosts(is_reply)), ends.way(is_reply)
 
 
-def _ping(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
+def _ping(dice: random.Random, aim: Aim, ends: Ends, _: list[Sent]) -> Wires:
     kind = dice.choice(ASKED[ends.version])
     answer = {8: 0, 13: 14, 17: 18, 128: 129}.get(kind)
     if kind in NEIGHBOURS and ends.hook == "input" and dice.random() < 0.6:
@@ -231,7 +213,7 @@ def _ping(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
             yield builders.icmp(answer, 0, 7, sequence, bytes(16), **ends.hosts(1)), ends.way(1)
 
 
-def _errors(dice: random.Random, _: Aim, __: Ends, sent: list[Aimed]) -> Wires:
+def _errors(dice: random.Random, _: Aim, __: Ends, sent: list[Sent]) -> Wires:
     """Have the receivers of what was sent before complain about it."""
     told = [each for each in sent[-40:] if each.hook != "input"]
     for quoted in dice.sample(told, min(2, len(told))):
@@ -244,7 +226,7 @@ def _errors(dice: random.Random, _: Aim, __: Ends, sent: list[Aimed]) -> Wires:
         yield builders.icmp_error(quoted.wire, kind, code, source=by, destination=to), (hook, side)
 
 
-def _other(dice: random.Random, aim: Aim, ends: Ends, _: list[Aimed]) -> Wires:
+def _other(dice: random.Random, aim: Aim, ends: Ends, _: list[Sent]) -> Wires:
     number = dice.choice([47, 50, 51, 89, 2, 132])
     octets = {51: b"\x3b\x01\0\0\0\0\0\x05\0\0\0\x01", 47: bytes.fromhex("00000800")}
     if number == 132:
@@ -267,10 +249,10 @@ def _dressed(dice: random.Random, wire: bytes) -> bytes:
     return bytes(head) + wire[20:]
 
 
-def _on_its_way(dice: random.Random, aim: Aim, wire: bytes, way: Way) -> Aimed:
+def _on_its_way(dice: random.Random, aim: Aim, wire: bytes, way: Way) -> Sent:
     hook, side = way
     at, size = (12, 4) if wire[0] >> 4 == 4 else (8, 16)
     source, destination = (builders.address(wire[at + size * end :][:size]) for end in (0, 1))
     text = f"{source} > {destination} protocol {wire[9] if size == 4 else wire[6]}"
     mark = dice.choice([0, 0, dice.choice(aim.marks)]) if hook == "output" else 0
-    return Aimed(wire, text, hook, DEVICES[side], mark)
+    return Sent(wire, text, hook, DEVICES[side], mark)

@@ -14,7 +14,7 @@ from dpkt import pcap, pcapng
 
 from statefulinspect.cli.capture import read_frames
 from statefulinspect.cli.frame import CaptureError, Frame
-from statefulinspect.cli.source import RECORD_MAX, Source, opened
+from statefulinspect.cli.source import RECORD_MAX, CaptureSource, opened
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 FRAMES = [b"first frame", b"", b"the third"]
@@ -22,19 +22,19 @@ ORDERS = {"little": "<", "big": ">"}
 NANOSECONDS = 1_000_000_000
 
 
-def frames_from(source: Source) -> Iterator[Frame]:
+def frames_from(source: CaptureSource) -> Iterator[Frame]:
     return read_frames(source, "replay -")
 
 
 def frames_of(octets: bytes) -> list[Frame]:
-    return list(frames_from(Source(io.BytesIO(octets))))
+    return list(frames_from(CaptureSource(io.BytesIO(octets))))
 
 
 def read_until_error(octets: bytes) -> tuple[list[Frame], str]:
     """Read what can be read; give it with the complaint, which is empty at a proper end."""
     found = []
     try:
-        for frame in frames_from(Source(io.BytesIO(octets))):
+        for frame in frames_from(CaptureSource(io.BytesIO(octets))):
             found.append(frame)  # noqa: PERF402 - what came before the error is wanted
     except CaptureError as error:
         return found, str(error)
@@ -328,17 +328,17 @@ def test_a_source_counts_what_it_hands_out(tmp_path):
 
 def test_records_are_not_read_beyond_reason():
     file = io.BytesIO(bytes(RECORD_MAX + 1))
-    assert len(Source(file).take(RECORD_MAX)) == RECORD_MAX
+    assert len(CaptureSource(file).take(RECORD_MAX)) == RECORD_MAX
     with pytest.raises(CaptureError, match="damaged"):
-        Source(file).take(RECORD_MAX + 1)
+        CaptureSource(file).take(RECORD_MAX + 1)
 
 
 def test_only_regular_files_have_a_size():
-    assert Source(io.BytesIO(b"12345")).size == 0
+    assert CaptureSource(io.BytesIO(b"12345")).size == 0
     read_end, write_end = os.pipe()
     os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:
-        assert Source(pipe).size == 0
+        assert CaptureSource(pipe).size == 0
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_a_disk_that_fails_is_a_complaint_too():
             raise OSError(5, "Input/output error")
 
     with pytest.raises(CaptureError, match="Input/output error"):
-        list(frames_from(Source(Broken())))
+        list(frames_from(CaptureSource(Broken())))
 
 
 def test_standard_input_is_called_minus(monkeypatch):

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import attrs
 import pytest
 
-from statefulinspect import Config, ConfigError, Limits, TcpPolicy, Timeouts
+from statefulinspect import (
+    Config,
+    ConfigError,
+    DosPolicy,
+    HelperPolicy,
+    Limits,
+    TcpPolicy,
+    Timeouts,
+)
 
 # Linux 6.18 as it boots: net.netfilter.nf_conntrack_*, in seconds.
 LINUX_TIMEOUTS = {
@@ -183,7 +194,54 @@ def test_what_becomes_of_fragments():
         assert str(caught.value) == f"fragments={value!r}: expected {words}"
 
 
-@pytest.mark.parametrize("record", [Config(), Timeouts(), TcpPolicy(), Limits()])
+RECORDS = [Config(), Config.linux(), Timeouts(), TcpPolicy(), HelperPolicy(), Limits(), DosPolicy()]
+
+
+@pytest.mark.parametrize("record", RECORDS)
 def test_configurations_are_frozen(record):
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        setattr(record, attrs.fields(type(record))[0].name, 1)
+    for field in attrs.fields(type(record)):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(record, field.name, getattr(record, field.name))
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_what_a_configuration_holds_cannot_be_changed_in_place(record):
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        assert not {"__setitem__", "append", "add"} & {*dir(value)}, field.name
+
+
+def test_the_helpers_of_a_configuration_stay_as_they_were_given():
+    given = {21: "ftp", 2121: "ftp"}
+    config = Config(helpers=given)
+    given[6667] = "irc"
+    with pytest.raises(TypeError):
+        config.helpers[6667] = "irc"
+    assert config.helpers == {21: "ftp", 2121: "ftp"}
+    assert (list(config.helpers), len(config.helpers)) == ([21, 2121], 2)
+    assert repr(config.helpers) == "{21: 'ftp', 2121: 'ftp'}"
+    assert 6667 not in config.helpers
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_configuration_is_copied_and_evolved(record):
+    for same in (copy.deepcopy(record), pickle.loads(pickle.dumps(record)), attrs.evolve(record)):
+        assert same == record
+        assert hash(same) == hash(record)
+
+
+def test_a_configuration_with_another_field():
+    config = attrs.evolve(Config(), helpers={69: "tftp"})
+    assert config == Config(helpers={69: "tftp"}) != Config()
+    assert attrs.evolve(config, events=True).helpers == {69: "tftp"}
+
+
+@pytest.mark.parametrize("value", [None, "ftp", [21], {-1: "ftp"}, {65_536: "ftp"}, {"21": "ftp"}])
+def test_helpers_are_a_mapping_from_ports(value):
+    with pytest.raises(ConfigError) as caught:
+        Config(helpers=value)
+    assert str(caught.value) == f"helpers={value!r}: expected a mapping from ports to helpers"
+
+
+def test_helpers_of_the_lowest_and_the_highest_port():
+    assert len(Config(helpers={0: "ftp", 65_535: "ftp"}).helpers) == 2

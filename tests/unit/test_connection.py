@@ -10,10 +10,10 @@ import pytest
 from builders import CLIENT, SERVER, UDP
 from conversation import Conversation
 from statefulinspect import CtState, Direction
-from statefulinspect.connection import NEVER, Verdict
+from statefulinspect.connection import NO_NUMBER, Verdict
 from statefulinspect.flowkey import FlowKey, reverse
 from statefulinspect.linking import connect, part
-from statefulinspect.machines import tcp_flags
+from statefulinspect.machines import side_flags
 from statefulinspect.machines.request_reply import RequestReply
 from statefulinspect.terms import Action
 
@@ -182,7 +182,7 @@ def test_flags_have_the_values_that_ctnetlink_exports():
         "UNACKNOWLEDGED": 0x10,
         "HIGHEST_ACK_KNOWN": 0x20,
     }
-    assert {name: getattr(tcp_flags, name) for name in exported} == exported
+    assert {name: getattr(side_flags, name) for name in exported} == exported
 
 
 def test_a_connection_begins_with_nothing_seen():
@@ -240,7 +240,7 @@ def test_parted_sides_hold_nothing():
         side.verdict, side.next_seq = Verdict(Action.ACCEPT, CtState.NEW), 5
     part(connection)
     for side in (connection.original_side, connection.reply_side):
-        assert (side.verdict, side.next_seq) == (None, NEVER)
+        assert (side.verdict, side.next_seq) == (None, NO_NUMBER)
         assert not hasattr(side, "connection")
         assert not hasattr(side, "other")
 

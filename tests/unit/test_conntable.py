@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from ipaddress import ip_address
 
 import pytest
 
-from builders import CLIENT, SERVER, UDP
+from builders import CLIENT, SERVER, TCP, UDP
 from statefulinspect.conntable import ConnTable
 from statefulinspect.flowkey import reverse
 from statefulinspect.linking import connect
-from statefulinspect.terms import ORIGINAL
+from statefulinspect.terms import ORIGINAL, REPLY
+from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
 
 ZONE_5 = Zone.of(5)
+ORIGINAL_5, REPLY_5 = Zone.of(5, ORIGINAL), Zone.of(5, REPLY)
+ALL_ZONES = [NO_ZONE, ZONE_5, ORIGINAL_5, REPLY_5, Zone(5, 7), Zone(7, 5), Zone.of(7)]
 
 
 def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
@@ -21,8 +25,10 @@ def key(sport=1000, dport=53, source=CLIENT, destination=SERVER):
     return addresses + sport.to_bytes(2, "big") + dport.to_bytes(2, "big")
 
 
-def connection_of(wire, *, zone=NO_ZONE, protocol=UDP):
-    return connect(protocol, wire, reverse(protocol, wire), None, 0.0, zone)
+def connection_of(wire, *, zone=NO_ZONE, protocol=UDP, at=0.0, expires_at=30.0):
+    connection = connect(protocol, wire, reverse(protocol, wire), None, at, zone)
+    connection.expires_at = expires_at
+    return connection
 
 
 def table_of(*connections):
@@ -45,6 +51,152 @@ def test_who_talks_to_itself_is_found_in_the_zone_of_either_direction(zone):
     found = table.find(zone, UDP, TO_ITSELF)
     assert found is (connection.original_side if zone.original == 0 else connection.reply_side)
     assert table.find(Zone(7, 8), UDP, TO_ITSELF) is None
+
+
+def test_who_talks_to_itself_in_both_directions_of_a_zone_is_found_as_ever():
+    """Also while a zone of one direction shuts the short way to it."""
+    connection = connection_of(TO_ITSELF)
+    table = table_of(connection, connection_of(key(), zone=ORIGINAL_5))
+    assert table.find(NO_ZONE, UDP, TO_ITSELF) is connection.reply_side
+
+
+@pytest.mark.parametrize("zone", ALL_ZONES)
+@pytest.mark.parametrize("others", [[], [ORIGINAL_5]], ids=["alone", "beside one of a direction"])
+@pytest.mark.parametrize("place", ALL_ZONES)
+def test_each_direction_is_looked_for_in_its_own_zone(place, others, zone):
+    connection = connection_of(key(), zone=place)
+    table = table_of(connection, *(connection_of(key(9), zone=each) for each in others))
+    original, reply = (table.find(zone, UDP, wire) for wire in (key(), reverse(UDP, key())))
+    assert original is (connection.original_side if zone.original == place.original else None)
+    assert reply is (connection.reply_side if zone.reply == place.reply else None)
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_of_two_in_the_same_zone_the_newer_is_found(newer):
+    """One has the key as its original, the other as its reply; both stand in zone 0 there."""
+    ages = [0.0, 0.0]
+    ages[newer] = 1.0
+    forth = connection_of(key(), zone=REPLY_5, at=ages[0])
+    back = connection_of(reverse(UDP, key()), zone=ORIGINAL_5, at=ages[1])
+    table = table_of(forth, back)
+    sides = [forth.original_side, back.reply_side]
+    assert table.candidates(NO_ZONE, UDP, key(), 0.0) == [sides[newer], sides[not newer]]
+    assert table.find(NO_ZONE, UDP, key()) is sides[newer]
+
+
+@pytest.mark.parametrize("ages", [(0.0, 1.0), (1.0, 0.0)])
+def test_of_two_in_several_zones_that_of_the_original_is_found(ages):
+    forth = connection_of(key(), zone=ORIGINAL_5, at=ages[0])
+    back = connection_of(reverse(UDP, key()), zone=Zone(3, 7), at=ages[1])
+    table = table_of(forth, back)
+    assert table.candidates(Zone(5, 7), UDP, key(), 0.0) == [forth.original_side, back.reply_side]
+
+
+@pytest.mark.parametrize("zone", [NO_ZONE, ORIGINAL_5])
+def test_who_is_past_the_deadline_is_not_found(zone):
+    side = connection_of(key(), zone=zone, expires_at=30.0).original_side
+    table = table_of(side.connection)
+    for now, found in ((29.9, [side]), (30.0, []), (31.0, [])):
+        assert table.candidates(zone, UDP, key(), now) == found
+        assert table.find(zone, UDP, key(), now) is (found[0] if found else None)
+    assert table.find(zone, UDP, key()) is side
+
+
+def test_those_of_one_direction_are_listed_once_after_the_others_by_their_original_zones():
+    zones = [ORIGINAL_5, Zone(6, 0), ORIGINAL_5, REPLY_5]
+    split = [connection_of(key(port), zone=zone) for port, zone in enumerate(zones)]
+    whole = [connection_of(key(port), zone=zone) for port, zone in ((9, NO_ZONE), (2, ZONE_5))]
+    table = table_of(*split, *whole)
+    first, second, third, fourth = split
+    assert list(table) == list(table.holders()) == [*whole, first, third, second, fourth]
+
+
+def test_in_zones_of_both_directions_nobody_rivals_for_a_reply_alone():
+    connection = connection_of(key())
+    assert table_of().rival_zone(connection) is None
+    assert table_of(connection_of(key(9), zone=ORIGINAL_5)).rival_zone(connection) is NO_ZONE
+
+
+@pytest.mark.parametrize("number", [1, 2, 65_534, 65_535])
+def test_only_a_reply_rivals_for_a_reply_in_a_zone_of_one_direction(number):
+    connection = connection_of(key(), zone=Zone.of(5, REPLY))
+    wire = connection.reply_side.key
+    original = connection_of(wire, zone=Zone.of(number, ORIGINAL))
+    table = table_of(original)
+    assert table.find(table.rival_zone(connection), UDP, wire) is None
+    rival = connection_of(key(), zone=Zone(number, 5))
+    table.enter(rival)
+    assert table.find(table.rival_zone(connection), UDP, wire) is rival.reply_side
+
+
+@pytest.mark.parametrize("zone", ALL_ZONES)
+def test_it_holds_what_was_entered_and_not_removed(zone):
+    connection, same = (connection_of(key(), zone=zone) for _ in range(2))
+    table = table_of(connection)
+    assert table.holds(connection)
+    assert not table.holds(same)
+    twin = copy.copy(connection)
+    twin.reply_side = connection.reply_side
+    assert not table.holds(twin)
+    copied_side = copy.copy(connection.reply_side)
+    copied_side.connection, twin.reply_side = twin, copied_side
+    assert not table.holds(twin)
+
+
+class MakesConnections:
+    """What an `Unreplied` comes from."""
+
+    def __init__(self, table):
+        self.table = table
+        self.detached = self
+
+    def unfold(self, unreplied, reply_key):
+        connection = connect(TCP, unreplied.key, reply_key, None, 0.0, NO_ZONE)
+        connection.expires_at = unreplied.expires_at
+        self.table.replace(unreplied, connection)
+        return connection
+
+
+def unreplied_in(table, port):
+    unreplied = Unreplied(key(port), MakesConnections(table), 0.0, 30.0, 40, 1, 1, 0, 0)
+    unreplied.older = unreplied  # it stands in line
+    table.sides(0, TCP)
+    table.enter_unreplied(unreplied)
+    table.check()
+    return unreplied
+
+
+def test_what_is_unreplied_is_listed_as_a_connection_among_the_others():
+    table = table_of(connection_of(key(), protocol=TCP))
+    opened = [unreplied_in(table, port) for port in (7, 8)]
+    first, *others = table
+    assert first.original_side.key == key()
+    assert others == [each.connection for each in opened]
+    table.check()
+    assert len(table) == 3
+
+
+def test_what_is_unreplied_is_found_by_either_key_of_its_own_zone_and_protocol():
+    for wire, name in ((key(7), "original_side"), (reverse(TCP, key(7)), "reply_side")):
+        table = table_of(connection_of(key(9)), connection_of(wire, zone=ZONE_5, protocol=TCP))
+        opened = unreplied_in(table, 7)
+        table.sides(5, UDP)
+        for zone, protocol in ((NO_ZONE, UDP), (ZONE_5, UDP), (NO_ZONE, 136)):
+            assert table.find(zone, protocol, wire) is None
+        assert table.find(ZONE_5, TCP, reverse(TCP, key(8))) is None
+        assert table.find(NO_ZONE, TCP, reverse(TCP, key(8))) is None
+        assert table.find(ZONE_5, TCP, wire).connection.zones == ZONE_5
+        table.check()
+        assert opened.is_tracked
+        assert table.find(NO_ZONE, TCP, wire) is getattr(opened.connection, name)
+        table.check()
+
+
+def test_what_is_unreplied_is_not_seen_from_another_zone():
+    table = table_of(connection_of(key(8), zone=ZONE_5, protocol=TCP))
+    unreplied_in(table, 7)
+    assert table.find(ZONE_5, TCP, reverse(TCP, key(7))) is None
+    assert Unreplied in map(type, table.holders())
 
 
 def test_an_empty_table():

@@ -110,8 +110,8 @@ def test_ecn_of_the_whole(family, late, first):
         assert reasons(tracker_of(), *wires) == ["FRAGMENT_HELD", "FRAGMENTS_ECN"]
         assert not judged
     else:
-        codepoint = judged[0][1] >> (0 if family == 4 else 4) & 3
-        assert codepoint == (3 if 3 in (late, first) else first)
+        codepoint = 3 if 3 in (late, first) else first
+        assert judged[0][1] == codepoint << (0 if family == 4 else 4)  # and nothing beside it
 
 
 @pytest.mark.parametrize(
@@ -390,6 +390,37 @@ def test_rules_look_at_the_whole():
     reasons(tracker, first)
     verdict = tracker.process(piece(whole(4), 0, 24), 0)
     assert (verdict.action, verdict.held, verdict.connection) == (Action.REJECT, (first,), None)
+
+
+@BOTH
+def test_the_whole_takes_the_way_of_its_latest_fragment(family):
+    chain = "chain c { type filter hook input priority 0; policy drop;\n }"
+    tracker = Tracker(Ruleset.parse(f"table inet t {{ {chain} }}"))
+    for hook, action in (("input", Action.DROP), ("forward", Action.ACCEPT)):
+        tracker.process(piece(whole(family), 24), 0, hook="output")
+        assert tracker.process(piece(whole(family), 0, 24), 0, hook=hook).action is action
+
+
+@BOTH
+def test_the_whole_identification_tells_datagrams_apart(family):
+    """The least and the greatest octet of it."""
+    for other in (2, 1 + (1 << (8 if family == 4 else 24))):
+        wires = [piece(whole(family), 24, id_=1), piece(whole(family), 0, 24, id_=other)]
+        assert reasons(tracker_of(), *wires) == ["FRAGMENT_HELD"] * 2
+        assert reasons(tracker_of(), wires[0], piece(whole(family), 0, 24, id_=1))[1] == "OK"
+
+
+@pytest.mark.parametrize("others", [63, 64, 65, 200])
+def test_only_ipv4_counts_what_comes_in_between(others):
+    """A datagram of another's identification, sent soon after, is not mixed up with it."""
+    for family in (4, 6):
+        tracker = tracker_of()
+        reasons(tracker, piece(whole(family), 24, id_=1))
+        between = [piece(whole(family), 0, 24, id_=number + 2) for number in range(others)]
+        reasons(tracker, *between)
+        is_begun_anew = family == 4 and others > 63
+        found = reasons(tracker, piece(whole(family), 0, 24, id_=1))
+        assert found == ["FRAGMENT_HELD" if is_begun_anew else "OK"]
 
 
 def test_a_segment_in_pieces_moves_its_connection():

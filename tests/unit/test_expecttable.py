@@ -53,6 +53,16 @@ def test_the_first_that_fits_uses_it_up(table):
     assert len(table) == 0
 
 
+@pytest.mark.parametrize(("now", "is_found"), [(300.9, True), (301.0, False), (999.0, False)])
+def test_it_holds_until_its_time_is_up(table, now, is_found):
+    one = expected(master())
+    table.announce(one, 1.0)
+    one.master.expires_at = 1000.0
+    assert (table.find(NO_ZONE, FlowKey(TCP, key()), now) is one) == is_found
+    one.master.expires_at = now
+    assert table.find(NO_ZONE, FlowKey(TCP, key()), now) is None
+
+
 @pytest.mark.parametrize(
     ("zone", "protocol", "wire"),
     [

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from statefulinspect.extensions import extension_size, hop_by_hop_stands, walk_extensions
+from statefulinspect.extensions import (
+    find_for_rules,
+    find_fragment_header,
+    hop_by_hop_stands,
+    step_over,
+    transport_for_rules,
+    walk_extensions,
+)
 
-TCP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 6, 43, 44, 51, 60
+TCP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, MOBILITY = 6, 43, 44, 51, 60, 135
 
 
 def unknown(size, kind=0x1E):
@@ -113,7 +120,7 @@ def test_all_of_the_header_belongs_to_the_packet(options):
     ],
 )
 def test_sizes(header, length, size):
-    assert extension_size(header, length) == size
+    assert step_over(bytes([TCP, length, 0, 0]), header, 0, 4) == (TCP, size)
 
 
 def test_the_walk_begins_where_it_is_told_to():
@@ -165,3 +172,55 @@ def test_the_fragment_field(fields, protocol, at, fragment):
 def test_a_cut_behind_a_first_fragment_keeps_its_field():
     wire = bytes([DESTINATION, 0, 0, FIRST, *bytes(4)])
     assert walk_extensions(wire, FRAGMENT, 0, 8) == (DESTINATION, 8, 1)
+
+
+NEEDED = {ROUTING: 4, FRAGMENT: 4, AUTHENTICATION: 2, DESTINATION: 2}  # octets, for rules
+
+
+def chain(*numbers, field=FIRST):
+    """A packet of these headers, of eight octets each, and a fragment field in all of them."""
+    headers = [bytes([each, 0]) + field.to_bytes(2, "big") + bytes(4) for each in numbers[1:]]
+    return bytes(6) + bytes(numbers[:1]) + bytes(33) + b"".join(headers)
+
+
+def test_a_fragment_header_is_found_with_the_octet_that_announces_it():
+    wire = chain(FRAGMENT, TCP)
+    assert find_fragment_header(wire, 40) == (40, 6)
+    wire = chain(DESTINATION, FRAGMENT, TCP)
+    assert find_fragment_header(wire, 41) == (0, 0)
+    assert find_fragment_header(wire, 42) == (48, 40)
+    assert find_fragment_header(chain(DESTINATION, TCP), 48) == (0, 0)
+
+
+@pytest.mark.parametrize(("number", "needed"), NEEDED.items())
+def test_for_rules_a_header_cut_short_is_none_and_has_none_behind_it(number, needed):
+    wire = chain(number, MOBILITY)
+    for stop in range(40, 48):
+        is_there = stop >= 40 + needed
+        assert find_for_rules(wire, number, stop) == (40 if is_there else None), stop
+        assert find_for_rules(wire, MOBILITY, stop) == (48 if is_there else None), stop
+        seen = (AUTHENTICATION, 40) if number == AUTHENTICATION else (MOBILITY, 48)
+        assert transport_for_rules(wire, stop) == (seen if is_there else (None, None)), stop
+
+
+@pytest.mark.parametrize(("number", "needed"), NEEDED.items())
+def test_for_rules_nothing_is_read_beyond_the_end(number, needed):
+    stop = 40 + needed - 1
+    wire = chain(number, MOBILITY)[:stop]
+    assert find_for_rules(wire, MOBILITY, stop) is None
+    assert transport_for_rules(wire, stop) == (None, None)
+
+
+def test_for_rules_nothing_of_another_header_has_to_be_there():
+    assert find_for_rules(chain(DESTINATION, MOBILITY), MOBILITY, 42) == 48
+    assert find_for_rules(chain(MOBILITY), MOBILITY, 40) == 40
+    assert find_for_rules(chain(TCP), MOBILITY, 40) is None
+
+
+def test_for_rules_a_later_fragment_has_no_header_behind_it():
+    wire = chain(FRAGMENT, DESTINATION, TCP, field=LATER)
+    assert find_for_rules(wire, FRAGMENT, len(wire)) == 40
+    assert find_for_rules(wire, DESTINATION, len(wire)) is None
+    assert transport_for_rules(wire, len(wire)) == (None, None)
+    assert transport_for_rules(chain(FRAGMENT, TCP, field=LATER), 48) == (TCP, None)
+    assert transport_for_rules(chain(FRAGMENT, TCP), 48) == (TCP, 48)

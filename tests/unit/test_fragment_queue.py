@@ -12,7 +12,7 @@ from statefulinspect.fragment_queue import (
     QUEUE_COST,
     Fragment,
     FragmentQueue,
-    Source,
+    SourceCount,
 )
 
 OK, REPEATED, OVERLAP = "OK", "FRAGMENT_REPEATED", "FRAGMENT_OVERLAP"
@@ -20,7 +20,7 @@ END, EMPTY = "FRAGMENT_END", "FRAGMENT_EMPTY"
 
 
 def new_queue():
-    return FragmentQueue((b"source", b"rest"), Source(), 30.0)
+    return FragmentQueue((b"source", b"rest"), SourceCount(), 30.0)
 
 
 def fragment(start, stop, *, last=False, ecn=0):

@@ -20,7 +20,7 @@ from statefulinspect.helpers.pptp import (
     PptpHelper,
     SessionState,
 )
-from statefulinspect.helpers.pptp_messages import LAYOUTS, Event, read_message
+from statefulinspect.helpers.pptp_messages import LAYOUTS, PptpEvent, read_message
 from statefulinspect.helpers.statements import (
     NOTHING,
     Announce,
@@ -290,7 +290,7 @@ def test_call_rows(row):
     assert CALLS[row.direction.name == "REPLY"][row.state][row.event] is row.becomes
 
 
-@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("event", PptpEvent)
 def test_each_event_belongs_to_one_machine_and_one_end(event):
     moving = [
         (name, is_reply)

@@ -307,6 +307,16 @@ def test_parts_of_packets_are_found(match, seen):
     assert [fate == ACCEPT for fate in fates(tracker, *packets)] == seen
 
 
+@pytest.mark.parametrize("octets", [2, 3])
+def test_nothing_is_read_behind_a_fragment_header_that_is_cut_short(octets):
+    options = bytes([44, 0, 1, 4]) + bytes(4)
+    cut = ip("2001:db8::1", "2001:db8::2", 0, options + bytes([60, *bytes(octets - 1)]))
+    jumbogram = cut[:4] + bytes(2) + cut[6:]  # a whole packet by its length, of which it has none
+    tracker = tracker_of(forward("exthdr dst missing accept"))
+    assert tracker.process(jumbogram, 0.0).reason is Reason.EXTENSION_MALFORMED
+    assert tracker.process(jumbogram, 0.0).action is ACCEPT
+
+
 def test_named_objects_are_shared():
     objects = "counter hits { }\n quota q { 56 bytes }\n limit l { rate 1/day burst 3 packets }"
     rules = 'counter name "hits" quota name "q" limit name "l" accept\n counter name "hits"'

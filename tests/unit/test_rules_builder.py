@@ -18,6 +18,7 @@ from statefulinspect.rules.syntax.constants import (
     Value,
     Wildcard,
 )
+from statefulinspect.rules.syntax.objects import kind_of
 from statefulinspect.rules.syntax.statements import Assign, Match, UpdateSet, UseObject
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.terms import Action
@@ -425,15 +426,13 @@ def test_a_rule_knows_where_it_stands():
 
 
 def test_objects_of_a_table():
-    table = table_of("accept")
-    assert table.find_object("counter", "seen").packets == 5
-    assert table.find_object("quota", "much").quota.octets == 5 << 20
-    assert str(table.find_object("limit", "few").limit) == (
-        "limit rate over 5 kbytes/minute burst 1 mbytes"
-    )
-    assert table.find_object("ct helper", "files").protocol == 6
-    assert table.find_object("ct timeout", "brief").policy == {"established": 100, "close": 4}
-    call = table.find_object("ct expectation", "call")
+    objects = {(kind_of(each), each.name): each for each in table_of("accept").objects}
+    assert objects["counter", "seen"].packets == 5
+    assert objects["quota", "much"].quota.octets == 5 << 20
+    assert str(objects["limit", "few"].limit) == "limit rate over 5 kbytes/minute burst 1 mbytes"
+    assert objects["ct helper", "files"].protocol == 6
+    assert objects["ct timeout", "brief"].policy == {"established": 100, "close": 4}
+    call = objects["ct expectation", "call"]
     assert (call.port, call.timeout, call.size, call.family) == (99, 120.0, 5, "ip")
 
 
@@ -885,7 +884,8 @@ def test_elements_of_maps_are_deleted_by_their_keys():
 def test_an_object_that_there_is_stays_as_it_is():
     text = "table t { counter n { packets 1 bytes 2; }\n}\n"
     (table,) = commands(f"{text}add counter t n")
-    assert table.find_object("counter", "n").packets == 1
+    (counter,) = table.objects
+    assert (kind_of(counter), counter.packets) == ("counter", 1)
     with pytest.raises(RuleError, match="create counter n: it exists already"):
         commands(f"{text}create counter t n")
     assert not commands(f"{text}delete counter t n")[0].objects

@@ -148,6 +148,7 @@ REFUSED = """
     hour          24:00            hour          17:60          hour          86400
     time          1m1h             time          1w             time          50d
     time          4294968          time          s              iface_index   4294967296
+    time          000000001s       time          1s100000000ms
     instant       30s              instant       2020-02-30     instant       2020-13-01
     instant       1969-12-31       instant       2020-06-06_24:00
     instant       18446744074      instant       2020-06-06_17:60

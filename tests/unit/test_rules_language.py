@@ -758,6 +758,15 @@ def test_durations_are_seconds():
     assert not content["size"].is_duration
 
 
+def test_numbers_in_durations_have_eight_digits_like_in_nft():
+    content = objects("add set t s { timeout 12345678s; }")[0][1]
+    assert content["timeout"] == 12_345_678
+    for given in ("123456789s", "000000001s", "1s100000000ms"):
+        with pytest.raises(RuleError, match="at most 8 digits") as caught:
+            objects(f"add set t s {{ timeout {given}; }}")
+        assert (caught.value.line, caught.value.column) == (1, 23)
+
+
 def test_the_parser_is_built_once():
     assert language._parser() is language._parser()
 

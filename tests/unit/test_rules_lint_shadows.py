@@ -19,7 +19,6 @@ from statefulinspect.rules.syntax.constants import (
     Span,
     Value,
     Wildcard,
-    intervals,
 )
 from statefulinspect.rules.syntax.expressions import Binary, Concat, Select
 from statefulinspect.rules.syntax.objects import NamedSet
@@ -113,7 +112,8 @@ def is_among(value, constant):
         return value.startswith(constant.start)
     if isinstance(constant, Value):
         return value == constant.value
-    return any(first <= value <= last for first, last in intervals(constant))
+    first, last = constant.interval
+    return first <= value <= last
 
 
 def passes(match, read, sets):

@@ -196,12 +196,12 @@ def test_marks():
         ({"oif": "eth0"}, True),
         ({"mark": 0}, True),
         ({"source": CLIENT, "protocol": "tcp", "source_port": 1, "ct_state": "new"}, False),
-        ({"icmp_type": 8, "destination": CLIENT, "destination_port": 1}, False),
+        ({"icmp_type": 8, "destination": CLIENT}, False),
     ],
 )
 def test_what_may_differ_between_packets_of_one_side(fields, asks):
     rules = [Rule(Action.DROP), Rule(Action.ACCEPT, **fields)]
-    assert RuleJudge(Ruleset(rules, policy=Action.DROP)).filter.asks_path is asks
+    assert RuleJudge(Ruleset(rules, policy=Action.DROP)).filter.asks_way is asks
 
 
 def test_pieces_hold_sets_of_conditions():

@@ -25,6 +25,7 @@ def opener(source, zone=0, ports=(1000, 53), destination=None):
         ("10.0.1.2", "10.0.1.3", False),
         ("fd00:1::1", "fd00:1::ffff:1", True),
         ("fd00:1::1", "fd00:1:0:1::1", False),
+        ("fd00:1::1", "fd00:1::ff00:0:0:1", True),
     ],
 )
 def test_who_counts_as_the_same_source(one, other, is_same):
@@ -34,7 +35,7 @@ def test_who_counts_as_the_same_source(one, other, is_same):
 
 @pytest.mark.parametrize("source", ["10.0.1.2", "fd00:1::1"])
 def test_where_to_does_not_matter(source):
-    there = "10.0.9.9" if "." in source else "fd00:9::9"
+    there = "172.16.9.9" if "." in source else "2001:9::9"
     assert opener(source, ports=(7, 8), destination=there) == opener(source)
 
 
@@ -47,6 +48,9 @@ def test_as_many_as_may_be():
     assert found.refusal(B, 0.0) is Reason.OK
     found.leave(A)
     assert found.refusal(A, 0.0) is Reason.OK
+    found.check([A])
+    found.leave(A)
+    found.check([])
 
 
 def test_a_burst_and_then_the_pace():

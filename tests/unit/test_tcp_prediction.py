@@ -6,10 +6,11 @@ import pytest
 
 from builders import CLIENT, SERVER, tcp
 from statefulinspect import Tracker
-from statefulinspect.connection import NEVER
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
-from statefulinspect.machines.tcp_prediction import EIGHTH, QUARTER, arm, take_back
+from statefulinspect.connection import NO_NUMBER
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
+from statefulinspect.machines.tcp_prediction import QUARTER, arm, take_back
 from statefulinspect.machines.tcp_table import FIN, FIN_WAIT
+from statefulinspect.machines.tcp_window import LEAST_ACK_SPAN
 
 SERVER_TO_CLIENT = {"source": SERVER, "destination": CLIENT, "sport": 80, "dport": 1000}
 
@@ -88,16 +89,22 @@ def test_what_is_not_settled_is_not(talk, unsettle):
     take_back(talk.connection)
     unsettle(talk)
     arm(talk.connection)
-    assert talk.armed == (NEVER, NEVER)
+    assert talk.armed == (NO_NUMBER, NO_NUMBER)
 
 
-@pytest.mark.parametrize(("sent", "is_armed"), [(EIGHTH, True), (EIGHTH + 1, False)])
-def test_what_waits_must_lie_near_what_is_acknowledged(talk, sent, is_armed):
+@pytest.mark.parametrize("window", [1, LEAST_ACK_SPAN + 1, QUARTER - 1])
+@pytest.mark.parametrize("beyond", [0, 1])
+@pytest.mark.parametrize("sent", [0, 10])
+def test_what_may_be_sent_reaches_no_farther_than_an_acknowledgement_may_back(
+    talk, window, beyond, sent
+):
     take_back(talk.connection)
-    talk.reply.flags |= UNACKNOWLEDGED
-    talk.reply.end, talk.reply.max_end = 5001 + sent, 5001 + sent + 10
+    talk.original.max_window = window
+    talk.reply.end += sent
+    talk.reply.flags |= UNACKNOWLEDGED if sent else 0
+    talk.reply.max_end = talk.original.highest_ack + max(window, LEAST_ACK_SPAN) + beyond
     arm(talk.connection)
-    assert (talk.armed != (NEVER, NEVER)) == is_armed
+    assert (talk.armed == (NO_NUMBER, NO_NUMBER)) == bool(beyond)
 
 
 def test_what_is_acknowledged_must_have_been_sent(talk):
@@ -105,21 +112,21 @@ def test_what_is_acknowledged_must_have_been_sent(talk):
     talk.original.highest_ack = 5002
     talk.reply.flags |= UNACKNOWLEDGED
     arm(talk.connection)
-    assert talk.armed == (NEVER, NEVER)
+    assert talk.armed == (NO_NUMBER, NO_NUMBER)
 
 
 def test_a_side_without_a_ready_verdict_has_no_next_segment(talk):
     take_back(talk.connection)
     talk.reply.verdict = None
     arm(talk.connection)
-    assert talk.armed == (1, NEVER)
+    assert talk.armed == (1, NO_NUMBER)
 
 
 def test_what_the_hot_path_leaves_out_is_written_down(talk):
     talk.server(flags="ACK", seq=5001, ack=1, data=bytes(100), window=700)
     assert talk.armed == (1, 5101)
     take_back(talk.connection)
-    assert talk.armed == (NEVER, NEVER)
+    assert talk.armed == (NO_NUMBER, NO_NUMBER)
     assert talk.last == (1, 5001, 1, 5101, 700)
     assert talk.reply.flags & UNACKNOWLEDGED
     assert not talk.original.flags & UNACKNOWLEDGED

@@ -6,7 +6,7 @@ import pytest
 
 from builders import tcp
 from statefulinspect.decoding import decode
-from statefulinspect.machines.tcp_flags import SACK_PERMITTED, SCALE_OFFERED
+from statefulinspect.machines.side_flags import SACK_PERMITTED, SCALE_OFFERED
 from statefulinspect.machines.tcp_segment import (
     check_header,
     highest_sack,

@@ -27,6 +27,7 @@ from statefulinspect import (
     Tracker,
     decode,
 )
+from statefulinspect.machines.tcp_prediction import arm, take_back
 
 BACK = {"source": SERVER, "destination": CLIENT}
 ANSWER = udp(53, 1000, **BACK)
@@ -380,12 +381,24 @@ def test_time_that_stands_still_still_expires():
 def test_a_time_may_be_of_any_type_that_makes_a_float(kind):
     """Readers of captures give Decimal, which does not add to a float."""
     tracker = Tracker()
-    asked = tracker.process(udp(), kind(1))
+    asked = tracker.process(udp(data=bytes(40)), kind(1))
     assert tracker.process(udp(53, 1000, **BACK), kind(2)).ct_state is CtState.ESTABLISHED
     assert (asked.connection.created_at, asked.connection.expires_at) == (1.0, 32.0)
+    assert type(asked.connection.created_at) is float
     assert [each.reason for each in tracker.process_many([udp()], kind(3))] == [Reason.OK]
     assert tracker.process_many([udp()], iter([kind(4)]))[0].connection is asked.connection
     assert tracker.expire(kind(1000)) == 1
+    tracker.check()
+
+
+@pytest.mark.parametrize("kind", [int, Fraction, Decimal])
+def test_the_hot_path_takes_any_such_time(kind):
+    tracker = established(Tracker())
+    connection = tracker.find(tcp())
+    for seq in (1, 2, 3):
+        tracker.process(tcp(seq=seq, ack=1, data=b"a"), kind(seq))
+    assert (connection.expires_at, connection.original_side.next_seq) == (303.0, 4)
+    assert type(connection.expires_at) is float
     tracker.check()
 
 
@@ -503,7 +516,7 @@ def test_the_hot_path_looks_at_the_ip_version(hosts, nibble):
 @pytest.mark.parametrize(
     ("window", "reason"), [(66_000, Reason.ACK_BELOW_WINDOW), (66_001, Reason.OK)]
 )
-def test_the_hot_path_lets_pass_an_old_acknowledgement_within_the_largest_window(window, reason):
+def test_an_old_acknowledgement_passes_within_the_largest_window(window, reason):
     scale = bytes.fromhex("01030307")
     tracker = Tracker()
     tracker.process(tcp(flags="SYN", seq=0, options=scale), 0.0)
@@ -512,6 +525,8 @@ def test_the_hot_path_lets_pass_an_old_acknowledgement_within_the_largest_window
     for seq in range(1, 140_001, 1400):
         tracker.process(tcp(80, 1000, "ACK", seq, 1, data=bytes(1400), **BACK), 0.0)
     client = tracker.find(tcp()).original_side
+    take_back(client.connection)
     client.max_window = window
+    arm(client.connection)
     late = tcp(flags="ACK", seq=1, ack=client.other.end - 66_001, data=b"x", window=1)
     assert tracker.process(late, 0.0).reason is reason

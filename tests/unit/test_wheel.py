@@ -227,3 +227,39 @@ def test_take_gives_what_has_passed_in_the_order_of_filing_and_leaves_the_rest()
     assert wheel.take(9.0) == [moved]
     assert wheel.count() == 0
     wheel.check()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda wheel: wheel.due(99.0, 64),
+        lambda wheel: wheel.take(99.0),
+        lambda wheel: [wheel.cancel(each) for each in list(wheel.passed(99.0))],
+    ],
+    ids=["due", "take", "cancel"],
+)
+def test_who_stood_in_anothers_place_leaves_it_and_can_be_filed_again(end):
+    """Whatever becomes of it then, and of who stood there before."""
+    before, after, other = Entry(5.5), Entry(5.5), Entry(5.7)
+    wheel = wheel_of(before, other)
+    wheel.replace(before, after)
+    wheel.check()
+    assert (before.filed_at, after.filed_at) == (NOT_FILED, 5)
+    assert list(wheel.passed(99.0)) == [after, other]
+    end(wheel)
+    wheel.check()
+    assert not wheel._places
+    for entry in (after, before):
+        entry.expires_at, entry.filed_at = 7.5, NOT_FILED
+        wheel.file(entry)
+    wheel.check()
+    assert wheel.due(9.0, 64)[::-1] == [after, before]
+
+
+def test_no_more_seconds_are_kept_empty_than_may_be():
+    entries = [Entry(float(second)) for second in range(EMPTY_AT_MOST + 3)]
+    wheel = wheel_of(*entries, Entry(1e6))
+    for number, entry in enumerate(entries, start=1):
+        wheel.cancel(entry)
+        wheel.check()
+        assert len(wheel._buckets) == len(entries) + 1 - max(0, number - EMPTY_AT_MOST)

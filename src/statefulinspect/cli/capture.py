@@ -8,7 +8,7 @@ from typing import Final
 from statefulinspect.cli import pcap, pcapng
 from statefulinspect.cli.frame import CaptureError, Frame
 from statefulinspect.cli.options import PROGRAM
-from statefulinspect.cli.source import Source
+from statefulinspect.cli.source import CaptureSource
 
 # What people hand over by mistake, and what unpacks it.
 UNPACKERS: Final = {
@@ -20,7 +20,7 @@ UNPACKERS: Final = {
 }
 
 
-def read_frames(source: Source, piped: str) -> Generator[Frame, None, None]:
+def read_frames(source: CaptureSource, piped: str) -> Generator[Frame, None, None]:
     """Read the frames of a pcap or pcapng capture; CaptureError if it is neither.
 
     `piped` is the command that would read it from standard input, for advice.

@@ -17,7 +17,7 @@ from statefulinspect.rules.ruleset import Ruleset
 WRONG: Final = 1
 
 
-class Tally(NamedTuple):
+class FileCounts(NamedTuple):
     """Count what a file holds."""
 
     rules: int
@@ -39,7 +39,7 @@ class CheckReport(Protocol):
         """Print one finding."""
         ...
 
-    def summary(self, name: str, tally: Tally, findings: list[Finding]) -> None:
+    def summary(self, name: str, tally: FileCounts, findings: list[Finding]) -> None:
         """Print what a file holds."""
         ...
 
@@ -72,9 +72,9 @@ def _check_one(file: RulesFile, report: CheckReport) -> list[Finding]:
     return findings
 
 
-def _tally(ruleset: Ruleset) -> Tally:
+def _tally(ruleset: Ruleset) -> FileCounts:
     chains = [chain for table in ruleset.tables for chain in table.chains]
-    return Tally(sum(len(chain.rules) for chain in chains), len(chains))
+    return FileCounts(sum(len(chain.rules) for chain in chains), len(chains))
 
 
 class TextCheck:
@@ -101,7 +101,7 @@ class TextCheck:
         words = f"{about}{finding.message} [{finding.kind}]"
         self._line(f"{_where(name, place)}: {finding.level}: {words}")
 
-    def summary(self, name: str, tally: Tally, findings: list[Finding]) -> None:
+    def summary(self, name: str, tally: FileCounts, findings: list[Finding]) -> None:
         """Print what a file holds."""
         held = f"{_count(tally.rules, 'rule')} in {_count(tally.chains, 'chain')}"
         found = _count(len(findings), "finding") if findings else "no findings"
@@ -149,7 +149,7 @@ class JsonCheck:
             }
         )
 
-    def summary(self, name: str, tally: Tally, findings: list[Finding]) -> None:
+    def summary(self, name: str, tally: FileCounts, findings: list[Finding]) -> None:
         """Print what a file holds."""
         self._line(
             {

@@ -14,12 +14,12 @@ from statefulinspect.flowkey import (
     show_address,
 )
 from statefulinspect.machines.icmp import MessageKind, kind_of, quoted_flow
+from statefulinspect.machines.tcp_flags import ACK_FLAG
 from statefulinspect.packet import Packet
 from statefulinspect.terms import Reason
 
-# The TCP flags from the lowest bit up (RFC 9293 3.1).
+# The TCP flags from the lowest bit up (RFC 9293 3.1, RFC 3168).
 FLAGS: Final = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
-ACK: Final = 16
 
 
 def describe(packet: Packet) -> str:
@@ -56,7 +56,7 @@ def _contents(packet: Packet) -> str:
 def _tcp(packet: Packet) -> str:
     bits, header_length = packet.u16(12) & 0xFF, (packet.u16(12) >> 12) * 4
     flags = ",".join(flag for bit, flag in enumerate(FLAGS) if bits >> bit & 1) or "none"
-    acknowledged = f" ack {_u32(packet, 8)}" if bits & ACK else ""
+    acknowledged = f" ack {_u32(packet, 8)}" if bits & ACK_FLAG else ""
     data_length = max(0, packet.payload_length - header_length)
     return f"tcp {flags} seq {_u32(packet, 4)}{acknowledged} len {data_length}"
 

@@ -7,7 +7,9 @@ whole nanoseconds since 1970: in float seconds, today's date leaves only a quart
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+SECOND: Final = 1_000_000_000  # in nanoseconds
 
 
 class CaptureError(Exception):

@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from statefulinspect.cli.describe import describe
+from statefulinspect.cli.frame import SECOND
 from statefulinspect.cli.places import place_of, text_of
-from statefulinspect.cli.report import Entry, Summary
-from statefulinspect.cli.totals import NANOSECONDS
+from statefulinspect.cli.report import JudgedPacket, Summary
 from statefulinspect.connection import Connection
 from statefulinspect.events import Event, FragmentEvent
 from statefulinspect.flowkey import Address, show_address
@@ -25,7 +25,7 @@ from statefulinspect.terms import ORIGINAL, REPLY, Action, CtState, Direction
 class JsonReport:
     """Print to standard output for programs."""
 
-    def packet(self, entry: Entry) -> None:
+    def packet(self, entry: JudgedPacket) -> None:
         """Print one judged packet."""
         packet, verdict = entry.packet, entry.verdict
         self._line(
@@ -91,7 +91,7 @@ class JsonReport:
                 "reasons": totals.reasons_seen,
                 "connections_seen": totals.connections_seen,
                 "connections_left": len(summary.connections),
-                "started_at": None if first_ns is None else first_ns / NANOSECONDS,
+                "started_at": None if first_ns is None else first_ns / SECOND,
                 "duration": totals.duration,
                 "error": summary.complaint or None,
             }

@@ -7,8 +7,9 @@ from typing import Final, NoReturn
 
 import attrs
 
+from statefulinspect.rules.engine.path import PATHS
+
 PROGRAM: Final = "statefulinspect"
-HOOKS: Final = ("forward", "input", "output")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -20,7 +21,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 @attrs.frozen
-class Reading:
+class RulesReading:
     """Hold how rules are read: where included files are sought, and what is left out of them."""
 
     includes: tuple[str, ...] = ()
@@ -62,16 +63,16 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reading_of(found: argparse.Namespace) -> Reading:
+def reading_of(found: argparse.Namespace) -> RulesReading:
     """Collect how rules are read."""
-    return Reading(tuple(found.include), found.unsupported)
+    return RulesReading(tuple(found.include), found.unsupported)
 
 
 def add_way(parser: argparse.ArgumentParser) -> None:
     """Add which way the packets go."""
     parser.add_argument(
         "--hook",
-        choices=HOOKS,
+        choices=tuple(PATHS),
         default="forward",
         help="whether packets pass through, come in or go out (default: forward)",
     )

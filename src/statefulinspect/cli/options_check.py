@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from statefulinspect.cli.options import Reading, add_reading, reading_of
+from statefulinspect.cli.options import RulesReading, add_reading, reading_of
 
 NAME: Final = "check"
 HELP: Final = "look for mistakes in nft rules"
@@ -37,7 +37,7 @@ class CheckOptions:
     """Hold what the user asked for."""
 
     files: tuple[str, ...]
-    reading: Reading
+    reading: RulesReading
     is_strict: bool
     is_json: bool
 

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from statefulinspect.cli.options import (
-    Reading,
+    RulesReading,
     Setup,
     Way,
     add_reading,
@@ -61,7 +61,7 @@ class ReplayOptions:
     file: str
     inside: tuple[str, ...]
     rules: str
-    reading: Reading
+    reading: RulesReading
     way: Way
     setup: Setup
     is_json: bool

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from statefulinspect.cli.options import (
-    Reading,
+    RulesReading,
     Setup,
     Way,
     add_reading,
@@ -58,7 +58,7 @@ class TrialOptions:
     rules: str
     file: str
     expect: str
-    reading: Reading
+    reading: RulesReading
     way: Way
     setup: Setup
     is_all: bool

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import attrs
 
 from statefulinspect.cli.cut import filled_up, octets_missing
-from statefulinspect.cli.frame import Frame
+from statefulinspect.cli.frame import SECOND, Frame
 from statefulinspect.cli.linklayer import find_payload
 from statefulinspect.cli.offload import with_length
 from statefulinspect.cli.options import Setup, Way
-from statefulinspect.cli.totals import NANOSECONDS
 from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.trace import Trace
@@ -49,7 +48,7 @@ class Passage:
 
     def find(self, frame: Frame) -> Passenger:
         """Find the packet of a frame; zeros stand in for payload that the capture cut."""
-        payload, at = find_payload(frame.link_type, frame.octets), frame.at_ns / NANOSECONDS
+        payload, at = find_payload(frame.link_type, frame.octets), frame.at_ns / SECOND
         if payload.other:
             return Passenger(at, b"", payload.other)
         wire = with_length(frame.octets[payload.at :], frame.original_length - payload.at)

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from dpkt import pcap
 
-from statefulinspect.cli.frame import CaptureError, Frame
+from statefulinspect.cli.frame import SECOND, CaptureError, Frame
 from statefulinspect.cli.linklayer import require_known
-from statefulinspect.cli.source import Source
+from statefulinspect.cli.source import CaptureSource
 
 NANOSECOND_MAGICS: Final = frozenset({pcap.TCPDUMP_MAGIC_NANO, pcap.PMUDPCT_MAGIC_NANO})
 LITTLE_ENDIAN: Final = frozenset(
@@ -24,7 +24,7 @@ LITTLE_ENDIAN: Final = frozenset(
 MAGICS: Final = frozenset(magic.to_bytes(4, "big") for magic in pcap.MAGIC_TO_PKT_HDR)
 
 
-def read_pcap(source: Source) -> Generator[Frame, None, None]:
+def read_pcap(source: CaptureSource) -> Generator[Frame, None, None]:
     """Read frame after frame; CaptureError where the file is cut, damaged or not supported."""
     octets = source.take(pcap.FileHdr.__hdr_len__)
     magic = int.from_bytes(octets[:4], "big")
@@ -35,7 +35,7 @@ def read_pcap(source: Source) -> Generator[Frame, None, None]:
     while octets := source.take_or_end(record_class.__hdr_len__):
         record = record_class(octets)
         yield Frame(
-            record.tv_sec * 1_000_000_000 + record.tv_usec * nanoseconds,
+            record.tv_sec * SECOND + record.tv_usec * nanoseconds,
             link_type,
             source.take(record.caplen),
             record.len,

@@ -17,9 +17,9 @@ from typing import Any, Final, Literal, NoReturn
 import attrs
 from dpkt import pcapng
 
-from statefulinspect.cli.frame import CaptureError, Frame
+from statefulinspect.cli.frame import SECOND, CaptureError, Frame
 from statefulinspect.cli.linklayer import require_known
-from statefulinspect.cli.source import Source
+from statefulinspect.cli.source import CaptureSource
 
 SECTION_MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the same in both byte orders
 BYTE_ORDERS: Final[dict[bytes, Literal["little", "big"]]] = {
@@ -40,7 +40,6 @@ HEADERS: Final[dict[tuple[str, int], Any]] = {
 }
 OPTIONS_AT: Final = 16  # in an interface block
 DATA_AT: Final = 28  # in both kinds of packet blocks
-SECOND: Final = 1_000_000_000  # in nanoseconds
 
 
 @attrs.frozen
@@ -77,7 +76,7 @@ class Section:
         return header
 
 
-def read_pcapng(source: Source) -> Generator[Frame, None, None]:
+def read_pcapng(source: CaptureSource) -> Generator[Frame, None, None]:
     """Read frame after frame; CaptureError where the file is cut, damaged or not supported.
 
     One known link type among those of the frames is enough; without any it fails at the end.
@@ -89,7 +88,7 @@ def read_pcapng(source: Source) -> Generator[Frame, None, None]:
     require_known(link_types)
 
 
-def _frames(source: Source) -> Iterator[Frame]:
+def _frames(source: CaptureSource) -> Iterator[Frame]:
     """Read block after block for frames."""
     section = Section("little")
     while head := source.take_or_end(8):
@@ -107,7 +106,7 @@ def _frames(source: Source) -> Iterator[Frame]:
             raise CaptureError(msg)
 
 
-def _begin_section(source: Source, head: bytes) -> Section:
+def _begin_section(source: CaptureSource, head: bytes) -> Section:
     """Read a section header: the byte order first, for without it no length can be read."""
     magic = source.take(4)
     if magic not in BYTE_ORDERS:
@@ -121,7 +120,7 @@ def _begin_section(source: Source, head: bytes) -> Section:
     return section
 
 
-def _finish_block(source: Source, begun: bytes, section: Section) -> bytes:
+def _finish_block(source: CaptureSource, begun: bytes, section: Section) -> bytes:
     """Give a whole block, of which the first octets were read; its length is at both ends."""
     length = section.number(begun[4:8])
     if length < len(begun) + 4:

@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from statefulinspect.cli.frame import Frame
-from statefulinspect.cli.source import Source
+from statefulinspect.cli.source import CaptureSource
 
 LONG: Final = 5_000_000  # octets; less is over before a bar could be read
 STEP: Final = 1000  # frames between two updates
 
 
-def is_wanted(source: Source, *, shows_packets: bool) -> bool:
+def is_wanted(source: CaptureSource, *, shows_packets: bool) -> bool:
     """Say whether a bar helps and disturbs nothing: packet lines on the same terminal would."""
     is_watched = sys.stderr.isatty() and not (shows_packets and sys.stdout.isatty())
     return is_watched and source.size > LONG
 
 
-def with_progress(frames: Iterable[Frame], source: Source) -> Generator[Frame, None, None]:
+def with_progress(frames: Iterable[Frame], source: CaptureSource) -> Generator[Frame, None, None]:
     """Hand the frames on, with a bar on standard error that is gone at the end."""
     columns = (TextColumn("replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     # Redirection would send packet lines for a file through the bar's console.

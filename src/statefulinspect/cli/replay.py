@@ -8,7 +8,7 @@ import attrs
 
 from statefulinspect.cli.frame import CaptureError, Frame
 from statefulinspect.cli.passing import Passage, Passenger
-from statefulinspect.cli.report import Entry, Report, Summary
+from statefulinspect.cli.report import JudgedPacket, Report, Summary
 from statefulinspect.cli.totals import Totals
 from statefulinspect.decoding import decode
 
@@ -69,7 +69,7 @@ class Replay:
         self._totals.add(verdict)
         if self.shows_packets or is_traced:
             packet = decode(passenger.wire)
-            self.report.packet(Entry(number, seconds, packet, verdict, passenger.is_cut))
+            self.report.packet(JudgedPacket(number, seconds, packet, verdict, passenger.is_cut))
         if trace is not None:
             self.report.trace(number, trace)
         self._tell_events()

@@ -16,7 +16,7 @@ from statefulinspect.terms import Effect
 UNASKED: Final = frozenset({Effect.BAR, Effect.DISCARD, Effect.HOLD})
 
 
-class Entry(NamedTuple):
+class JudgedPacket(NamedTuple):
     """Hold what is known about one judged packet; `number` counts the records of the file."""
 
     number: int
@@ -37,7 +37,7 @@ class Summary(NamedTuple):
 class Report(Protocol):
     """Say what every form of report can print."""
 
-    def packet(self, entry: Entry) -> None:
+    def packet(self, entry: JudgedPacket) -> None:
         """Print one judged packet."""
         ...
 

@@ -15,7 +15,7 @@ from typing import Callable, Final
 
 import attrs
 
-from statefulinspect.cli.options import Reading
+from statefulinspect.cli.options import RulesReading
 from statefulinspect.cli.source import STANDARD_INPUT
 from statefulinspect.cli.streams import standard_input
 from statefulinspect.rules.errors import RuleError
@@ -35,11 +35,11 @@ class RulesFile:
 
     name: str
     text: str
-    reading: Reading
+    reading: RulesReading
     texts: dict[str, str] = attrs.Factory(dict)
 
     @classmethod
-    def opened(cls, name: str, reading: Reading) -> RulesFile:
+    def opened(cls, name: str, reading: RulesReading) -> RulesFile:
         """Read the file; UnreadableError if it cannot be."""
         if name != STANDARD_INPUT:
             return cls(name, read_text(name), reading)
@@ -91,7 +91,7 @@ class RulesFile:
         return lines[at - 1] if 0 < at <= len(lines) else ""
 
 
-def read_rules(name: str, reading: Reading) -> Ruleset:
+def read_rules(name: str, reading: RulesReading) -> Ruleset:
     """Read a ruleset, with its warnings to standard error; UnreadableError if it cannot be."""
     file = RulesFile.opened(name, reading)
     try:

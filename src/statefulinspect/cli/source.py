@@ -21,7 +21,7 @@ STANDARD_INPUT: Final = "-"
 RECORD_MAX: Final = 1 << 24
 
 
-class Source:
+class CaptureSource:
     """Hand out the octets of a capture in order; `position` counts those handed out."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -75,7 +75,7 @@ class Source:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Source]:
+def opened(name: str) -> Iterator[CaptureSource]:
     """Open a capture by name for as long as the block runs; `-` is standard input."""
     is_own = name != STANDARD_INPUT
     try:  # not around the `with` below, whose errors are not those of opening
@@ -83,4 +83,4 @@ def opened(name: str) -> Iterator[Source]:
     except OSError as error:
         raise CaptureError(error.strerror) from error
     with file if is_own else nullcontext():
-        yield Source(file)
+        yield CaptureSource(file)

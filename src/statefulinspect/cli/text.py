@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from statefulinspect.cli.describe import describe
-from statefulinspect.cli.report import Entry, Summary, decided_by
+from statefulinspect.cli.report import JudgedPacket, Summary, decided_by
 from statefulinspect.cli.totals import Totals
 from statefulinspect.connection import Verdict
 from statefulinspect.events import Event, FragmentEvent
@@ -42,7 +42,7 @@ class TextReport:
         self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._is_coloured = self._console.is_terminal and not self._console.no_color
 
-    def packet(self, entry: Entry) -> None:
+    def packet(self, entry: JudgedPacket) -> None:
         """Print one judged packet."""
         verdict = entry.verdict
         self._line(

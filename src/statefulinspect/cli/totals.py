@@ -7,10 +7,9 @@ from weakref import WeakSet
 
 import attrs
 
+from statefulinspect.cli.frame import SECOND
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.terms import OK, Action, CtState, Reason
-
-NANOSECONDS = 1_000_000_000
 
 
 @attrs.define
@@ -38,7 +37,7 @@ class Totals:
             self.first_ns = self.last_ns = at_ns
         self.last_ns = max(self.last_ns, at_ns)
         self.records += 1
-        return (at_ns - self.first_ns) / NANOSECONDS
+        return (at_ns - self.first_ns) / SECOND
 
     def add(self, verdict: Verdict) -> None:
         """Count a judged packet, and its connection if it is the first of it."""
@@ -65,13 +64,13 @@ class Totals:
     @property
     def duration(self) -> float:
         """Tell the seconds from the first record to the latest."""
-        return (self.last_ns - (self.first_ns or 0)) / NANOSECONDS
+        return (self.last_ns - (self.first_ns or 0)) / SECOND
 
     @property
     def ended_at(self) -> float:
         """Tell when the latest record was captured, in seconds since 1970."""
-        return self.last_ns / NANOSECONDS
+        return self.last_ns / SECOND
 
     def since_start(self, at: float) -> float:
         """Tell how many seconds after the first record an instant was, to the microsecond."""
-        return round(at - (self.first_ns or 0) / NANOSECONDS, 6)
+        return round(at - (self.first_ns or 0) / SECOND, 6)

@@ -49,14 +49,14 @@ def trial(options: TrialOptions) -> int:
     return DIFFERS if result.differing else 0
 
 
-Step = tuple[int, float, Passage, Passenger]
+TrialStep = tuple[int, float, Passage, Passenger]
 
 
 def _passage(rules: Ruleset, options: TrialOptions) -> Passage:
     return Passage.of(rules, options.setup, options.way)
 
 
-def _passing(frames: Iterable[Frame], passage: Passage) -> Iterable[Step]:
+def _passing(frames: Iterable[Frame], passage: Passage) -> Iterable[TrialStep]:
     """Go over the frames, with their numbers and their times since the first."""
     totals = Totals()
     for frame in frames:

@@ -21,13 +21,13 @@ from itertools import takewhile
 from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.flowkey import TCP, UDP
+from statefulinspect.helpers.digits import counted, leading_digits
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import NOTHING, Announce, AnnounceEach, Outcome, Renew
 
 CONNECT: Final = b"CONNECT "
 STREAMS: Final = (b"DATA ", b"MESG ", b"INDEX ", b"STATE ")
 NEWLINE: Final = b"\n"
-DIGITS: Final = b"0123456789"
 LONGEST_PORT: Final = 5  # digits; more are not read
 LIFE: Final = 300.0  # seconds that the control connection is kept for each answer
 
@@ -66,7 +66,4 @@ def read_ports(payload: bytes) -> list[int]:
 
 def read_port(octets: bytes) -> int:
     """Read up to five digits modulo 65536; 0 if there are none."""
-    port = 0
-    for octet in takewhile(DIGITS.__contains__, octets[:LONGEST_PORT]):
-        port = (port * 10 + octet - 48) % (1 << 16)
-    return port
+    return counted(leading_digits(octets[:LONGEST_PORT]), 16)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
+from statefulinspect.helpers.digits import DIGITS, counted
+
 CARRIAGE_RETURN: Final = 13
 COMMA: Final = 44
 OPENING: Final = b"("
 DOT: Final = 46
-DIGITS: Final = b"0123456789"
 QUAD_OCTETS: Final = DIGITS + b"."
 FAMILIES: Final = {4: b"1", 6: b"2"}  # RFC 2428 2
 LONGEST_IPV6: Final = 45
@@ -96,12 +97,7 @@ def _may_delimit(delimiter: bytes) -> bool:
 def _port(octets: bytes, delimiter: bytes) -> int:
     """Read digits up to the delimiter, counted modulo 65536; 0 if that cannot be read."""
     digits, found, _ = octets.partition(delimiter)
-    if not found or digits.strip(DIGITS):
-        return 0
-    port = 0
-    for digit in digits:
-        port = (port * 10 + digit - 48) % (1 << 16)
-    return port
+    return 0 if not found or digits.strip(DIGITS) else counted(digits, 16)
 
 
 def _address(text: bytes, family: int) -> bytes | None:

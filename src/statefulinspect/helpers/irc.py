@@ -18,12 +18,12 @@ reads no offer in the last octets of a segment, even if the shortest ones would 
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.flowkey import TCP
+from statefulinspect.helpers.digits import counted, leading_digits
 from statefulinspect.helpers.model import Message, Policy
 from statefulinspect.helpers.statements import NOTHING, Announce, Outcome
 
@@ -36,7 +36,6 @@ SHORTEST: Final = 27  # octets from the mark to the segment's end
 SPACE: Final = b" "
 NEWLINE: Final = b"\n"
 REGISTRATION: Final = (b"PASS ", b"NICK ", b"USER ", b"CAP ")  # RFC 2812 3.1, IRCv3
-DIGITS: Final = b"0123456789"
 
 
 @attrs.define
@@ -95,14 +94,6 @@ def find_offer(payload: bytes) -> bytes:
 
 def read_ends(octets: bytes) -> tuple[int, int]:
     """Read an address and a port, both decimal, with blanks between them; 0 if one is not there."""
-    digits = bytes(takewhile(DIGITS.__contains__, octets))
-    port = bytes(takewhile(DIGITS.__contains__, octets[len(digits) :].lstrip(SPACE)))
-    return number(digits, 32), number(port, 16)
-
-
-def number(digits: bytes, bits: int) -> int:
-    """Read a decimal number of any length modulo a power of two."""
-    value = 0
-    for digit in digits:
-        value = (value * 10 + digit - 48) % (1 << bits)
-    return value
+    address = leading_digits(octets)
+    port = leading_digits(octets[len(address) :].lstrip(SPACE))
+    return counted(address, 32), counted(port, 16)

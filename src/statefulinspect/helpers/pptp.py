@@ -23,7 +23,7 @@ from statefulinspect.connection import Connection
 from statefulinspect.flowkey import GRE, TCP
 from statefulinspect.fsm import IGNORE, NoTransition, Row, compile_rows
 from statefulinspect.helpers.model import Message, Policy
-from statefulinspect.helpers.pptp_messages import ControlMessage, Event, read_message
+from statefulinspect.helpers.pptp_messages import ControlMessage, PptpEvent, read_message
 from statefulinspect.helpers.statements import (
     NOTHING,
     Announce,
@@ -66,7 +66,7 @@ IDLE, OUT_ASKED, OUT_UP, IN_ASKED, IN_GRANTED, IN_UP, CLEARING = CallState
     OUTGOING_ASKED, OUTGOING_GRANTED, OUTGOING_REFUSED,
     INCOMING_ASKED, INCOMING_GRANTED, INCOMING_REFUSED, INCOMING_CONNECTED,
     CLEAR_ASKED, DISCONNECTED,
-) = Event  # fmt: skip
+) = PptpEvent  # fmt: skip
 
 # fmt: off
 SESSION_ROWS: Final = (
@@ -106,9 +106,9 @@ CALL_ROWS: Final = (
 )
 # fmt: on
 SESSIONS: Final = compile_rows(
-    SESSION_ROWS, SessionState, Event, initial=(CLOSED,), otherwise=IGNORE
+    SESSION_ROWS, SessionState, PptpEvent, initial=(CLOSED,), otherwise=IGNORE
 )
-CALLS: Final = compile_rows(CALL_ROWS, CallState, Event, initial=(IDLE,), otherwise=IGNORE)
+CALLS: Final = compile_rows(CALL_ROWS, CallState, PptpEvent, initial=(IDLE,), otherwise=IGNORE)
 
 # Linux hears these without an open session too.
 WITHOUT_SESSION: Final = frozenset({INCOMING_GRANTED, INCOMING_REFUSED, DISCONNECTED})
@@ -129,7 +129,7 @@ class Progress:
     call_ids: list[int] = attrs.field(factory=lambda: [0, 0])
 
 
-class Way(NamedTuple):
+class CallDirection(NamedTuple):
     """Name one direction of a call: its call id is the receiver's, its source key the sender's."""
 
     source: bytes
@@ -219,9 +219,10 @@ def _sever(connection: Connection, progress: Progress) -> tuple[Statement, ...]:
     return (*(Sever(GRE, way.flow_key) for way in _ways(connection, progress)), UnmapKeys())
 
 
-def _ways(connection: Connection, progress: Progress) -> tuple[Way, Way]:
+def _ways(connection: Connection, progress: Progress) -> tuple[CallDirection, CallDirection]:
     """Give the call's two directions, that from the client first."""
     key = connection.original_side.key
     client, server = key[:4], key[4:8]
     client_id, server_id = progress.call_ids
-    return Way(client, server, client_id, server_id), Way(server, client, server_id, client_id)
+    forth = CallDirection(client, server, client_id, server_id)
+    return forth, CallDirection(server, client, server_id, client_id)

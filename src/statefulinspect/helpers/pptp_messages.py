@@ -17,7 +17,7 @@ HEADER: Final = 12  # octets before the fields of the message itself
 GRANTED: Final = 1  # the result code that says yes; all others say no
 
 
-class Event(IntEnum):
+class PptpEvent(IntEnum):
     """Name what a message says; the answers are two events each, by their result code."""
 
     START_ASKED = 0
@@ -44,26 +44,26 @@ class Layout(NamedTuple):
     """
 
     size: int
-    event: Event
+    event: PptpEvent
     call_at: int | None = None
     peer_at: int | None = None
     result_at: int | None = None
-    refusal: Event | None = None
+    refusal: PptpEvent | None = None
 
 
 # fmt: off
 LAYOUTS: Final = {
-    1:  Layout(156, Event.START_ASKED),
-    2:  Layout(156, Event.STARTED, result_at=2, refusal=Event.START_REFUSED),
-    3:  Layout(16,  Event.STOP_ASKED),
-    4:  Layout(16,  Event.STOPPED, result_at=0, refusal=Event.STOP_REFUSED),
-    7:  Layout(168, Event.OUTGOING_ASKED, call_at=0),
-    8:  Layout(32,  Event.OUTGOING_GRANTED, 0, 2, 4, Event.OUTGOING_REFUSED),
-    9:  Layout(220, Event.INCOMING_ASKED, call_at=0),
-    10: Layout(24,  Event.INCOMING_GRANTED, 0, 2, 4, Event.INCOMING_REFUSED),
-    11: Layout(28,  Event.INCOMING_CONNECTED, peer_at=0),
-    12: Layout(16,  Event.CLEAR_ASKED),
-    13: Layout(148, Event.DISCONNECTED),
+    1:  Layout(156, PptpEvent.START_ASKED),
+    2:  Layout(156, PptpEvent.STARTED, result_at=2, refusal=PptpEvent.START_REFUSED),
+    3:  Layout(16,  PptpEvent.STOP_ASKED),
+    4:  Layout(16,  PptpEvent.STOPPED, result_at=0, refusal=PptpEvent.STOP_REFUSED),
+    7:  Layout(168, PptpEvent.OUTGOING_ASKED, call_at=0),
+    8:  Layout(32,  PptpEvent.OUTGOING_GRANTED, 0, 2, 4, PptpEvent.OUTGOING_REFUSED),
+    9:  Layout(220, PptpEvent.INCOMING_ASKED, call_at=0),
+    10: Layout(24,  PptpEvent.INCOMING_GRANTED, 0, 2, 4, PptpEvent.INCOMING_REFUSED),
+    11: Layout(28,  PptpEvent.INCOMING_CONNECTED, peer_at=0),
+    12: Layout(16,  PptpEvent.CLEAR_ASKED),
+    13: Layout(148, PptpEvent.DISCONNECTED),
 }  # by control message type: RFC 2637 2.1 to 2.14
 # fmt: on
 
@@ -74,7 +74,7 @@ class ControlMessage(NamedTuple):
     An id that the layout has no place for is 0.
     """
 
-    event: Event
+    event: PptpEvent
     call_id: int = 0
     peer_id: int = 0
 

@@ -23,7 +23,7 @@ from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.flowkey import TCP, UDP
 from statefulinspect.helpers.model import Message, Policy
-from statefulinspect.helpers.sip_reading import Progress, Reading
+from statefulinspect.helpers.sip_reading import Progress, SipReading
 from statefulinspect.helpers.statements import NOTHING, Outcome, Refuse
 from statefulinspect.terms import Reason
 
@@ -65,7 +65,7 @@ class SipHelper:
         if not message.payload:
             return NOTHING
         assert isinstance(message.memory, Progress)
-        reading = Reading(message, message.memory)
+        reading = SipReading(message, message.memory)
         for octets in reading.split():
             if not reading.read(octets):
                 return Refuse(Reason.HELPER_MALFORMED, tuple(reading.said))

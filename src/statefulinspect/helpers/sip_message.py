@@ -20,9 +20,9 @@ octet of a continued line is lost.
 from __future__ import annotations
 
 import re
-from itertools import takewhile
 from typing import Final, Iterator, NamedTuple, Pattern  # noqa: UP035 - Python 3.9
 
+from statefulinspect.helpers.digits import leading_digits
 from statefulinspect.helpers.sip_address import read_ipv4, read_ipv6
 
 BREAK: Final = rb"(?:\r\n?|\n)"
@@ -54,7 +54,6 @@ COLON: Final = re.compile(
 )
 FOLD_AND_ONE: Final = re.compile(FOLD + rb"[^ \t]")
 LINE: Final = re.compile(rb"(?:[^\r\n]+|" + FOLD_AND_ONE.pattern + rb")*")
-DIGITS: Final = b"0123456789"
 SCHEME: Final = b"sip:"
 
 
@@ -111,7 +110,7 @@ def read_number(octets: bytes, at: int) -> int | None:
 
 def _digits(octets: bytes, at: int, at_most: int) -> bytes:
     """Give the digits that stand there; none if there are too many."""
-    digits = bytes(takewhile(DIGITS.__contains__, octets[at : at + at_most + 1]))
+    digits = leading_digits(octets[at : at + at_most + 1])
     return digits if len(digits) <= at_most else b""
 
 
@@ -144,8 +143,9 @@ def read_contacts(octets: bytes, family: int) -> Iterator[Contact]:
         at = text.find(SCHEME)
         found = _read_uri(text, at, family) if at >= 0 else None
         if found is not None:
-            yield found[0]
-            yield from _read_more(text, found[1], family)
+            contact, end = found
+            yield contact
+            yield from _read_more(text, end, family)
         value = find_value(CONTACT, octets, value)
 
 
@@ -197,9 +197,10 @@ def _read_host(text: bytes, at: int, family: int) -> tuple[bytes, int] | None:
     if family == 4:
         return read_ipv4(text, at)
     found = read_ipv6(text, at + 1) if text[at : at + 1] == b"[" else None
-    if found is None or text[found[1] : found[1] + 1] != b"]":
+    if found is None:
         return None
-    return found[0], found[1] + 1
+    address, end = found
+    return (address, end + 1) if text[end : end + 1] == b"]" else None
 
 
 def _read_port(text: bytes, at: int) -> tuple[int, int] | None:

@@ -60,7 +60,7 @@ class Progress:
 
 
 @attrs.define
-class Reading:
+class SipReading:
     """Hold how far a packet is read: what is remembered by now, and all that was said."""
 
     message: Message

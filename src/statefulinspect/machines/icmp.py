@@ -15,7 +15,7 @@ from typing import Callable, Final
 from statefulinspect.checksums import payload_is_right, transport_is_right
 from statefulinspect.connection import Side
 from statefulinspect.decoding import FRAGMENT_OFFSET, IPV4_HEADER, IPV6_HEADER, flow_key
-from statefulinspect.extensions import EXTENSIONS, NO_NEXT, walk_extensions
+from statefulinspect.extensions import EXTENSIONS, LATER_FRAGMENT, NO_NEXT, walk_extensions
 from statefulinspect.flowkey import (
     ICMP,
     ICMP_PAIRS,
@@ -166,6 +166,6 @@ def _find_ipv6(quote: Packet) -> bool:
     _, _, next_header = IPV6_HEADER(quote.wire)
     quote.family = 6
     quote.protocol, quote.l4, fragment = walk_extensions(quote.wire, next_header, 40, quote.stop)
-    is_later = bool(fragment & 0xFFF8)
+    is_later = bool(fragment & LATER_FRAGMENT)
     is_found = quote.protocol not in EXTENSIONS and quote.protocol != NO_NEXT
     return is_found and not is_later

@@ -49,7 +49,7 @@ OWN_TAG_RULE: Final = frozenset(
 
 
 @attrs.define(eq=False)
-class Passage:
+class SctpPassage:
     """Hold what one packet says while its chunks are taken in turn."""
 
     side: Side
@@ -96,7 +96,7 @@ class SctpMachine:
         connection = side.connection
         connection.state = NONE
         connection.memory = tags = Tags()
-        passage = Passage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
+        passage = SctpPassage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
         reason = self._begin(passage)
         return reason if reason is not OK else self._advance(passage, now)
 
@@ -104,7 +104,7 @@ class SctpMachine:
         """Take the association one packet further."""
         tags = side.connection.memory
         assert isinstance(tags, Tags)
-        passage = Passage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
+        passage = SctpPassage(side, tags, verification_tag(packet), [*walk_chunks(packet)])
         return self._advance(passage, now)
 
     def reset(self, _: object, __: float) -> None:
@@ -113,7 +113,7 @@ class SctpMachine:
     def arm(self, _: object) -> None:
         """Leave the sides as they are: the hot path knows TCP only."""
 
-    def _begin(self, passage: Passage) -> Reason:
+    def _begin(self, passage: SctpPassage) -> Reason:
         """Check that every chunk may open an association; take the tags that they tell."""
         tags, opening = passage.tags, TRANSITIONS[0][NONE]
         for chunk in passage.chunks:
@@ -125,7 +125,7 @@ class SctpMachine:
                 tags.expected[1] = passage.tag
         return OK
 
-    def _advance(self, passage: Passage, now: float) -> Reason:
+    def _advance(self, passage: SctpPassage, now: float) -> Reason:
         """Take the chunks in turn; renew the timer unless one asked to ignore the packet."""
         side, connection = passage.side, passage.side.connection
         events = {chunk.event for chunk in passage.chunks}
@@ -139,7 +139,7 @@ class SctpMachine:
             connection.expires_at = now + self._timeouts[connection.state]
         return passage.reason
 
-    def _take(self, passage: Passage, chunk: Chunk) -> Reason:
+    def _take(self, passage: SctpPassage, chunk: Chunk) -> Reason:
         """Take one chunk: its tag, its move, what is to be remembered."""
         side, connection = passage.side, passage.side.connection
         reason = check_tag(passage, chunk)
@@ -160,16 +160,16 @@ class SctpMachine:
         return OK
 
 
-def check_tag(passage: Passage, chunk: Chunk) -> Reason:
+def check_tag(passage: SctpPassage, chunk: Chunk) -> Reason:
     """Say whether the verification tag is what this chunk wants; heartbeats learn it."""
-    tags, way, tag = passage.tags, passage.side.is_reply, passage.tag
+    tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
     event = chunk.event
     if event is INIT:
         fits = tag == 0
     elif event in (ABORT, SHUTDOWN_COMPLETE):
-        fits = tag == tags.expected[1 - way if chunk.is_reflected else way]
+        fits = tag == tags.expected[1 - is_reply if chunk.is_reflected else is_reply]
     elif event is COOKIE_ECHO:
-        fits = tag == tags.expected[way]
+        fits = tag == tags.expected[is_reply]
     elif event in (HEARTBEAT, HEARTBEAT_ACK):
         return check_heartbeat(passage, chunk)
     else:
@@ -177,30 +177,30 @@ def check_tag(passage: Passage, chunk: Chunk) -> Reason:
     return OK if fits else Reason.SCTP_TAG
 
 
-def check_heartbeat(passage: Passage, chunk: Chunk) -> Reason:
+def check_heartbeat(passage: SctpPassage, chunk: Chunk) -> Reason:
     """Learn the tag of a path not seen before; doubt another tag until it is acknowledged."""
-    tags, way, tag = passage.tags, passage.side.is_reply, passage.tag
-    if tags.expected[way] == 0:
-        tags.expected[way] = tag
-    elif tags.expected[way] == tag:
+    tags, is_reply, tag = passage.tags, passage.side.is_reply, passage.tag
+    if tags.expected[is_reply] == 0:
+        tags.expected[is_reply] = tag
+    elif tags.expected[is_reply] == tag:
         tags.doubted = None
     elif passage.has_data or passage.reason is not OK:
         return Reason.SCTP_TAG
     elif chunk.event is HEARTBEAT:
-        tags.doubted = way
+        tags.doubted = is_reply
         passage.reason = Reason.HEARTBEAT_DOUBTED
         return passage.reason
-    elif tags.doubted is None or tags.doubted == way:
+    elif tags.doubted is None or tags.doubted == is_reply:
         return Reason.SCTP_TAG
     else:
         tags.doubted = None
-        tags.expected[way], tags.expected[1 - way] = tag, 0
+        tags.expected[is_reply], tags.expected[1 - is_reply] = tag, 0
     return OK
 
 
-def remember(passage: Passage, chunk: Chunk, *, opens: bool) -> Reason:
+def remember(passage: SctpPassage, chunk: Chunk, *, opens: bool) -> Reason:
     """Keep the tags that INIT and INIT ACK tell, and which sides have sent an INIT."""
-    tags, way = passage.tags, passage.side.is_reply
+    tags, is_reply = passage.tags, passage.side.is_reply
     if chunk.event is COOKIE_ACK:
         tags.init_seen = [False, False]
     if chunk.event not in (INIT, INIT_ACK):
@@ -209,7 +209,7 @@ def remember(passage: Passage, chunk: Chunk, *, opens: bool) -> Reason:
     if told is None:
         return Reason.HEADER_CUT_SHORT
     if chunk.event is INIT_ACK:
-        return tags.take_init_ack(way, told)
-    if opens or told != tags.expected[1 - way]:
-        tags.take_init(way, told)
+        return tags.take_init_ack(is_reply, told)
+    if opens or told != tags.expected[1 - is_reply]:
+        tags.take_init(is_reply, told)
     return OK

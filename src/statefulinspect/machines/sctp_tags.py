@@ -21,19 +21,19 @@ class Tags:
     init_seen: list[bool] = attrs.field(factory=lambda: [False, False])
     doubted: int | None = None
 
-    def take_init(self, way: int, told: int) -> None:
+    def take_init(self, is_reply: int, told: int) -> None:
         """Keep the tag that an INIT tells; if both had sent one, this begins again."""
         if all(self.init_seen):
-            self.init_seen[1 - way] = False
-        self.init_seen[way] = True
-        self.expected[1 - way] = told
+            self.init_seen[1 - is_reply] = False
+        self.init_seen[is_reply] = True
+        self.expected[1 - is_reply] = told
 
-    def take_init_ack(self, way: int, told: int) -> Reason:
+    def take_init_ack(self, is_reply: int, told: int) -> Reason:
         """Keep the tag that an INIT ACK tells, or refuse it for contradicting what was told."""
-        known = self.expected[1 - way]
-        is_asked_anew = self.init_seen[1 - way] and not all(self.init_seen)
+        known = self.expected[1 - is_reply]
+        is_asked_anew = self.init_seen[1 - is_reply] and not all(self.init_seen)
         is_free = is_asked_anew or (known == 0 and not all(self.init_seen))
         if told != known and not is_free:
             return Reason.INIT_ACK_TAG
-        self.expected[1 - way] = told
+        self.expected[1 - is_reply] = told
         return OK

@@ -14,7 +14,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side
 from statefulinspect.fsm import IGNORE, NoTransition
 from statefulinspect.machines import tcp_window
-from statefulinspect.machines.tcp_flags import CLOSED_FIRST, LIBERAL, SACK_PERMITTED
+from statefulinspect.machines.side_flags import CLOSED_FIRST, LIBERAL, SACK_PERMITTED
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_memory import (
     CHALLENGED,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from statefulinspect.connection import Side
-from statefulinspect.machines.tcp_flags import (
+from statefulinspect.machines.side_flags import (
     CLOSED_FIRST,
     HIGHEST_ACK_KNOWN,
     SACK_PERMITTED,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from statefulinspect.connection import Side
-from statefulinspect.machines.tcp_flags import LIBERAL
+from statefulinspect.machines.side_flags import LIBERAL
 from statefulinspect.machines.tcp_segment import Segment, scale_and_flags
 from statefulinspect.machines.tcp_table import (
     ACK,

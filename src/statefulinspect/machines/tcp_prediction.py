@@ -2,9 +2,11 @@
 
 Header prediction (Jacobson 1990): most segments are the next one in order of a connection of which
 nothing surprises. `Tracker.process` takes such a segment with a few comparisons and stores. `arm`
-gives it a connection that is settled: nothing but numbers can change, and they lie so near each
-other that plain comparisons are serial ones. They stay so while only the hot path moves them: what
-is sent stays below `max_end`, and that within a window of what is acknowledged, which never falls.
+gives it a connection that is settled: nothing but numbers can change, and they lie in order and so
+near each other that plain comparisons are serial ones. They stay so while only the hot path moves
+them: what is sent stays below `max_end`, and that within a window of what is acknowledged, which
+never falls. So no acknowledgement that is not below the last reaches too far back (bound IV), and
+none needs to be asked.
 
 What follows from other numbers is not written for each segment. While the hot path has a
 connection, data of a side waits for an acknowledgement if it has sent more than the other side has
@@ -18,11 +20,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from statefulinspect.connection import NEVER, Connection, Side
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
+from statefulinspect.connection import NO_NUMBER, Connection, Side
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN, UNACKNOWLEDGED
 from statefulinspect.machines.tcp_table import ACK, ESTABLISHED
+from statefulinspect.machines.tcp_window import ack_span
 
-QUARTER, EIGHTH = 1 << 30, 1 << 29  # numbers nearer than this cannot be confused by the wrap
+QUARTER: Final = 1 << 30  # numbers nearer than this cannot be confused by the wrap
 KNOWN_AND_WAITING: Final = HIGHEST_ACK_KNOWN | UNACKNOWLEDGED
 
 
@@ -41,24 +44,28 @@ def arm(connection: Connection) -> None:
         and not connection.repeats
         and 0 < original.max_window < QUARTER
         and 0 < reply.max_window < QUARTER
-        and 0 <= original.max_end - original.end <= QUARTER
-        and 0 <= reply.max_end - reply.end <= QUARTER
+        and _lie_in_order(original, reply)
+        and _lie_in_order(reply, original)
         and _tells_what_waits(original, reply)
         and _tells_what_waits(reply, original)
         and not _looks_like_next(connection, reply if connection.last_is_reply else original)
         and (connection.rare is None or connection.is_ordinary)
     ):
-        original.next_seq = original.end if original.verdict is not None else NEVER
-        reply.next_seq = reply.end if reply.verdict is not None else NEVER
-        original.seen_window = reply.seen_window = NEVER
+        original.next_seq = original.end if original.verdict is not None else NO_NUMBER
+        reply.next_seq = reply.end if reply.verdict is not None else NO_NUMBER
+        original.seen_window = reply.seen_window = NO_NUMBER
+
+
+def _lie_in_order(side: Side, other: Side) -> bool:
+    """Say whether the numbers of what a side sends lie in their order, no farther than a window."""
+    acknowledged = other.highest_ack
+    return acknowledged <= side.end <= side.max_end <= acknowledged + ack_span(other)
 
 
 def _tells_what_waits(side: Side, other: Side) -> bool:
     """Say whether comparing numbers tells that data of the side waits for an acknowledgement."""
-    waiting = side.end - other.highest_ack
-    expected = KNOWN_AND_WAITING if waiting else HIGHEST_ACK_KNOWN
-    flags = other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED
-    return 0 <= waiting <= EIGHTH and flags == expected
+    expected = HIGHEST_ACK_KNOWN if side.end == other.highest_ack else KNOWN_AND_WAITING
+    return other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED == expected
 
 
 def _looks_like_next(connection: Connection, side: Side) -> bool:
@@ -76,11 +83,11 @@ def _looks_like_next(connection: Connection, side: Side) -> bool:
 def take_back(connection: Connection) -> None:
     """Take a connection from the hot path, and write down what that has left out."""
     original, reply = connection.original_side, connection.reply_side
-    if original.next_seq == reply.next_seq == NEVER:
+    if original.next_seq == reply.next_seq == NO_NUMBER:
         return
-    original.next_seq = reply.next_seq = NEVER
+    original.next_seq = reply.next_seq = NO_NUMBER
     last = reply if connection.last_is_reply else original
-    if last.seen_window == NEVER:  # it has taken nothing
+    if last.seen_window == NO_NUMBER:  # it has taken nothing
         return
     connection.last_ack, connection.last_end = last.highest_ack, last.end
     connection.last_window = last.seen_window

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from statefulinspect.connection import Side
-from statefulinspect.machines.tcp_flags import HIGHEST_ACK_KNOWN
+from statefulinspect.machines.side_flags import HIGHEST_ACK_KNOWN
 from statefulinspect.machines.tcp_segment import Segment
 from statefulinspect.machines.tcp_table import (
     ACK,

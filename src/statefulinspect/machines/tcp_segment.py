@@ -12,14 +12,14 @@ from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.machines.tcp_flags import SACK_PERMITTED, SCALE_OFFERED
+from statefulinspect.machines.side_flags import SACK_PERMITTED, SCALE_OFFERED
+from statefulinspect.machines.tcp_flags import ACK_FLAG, FIN_FLAG, RST_FLAG, SYN_FLAG, URG_FLAG
 from statefulinspect.machines.tcp_table import ACK, FIN, RST, SYN, SYN_ACK, TcpEvent
 from statefulinspect.packet import Packet
 from statefulinspect.seqnum import M32, after
 from statefulinspect.terms import OK, Reason
 
 FIXED_PART: Final = struct.Struct("!IIHH").unpack_from  # RFC 9293 3.1, from the sequence number
-URG_FLAG, ACK_FLAG, RST_FLAG, SYN_FLAG, FIN_FLAG = 0x20, 0x10, 0x04, 0x02, 0x01
 HEEDED_FLAGS: Final = URG_FLAG | ACK_FLAG | RST_FLAG | SYN_FLAG | FIN_FLAG  # PSH and ECN are free
 
 EVENTS: Final = {

@@ -10,7 +10,7 @@ from typing import Final
 
 from statefulinspect.config import Config, Timeouts
 from statefulinspect.connection import Side
-from statefulinspect.machines.tcp_flags import UNACKNOWLEDGED
+from statefulinspect.machines.side_flags import UNACKNOWLEDGED
 from statefulinspect.machines.tcp_table import (
     CLOSE,
     CLOSE_WAIT,

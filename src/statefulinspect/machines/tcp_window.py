@@ -22,17 +22,15 @@ from __future__ import annotations
 from typing import Final
 
 from statefulinspect.connection import Side
-from statefulinspect.machines.tcp_flags import (
+from statefulinspect.machines.side_flags import (
     HIGHEST_ACK_KNOWN,
     LIBERAL,
     SACK_PERMITTED,
     SCALE_OFFERED,
     UNACKNOWLEDGED,
 )
+from statefulinspect.machines.tcp_flags import ACK_FLAG, RST_FLAG, SYN_FLAG
 from statefulinspect.machines.tcp_segment import (
-    ACK_FLAG,
-    RST_FLAG,
-    SYN_FLAG,
     Segment,
     highest_sack,
     scale_and_flags,

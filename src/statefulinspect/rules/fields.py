@@ -1,36 +1,36 @@
 """Which values a rule's fields take, and how they are written: words and numbers to one form.
 
-Each converter takes one value or a collection of alternatives and gives a tuple, or None for a
-field that was not given. What it cannot read raises `RuleError`, which says what it expects.
+Each reader takes one value or a collection of alternatives and gives a tuple, or None for a field
+that was not given. What it cannot read raises `RuleError`, which says what it expects.
 """
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Any, Callable, Final, Iterable, Mapping, TypeVar, Union  # noqa: UP035 - Python 3.9
+from typing import AbstractSet, Any, Callable, Final, Iterable, Mapping, Sequence, TypeVar, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.flowkey import PROTOCOL_NAMES
 from statefulinspect.rules.errors import RuleError
+from statefulinspect.rules.words.symbols import ICMP_TYPE, ICMPV6_TYPE
+from statefulinspect.rules.words.symbols_notation import M32
 from statefulinspect.terms import Action, CtState
 
-Network = Union[IPv4Network, IPv6Network]
-Span = tuple[int, int]
 T = TypeVar("T")
+Several = Union[T, Sequence[T], AbstractSet[T]]  # one value, or alternatives
+Network = Union[IPv4Network, IPv6Network]
+Prefixes = Several[Union[str, Network, IPv4Address, IPv6Address]]
+PortRange = tuple[int, int]
 
 PROTOCOLS: Final = {name: number for number, name in PROTOCOL_NAMES.items()}
-# nftables' names; the first number is ICMP's, the second ICMPv6's.
+# By nftables' names: ICMP's number and ICMPv6's, where there is one.
 ICMP_TYPES: Final[Mapping[object, tuple[Any, Any]]] = {
-    "echo-reply": (0, 129),
-    "destination-unreachable": (3, 1),
-    "source-quench": (4, None),
-    "redirect": (5, None),
-    "echo-request": (8, 128),
-    "time-exceeded": (11, 3),
-    "parameter-problem": (12, 4),
-    "timestamp-request": (13, None),
-    "timestamp-reply": (14, None),
-    "packet-too-big": (None, 2),
+    name: (ICMP_TYPE.get(name), ICMPV6_TYPE.get(name))
+    for name in (
+        *("echo-reply", "destination-unreachable", "source-quench", "redirect", "echo-request"),
+        *("time-exceeded", "parameter-problem", "timestamp-request", "timestamp-reply"),
+        "packet-too-big",
+    )
 }
 
 INTERFACE: Final = re.compile(r'[^*"\x00-\x1f\x7f]{1,15}')  # what nft can be told in quotes
@@ -38,9 +38,11 @@ INTERFACE: Final = re.compile(r'[^*"\x00-\x1f\x7f]{1,15}')  # what nft can be to
 
 def _each(value: object) -> Iterable[object]:
     """Go over a collection, a set in a fixed order; a single value is a collection of one."""
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, AbstractSet):
         return sorted(value, key=str)
-    return value if isinstance(value, (list, tuple)) else (value,)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return value
+    return (value,)
 
 
 def _all(convert: Callable[[object], T], value: object) -> tuple[T, ...] | None:
@@ -85,7 +87,7 @@ def _protocol(value: object) -> int:
     return number  # type: ignore[return-value]  # checked just above
 
 
-def _port_range(value: object) -> Span:
+def _port_range(value: object) -> PortRange:
     first: Any
     last: Any
     first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
@@ -110,7 +112,7 @@ def _is_number(value: object, highest: int) -> bool:
 
 
 def _mark(value: object) -> int:
-    if not _is_number(value, 0xFFFF_FFFF):
+    if not _is_number(value, M32):
         msg = f"mark {value!r}: expected a 32-bit number"
         raise RuleError(msg)
     return value  # type: ignore[return-value]  # checked just above
@@ -139,38 +141,37 @@ def helper(value: object) -> str | None:
     return value
 
 
-# The type checker follows a converter only if it is a function with a name.
-def ct_states(value: Any) -> tuple[CtState, ...] | None:
+def ct_states(value: Several[CtState | str] | None) -> tuple[CtState, ...] | None:
     """Read ct states, by member or nftables' name."""
     return _all(_ct_state, value)
 
 
-def interfaces(value: Any) -> tuple[str, ...] | None:
+def interfaces(value: Several[str] | None) -> tuple[str, ...] | None:
     """Read interface names."""
     return _all(_interface, value)
 
 
-def prefixes(value: Any) -> tuple[Network, ...] | None:
+def prefixes(value: Prefixes | None) -> tuple[Network, ...] | None:
     """Read prefixes in CIDR form, or ipaddress' networks."""
     return _all(_prefix, value)
 
 
-def protocols(value: Any) -> tuple[int, ...] | None:
+def protocols(value: Several[int | str] | None) -> tuple[int, ...] | None:
     """Read protocols by number or name."""
     return _all(_protocol, value)
 
 
-def port_ranges(value: Any) -> tuple[Span, ...] | None:
+def port_ranges(value: Several[int | PortRange] | None) -> tuple[PortRange, ...] | None:
     """Read ports and (first, last) ranges."""
     is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
     return _all(_port_range, [value] if is_range else value)
 
 
-def icmp_types(value: Any) -> tuple[int | str, ...] | None:
+def icmp_types(value: Several[int | str] | None) -> tuple[int | str, ...] | None:
     """Read ICMP types by number or nftables' name."""
     return _all(_icmp_type, value)
 
 
-def marks(value: Any) -> tuple[int, ...] | None:
+def marks(value: Several[int] | None) -> tuple[int, ...] | None:
     """Read packet marks of 32 bits."""
     return _all(_mark, value)

@@ -10,6 +10,7 @@ from typing import Any, Callable, Final, Iterator, Mapping  # noqa: UP035 - Pyth
 
 from statefulinspect.flowkey import ICMP, ICMPV6, PORT_PROTOCOLS, PROTOCOL_NAMES
 from statefulinspect.rules import fields
+from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.syntax.constants import (
     Bits,
     Constant,
@@ -26,69 +27,45 @@ from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS
 from statefulinspect.terms import REJECT, Action, CtState
 
-READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "ct_state": fields.ct_states,
-    "iif": fields.interfaces,
-    "oif": fields.interfaces,
-    "source": fields.prefixes,
-    "destination": fields.prefixes,
-    "protocol": fields.protocols,
-    "source_port": fields.port_ranges,
-    "destination_port": fields.port_ranges,
-    "icmp_type": fields.icmp_types,
-    "mark": fields.marks,
-    "helper": fields.helper,
-}
 ICMP_OF: Final = {4: (ICMP, "icmp", 0), 6: (ICMPV6, "icmpv6", 1)}
 
-Given = Mapping[str, Any]
+ReadKeywords = Mapping[str, Any]
 
 
 class _NoPacketError(Exception):
-    """Tell that no packet of an IP version can be what the keywords ask for."""
+    """Tell why no packet of an IP version can be what the keywords ask for."""
 
 
-def forms_of(
-    action: Action | None, keywords: Mapping[str, Any]
-) -> tuple[tuple[Statement, ...], ...]:
-    """Write a rule of keywords; no form at all if no packet can be what they ask for."""
-    given = _read(keywords)
+def forms_of(action: Action, keywords: Mapping[str, Any]) -> tuple[tuple[Statement, ...], ...]:
+    """Write a rule of keywords, as `fields` reads them; RuleError if no packet can match."""
+    given = {name: value for name, value in keywords.items() if value is not None}
     decided = fields.action(action)
     last: Statement = Reject() if decided is REJECT else Decide(decided.value)
-    helper = [UseObject("ct helper", given["helper"])] if given.get("helper") else []
+    helper = [UseObject("ct helper", given["helper"])] if "helper" in given else []
     families = (4, 6) if {"source", "destination", "icmp_type"} & given.keys() else (0,)
-    matches = (_matches(given, family) for family in families)
-    return tuple((*form, *helper, last) for form in matches if form is not None)
+    found = [_matches(given, family) for family in families]
+    forms = [each for each in found if not isinstance(each, str)]
+    if not forms:
+        msg = f"no packet can match: {', '.join(dict.fromkeys(map(str, found)))}"
+        raise RuleError(msg)
+    return tuple((*form, *helper, last) for form in forms)
 
 
-def _read(keywords: Mapping[str, Any]) -> Given:
-    """Read what the keywords are given; TypeError for a keyword that is none."""
-    unknown = keywords.keys() - READERS.keys()
-    if unknown:
-        msg = f"Rule() has no field {', '.join(sorted(unknown))}; there are {', '.join(READERS)}"
-        raise TypeError(msg)
-    read = {name: READERS[name](value) for name, value in keywords.items()}
-    return {name: value for name, value in read.items() if value is not None}
-
-
-def _matches(given: Given, family: int) -> list[Match] | None:
-    """Write what is asked of packets of one IP version, 0 for both; None if there are none."""
-    found: list[Match] = []
+def _matches(given: ReadKeywords, family: int) -> list[Match] | str:
+    """Write what is asked of packets of one IP version, 0 for both; or why there are none."""
+    found = [_WRITERS[name](given[name]) for name in _WRITERS if name in given]
     try:
-        found += [_WRITERS[name](given[name]) for name in _WRITERS if name in given]
         for name, field in (("source", "saddr"), ("destination", "daddr")):
             if name in given:
-                found.append(_addresses(given[name], family, field))
+                found.append(_addresses(name, given[name], family, field))
         found += _transport(given, family)
-    except _NoPacketError:
-        return None
+    except _NoPacketError as error:
+        return str(error)
     return found
 
 
 def _among(text: str, constants: list[Constant]) -> Match:
     """Compare with one constant, or with a set of several."""
-    if not constants:
-        raise _NoPacketError
     right: Right = constants[0]
     if len(constants) > 1:
         right = SetLiteral(tuple(map(Element, constants)))
@@ -115,7 +92,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], Match]]] = {
 }
 
 
-def _addresses(prefixes: tuple[fields.Network, ...], family: int, field: str) -> Match:
+def _addresses(name: str, prefixes: tuple[fields.Network, ...], family: int, field: str) -> Match:
     kind, bits = (TYPES["ipv4_addr"], 32) if family == 4 else (TYPES["ipv6_addr"], 128)
     constants: list[Constant] = [
         Value(int(each.network_address), kind)
@@ -124,10 +101,13 @@ def _addresses(prefixes: tuple[fields.Network, ...], family: int, field: str) ->
         for each in prefixes
         if each.version == family
     ]
+    if not constants:
+        msg = f"no {name} is IPv{family}"
+        raise _NoPacketError(msg)
     return _among(f"{'ip' if family == 4 else 'ip6'} {field}", constants)
 
 
-def _transport(given: Given, family: int) -> Iterator[Match]:
+def _transport(given: ReadKeywords, family: int) -> Iterator[Match]:
     """Write what is asked of protocol, ports and ICMP types."""
     protocols = given.get("protocol")
     ports = [
@@ -137,22 +117,23 @@ def _transport(given: Given, family: int) -> Iterator[Match]:
     ]
     if ports:
         wanted = [each for each in protocols or sorted(PORT_PROTOCOLS) if each in PORT_PROTOCOLS]
+        if not wanted or "icmp_type" in given:
+            msg = "only TCP, UDP, UDP-Lite and SCTP have ports"
+            raise _NoPacketError(msg)
         header = PROTOCOL_NAMES[wanted[0]] if len(wanted) == 1 else "th"
         if header == "th":
             yield _values("meta l4proto")(tuple(wanted))
         for spans, field in ports:
             yield _among(f"{header} {field}", list(map(_port, spans)))
-    elif protocols is not None and "icmp_type" not in given:
-        yield _values("meta l4proto")(protocols)
-    if "icmp_type" in given:
+    elif "icmp_type" in given:
         yield _icmp_types(given["icmp_type"], protocols, family)
-        if ports:
-            raise _NoPacketError
+    elif protocols is not None:
+        yield _values("meta l4proto")(protocols)
 
 
 def _port(span: tuple[int, int]) -> Constant:
-    kind = TYPES["inet_service"]
-    return Value(span[0], kind) if span[0] == span[1] else Span(*span, kind)
+    kind, (first, last) = TYPES["inet_service"], span
+    return Value(first, kind) if first == last else Span(first, last, kind)
 
 
 def _icmp_types(
@@ -160,7 +141,11 @@ def _icmp_types(
 ) -> Match:
     number, header, column = ICMP_OF[family]
     if protocols is not None and number not in protocols:
-        raise _NoPacketError
+        msg = f"no protocol is {header}"
+        raise _NoPacketError(msg)
     types = [fields.ICMP_TYPES.get(each, (each, each))[column] for each in wanted]
     numbers = dict.fromkeys(each for each in types if each is not None)
+    if not numbers:
+        msg = f"{header} has no such type"
+        raise _NoPacketError(msg)
     return _values(f"{header} type")(tuple(numbers))

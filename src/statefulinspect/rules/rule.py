@@ -6,12 +6,14 @@ it, because its addresses are of both IP versions say, these are its forms.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Callable, Iterable, NamedTuple  # noqa: UP035 - Python 3.9
 
+from statefulinspect.rules import fields
+from statefulinspect.rules.fields import Prefixes, Several
 from statefulinspect.rules.keywords import forms_of
 from statefulinspect.rules.syntax.constants import quoted
 from statefulinspect.rules.syntax.statements import Decide, Reject, Statement, UseObject
-from statefulinspect.terms import ACCEPT, DROP, Action
+from statefulinspect.terms import ACCEPT, DROP, Action, CtState
 
 Form = tuple[Statement, ...]
 
@@ -41,7 +43,8 @@ class Rule:
     `destination_port`: a port or (first, last), which only TCP, UDP, UDP-Lite and SCTP have;
     `icmp_type`: number or nftables' name; `iif`, `oif`: interface names, `mark`: as given to
     `process`. `helper` is no field to match: it names who reads the connections that the rule lets
-    begin. Wrong values raise `RuleError` here, never while packets are judged.
+    begin. Wrong values raise `RuleError` here, never while packets are judged, and so do fields
+    that no packet can have together.
 
     >>> print(Rule(Action.ACCEPT, ct_state="new", protocol="tcp", destination_port=[22, (80, 89)]))
     ct state new tcp dport { 22, 80-89 } accept
@@ -49,7 +52,35 @@ class Rule:
 
     __slots__ = ("comment", "forms", "handle", "place")
 
-    def __init__(self, action: Action | None = None, **keywords: Any) -> None:
+    def __init__(  # noqa: PLR0913 - each is a keyword that a rule may have
+        self,
+        action: Action,
+        *,
+        ct_state: Several[CtState | str] | None = None,
+        iif: Several[str] | None = None,
+        oif: Several[str] | None = None,
+        source: Prefixes | None = None,
+        destination: Prefixes | None = None,
+        protocol: Several[int | str] | None = None,
+        source_port: Several[int | tuple[int, int]] | None = None,
+        destination_port: Several[int | tuple[int, int]] | None = None,
+        icmp_type: Several[int | str] | None = None,
+        mark: Several[int] | None = None,
+        helper: str | None = None,
+    ) -> None:
+        keywords = {
+            "ct_state": fields.ct_states(ct_state),
+            "iif": fields.interfaces(iif),
+            "oif": fields.interfaces(oif),
+            "source": fields.prefixes(source),
+            "destination": fields.prefixes(destination),
+            "protocol": fields.protocols(protocol),
+            "source_port": fields.port_ranges(source_port),
+            "destination_port": fields.port_ranges(destination_port),
+            "icmp_type": fields.icmp_types(icmp_type),
+            "mark": fields.marks(mark),
+            "helper": fields.helper(helper),
+        }
         self.forms: tuple[Form, ...] = forms_of(action, keywords)
         self.comment = ""
         self.handle: int | None = None
@@ -80,7 +111,7 @@ class Rule:
     @property
     def statements(self) -> Form:
         """Give the statements, of the first form if there are several."""
-        return self.forms[0] if self.forms else ()
+        return self.forms[0]
 
     @property
     def action(self) -> Action | None:

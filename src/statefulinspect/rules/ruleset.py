@@ -5,13 +5,13 @@ A ruleset does not change, and prints as text that nft loads to the same ruleset
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules import fields
 from statefulinspect.rules.building.builder import build
-from statefulinspect.rules.building.jsonform import read_json
+from statefulinspect.rules.building.jsonform import Json, read_json
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.reading import read_text
 from statefulinspect.rules.language.variables import Resolve
@@ -32,7 +32,6 @@ from statefulinspect.terms import (
 )
 
 SIMPLE_HOOKS: Final = ("input", "output", "forward")  # rules say that they stand in the last
-Json = Union[str, bytes, Mapping[str, Any], list[Any]]
 
 
 def _rules(value: Any) -> tuple[Rule, ...]:
@@ -139,13 +138,13 @@ class Ruleset:
         return cls([Rule(DROP, ct_state=INVALID)], policy=ACCEPT)
 
     @classmethod
-    def outbound(cls, inside: object) -> Ruleset:
+    def outbound(cls, inside: fields.Prefixes) -> Ruleset:
         """Make rules under which `inside` prefixes may open, and the outside may only answer.
 
         UNTRACKED is accepted: it is IPv6 neighbour discovery and its like, which never crosses a
         router and without which IPv6 does not work. Everything else is dropped.
         """
-        if inside is None:
+        if fields.prefixes(inside) is None:
             msg = "inside=None: expected prefixes; every source would match"
             raise RuleError(msg)
         return cls(

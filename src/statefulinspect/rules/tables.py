@@ -7,13 +7,13 @@ get its policy. Other chains are jumped to.
 from __future__ import annotations
 
 from functools import partial
-from typing import Callable, Final, Iterator, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Iterator, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.constants import quoted
-from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block, kind_of
+from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block
 from statefulinspect.rules.syntax.statements import Decide, Statement
 from statefulinspect.terms import ACCEPT, DROP, Action
 
@@ -26,8 +26,14 @@ PRIORITIES: Final[Mapping[str, int]] = {
     "security": 50,
     "srcnat": 100,
 }
-CONNTRACK: Final = -200  # the priority at which packets are tracked
+TRACKING: Final = frozenset({"prerouting", "output"})  # hooks at which packets are tracked
+CONNTRACK: Final = -200  # the priority at which they are
 FAMILIES: Final = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}  # IP versions of a table's packets
+
+
+def is_before_tracking(hook: str, priority: int) -> bool:
+    """Say whether packets come to a base chain before they are tracked."""
+    return hook in TRACKING and priority < CONNTRACK
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +50,6 @@ class Chain:
     priority: int = 0
     policy: Action = ACCEPT
     comment: str = ""
-    handle: Optional[int] = attrs.field(default=None, eq=False)  # noqa: UP045 - Python 3.9
     is_anonymous: bool = False
 
     @property
@@ -82,10 +87,9 @@ class Table:
     def __attrs_post_init__(self) -> None:
         """Tell every rule where it stands."""
         for chain in self.chains:
-            for number, rule in enumerate(chain.rules):
-                place = Place(self.family, self.name, chain.name, number + 1)
-                told = rule.place
-                rule.place = place._replace(line=told.line, file=told.file) if told else place
+            for number, rule in enumerate(chain.rules, 1):
+                line, file = (rule.place.line, rule.place.file) if rule.place else (None, "")
+                rule.place = Place(self.family, self.name, chain.name, number, line, file)
 
     @property
     def is_dormant(self) -> bool:
@@ -99,11 +103,6 @@ class Table:
     def find_set(self, name: str) -> NamedSet | None:
         """Find a set or map by its name."""
         return next((each for each in self.sets if each.name == name), None)
-
-    def find_object(self, kind: str, name: str) -> NamedObject | None:
-        """Find an object by kind and name."""
-        found = (each for each in self.objects if kind_of(each) == kind and each.name == name)
-        return next(found, None)
 
     def __iter__(self) -> Iterator[Rule]:
         """Go over the rules of all chains."""

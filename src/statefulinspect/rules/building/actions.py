@@ -13,7 +13,6 @@ from statefulinspect.rules.building.expressions import (
     refuse_mismatch,
 )
 from statefulinspect.rules.building.nodes import (
-    M32,
     Tree,
     fields,
     needed,
@@ -40,11 +39,14 @@ from statefulinspect.rules.syntax.statements import (
 )
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS, Selector
-from statefulinspect.rules.words.symbols_system import LOG_LEVELS
+from statefulinspect.rules.words.symbols_notation import M32
+from statefulinspect.rules.words.symbols_system import LOG_FLAGS, LOG_LEVELS
 
 CODES: Final = {"icmp": "icmp_code", "icmpv6": "icmpv6_code", "icmpx": "icmpx_code"}
 REJECTS: Final = ("tcp reset", *CODES)
-LOG_FLAGS: Final = ("tcp sequence", "tcp options", "ip options", "skuid", "ether", "all")
+FLAGS_OF_LOG: Final = tuple(
+    f"{of} {flag}".rstrip() for of, flags in LOG_FLAGS.items() for flag in flags or ("",)
+)
 LONGEST_PREFIX: Final = 127
 TARGETS: Final = ("payload", "tcp option", "meta", "ct")
 SET_META: Final = frozenset({"mark", "priority", "nftrace", "pkttype"})
@@ -95,7 +97,7 @@ def log_of(inner: object, _: Scope) -> Log:
     if len(prefix) > LONGEST_PREFIX:
         refuse(f"log prefix of {len(prefix)} characters: expected {LONGEST_PREFIX}", node)
     level = one_of(node["level"], LOG_LEVELS, "log level") if node.get("level") else ""
-    flags = tuple(one_of(each, LOG_FLAGS, "log flag") for each in several(node.get("flags")))
+    flags = tuple(one_of(each, FLAGS_OF_LOG, "log flag") for each in several(node.get("flags")))
     group = _number(node, "group", 0xFFFF)
     snaplen, threshold = _number(node, "snaplen", M32), _number(node, "queue-threshold", 0xFFFF)
     if group is not None and (level or flags):

@@ -161,7 +161,6 @@ class _Building:
             priority=draft.priority,
             policy=ACCEPT if draft.policy is None else draft.policy,
             comment=draft.comment,
-            handle=draft.node.get("handle"),
             is_anonymous=draft.is_anonymous,
         )
 

@@ -145,24 +145,24 @@ def _check_target(name: str, rule: Rule | None, table: Table) -> None:
 
 
 def _walk(
-    chain: Chain, way: tuple[str, ...], hook: str, table: Table, seen: set[tuple[str, int]]
+    chain: Chain, chains: tuple[str, ...], hook: str, table: Table, seen: set[tuple[str, int]]
 ) -> None:
-    """Follow the jumps of a chain; `seen` are the chains met before, as deep."""
-    way = (*way, chain.name)
-    if (chain.name, len(way)) in seen:
+    """Follow the jumps of a chain; `chains` led here, `seen` are those met before, as deep."""
+    chains = (*chains, chain.name)
+    if (chain.name, len(chains)) in seen:
         return
-    seen.add((chain.name, len(way)))
+    seen.add((chain.name, len(chains)))
     for rule in chain.rules:
         for statement in rule.statements:
             _check_hook(statement, hook, rule)
         for name in _targets(rule, table):
-            if name in way:
-                _refuse_rule(f"jump to {name}: a loop, {' > '.join((*way, name))}", rule)
-            if len(way) == DEEPEST:
+            if name in chains:
+                _refuse_rule(f"jump to {name}: a loop, {' > '.join((*chains, name))}", rule)
+            if len(chains) == DEEPEST:
                 _refuse_rule(f"jump to {name}: more than {DEEPEST} chains deep", rule)
             target = table.chain(name)
             assert target is not None
-            _walk(target, way, hook, table, seen)
+            _walk(target, chains, hook, table, seen)
 
 
 def _check_hook(statement: Statement, hook: str, rule: Rule) -> None:

@@ -9,7 +9,6 @@ import attrs
 from statefulinspect.rules.building.drafts import TableDraft, typeof_scope
 from statefulinspect.rules.building.expressions import expression_of
 from statefulinspect.rules.building.nodes import (
-    M32,
     Tree,
     flag,
     name_in,
@@ -36,6 +35,7 @@ from statefulinspect.rules.syntax.expressions import unmasked
 from statefulinspect.rules.syntax.objects import OBJECT_KINDS, NamedSet
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS
+from statefulinspect.rules.words.symbols_notation import M32
 
 FLAGS: Final = ("constant", "dynamic", "interval", "timeout")
 POLICIES: Final = ("performance", "memory")

@@ -6,7 +6,6 @@ from typing import Any, Callable, Final, Mapping, NamedTuple, Optional  # noqa: 
 
 from statefulinspect.rules.building.drafts import Scope
 from statefulinspect.rules.building.nodes import (
-    M32,
     fields,
     needed,
     only,
@@ -31,6 +30,7 @@ from statefulinspect.rules.syntax.expressions import (
     Select,
 )
 from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.symbols_notation import M32
 
 DEEPEST: Final = 64  # nft 1.0.6 crashes at fewer
 EXPECTED: Final = "what a rule can look at, as tcp dport or meta mark"

@@ -8,10 +8,10 @@ from typing import Any, Mapping, Union  # noqa: UP035 - Python 3.9
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.reading import read_text
 
-Given = Union[str, bytes, Mapping[str, Any], list[Any]]
+Json = Union[str, bytes, Mapping[str, Any], list[Any]]
 
 
-def read_json(text_or_object: Given) -> list[dict[str, Any]]:
+def read_json(text_or_object: Json) -> list[dict[str, Any]]:
     """Read JSON, as text or taken apart already, into commands for the builder.
 
     >>> read_json('{"nftables": [{"table": {"family": "inet", "name": "t"}}]}')

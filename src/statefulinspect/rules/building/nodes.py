@@ -15,7 +15,6 @@ from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.words.reserved import NO_NAMES
 
 Tree = Mapping[str, Any]
-M32: Final = 0xFFFF_FFFF
 M64: Final = (1 << 64) - 1
 LONGEST_SHOWN: Final = 60
 LONGEST_TEXT: Final = 128

@@ -6,7 +6,6 @@ from typing import Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.flowkey import TCP, UDP
 from statefulinspect.rules.building.nodes import (
-    M32,
     Tree,
     fields,
     name_in,
@@ -30,6 +29,7 @@ from statefulinspect.rules.syntax.objects import (
     NamedObject,
     NamedQuota,
 )
+from statefulinspect.rules.words.symbols_notation import M32
 
 PROTOCOLS: Final = {"tcp": TCP, "udp": UDP}
 L3PROTOS: Final = ("ip", "ip6", "inet")

@@ -12,13 +12,14 @@ import attrs
 
 from statefulinspect.rules.building.nodes import refuse
 from statefulinspect.rules.syntax.statements import Match, settled_by
-from statefulinspect.rules.words.headers import MESSAGES_WITH, PROTOCOL_NUMBERS
+from statefulinspect.rules.words.headers import MESSAGES_WITH
+from statefulinspect.rules.words.selectors import FAMILY_OF, PROTOCOL_NUMBERS
 
 NETWORK_OF: Final = {"icmp": "ip", "igmp": "ip", "icmpv6": "ip6", "ip": "ip", "ip6": "ip6"}
 BY_FAMILY: Final = frozenset(
     {"meta nfproto", "ct l3proto", "ct original l3proto", "ct reply l3proto"}
 )
-NETWORKS: Final = {2: "ip", 10: "ip6"}
+NETWORKS: Final = {number: name for name, number in FAMILY_OF.items()}
 TRANSPORTS: Final = {number: name for name, number in PROTOCOL_NUMBERS.items()}
 BY_HEADER: Final = frozenset({"ip protocol", "ip6 nexthdr"})
 UNKNOWN: Final = "another protocol"

@@ -77,9 +77,9 @@ def _object_remover(kind: str) -> Callable[[Store, Tree], None]:
 
 def _flush_ruleset(store: Store, node: Tree) -> None:
     family = node.get("family")
-    for key in list(store.tables):
-        if family in (None, key[0]):
-            del store.tables[key]
+    for own_family, name in list(store.tables):
+        if family in (None, own_family):
+            del store.tables[own_family, name]
 
 
 def _flush_table(store: Store, node: Tree) -> None:

@@ -53,7 +53,7 @@ UNSUPPORTED_CT: Final = frozenset({"id", "secmark"})
 ADDRESSES: Final = frozenset({"saddr", "daddr"})
 OF_ONE_WAY: Final = {*CT_ONLY_DIRECTED, *ADDRESSES}  # what a connection has for each direction only
 LINK_LAYERS: Final = frozenset({"ether", "vlan", "arp", "tunnel", "vxlan", "geneve", "gretap"})
-Table = Mapping[tuple[str, str], HeaderField]
+FieldTable = Mapping[tuple[str, str], HeaderField]
 
 
 def selector_of(kind: str, part: object, protocols: Protocols) -> Selector:
@@ -61,7 +61,9 @@ def selector_of(kind: str, part: object, protocols: Protocols) -> Selector:
     return READERS[kind](fields(part, kind), protocols)
 
 
-def _refuse_field(table: Table, what: str, protocol: str, field: str, part: object) -> NoReturn:
+def _refuse_field(
+    table: FieldTable, what: str, protocol: str, field: str, part: object
+) -> NoReturn:
     """Refuse a header or a field that there is not."""
     known = [name for header, name in table if header == protocol]
     if known:
@@ -121,15 +123,7 @@ def _option(node: Tree, _: Protocols) -> Selector:
         return _raw_option({"base": int(name[:4])})
     if name in SACK_BLOCKS and node.get("field") not in ("left", "right"):
         name = "sack"
-    what = f"tcp option {name}"
-    if node.get("field") is None:
-        if what not in SELECTORS:
-            _refuse_field(OPTION_FIELDS, "tcp option ", name, "", node)
-        return SELECTORS[what]
-    field = word(node, "field", "tcp option")
-    if (name, field) not in OPTION_FIELDS:
-        _refuse_field(OPTION_FIELDS, "tcp option ", name, field, node)
-    return SELECTORS[f"{what} {field}"]
+    return _part(OPTION_FIELDS, "tcp option", name, node)
 
 
 def _raw_option(node: Tree) -> Selector:
@@ -148,20 +142,21 @@ def _raw_option(node: Tree) -> Selector:
 
 
 def _chunk(node: Tree, _: Protocols) -> Selector:
-    chunk, field = word(node, "name", "sctp chunk"), word(node, "field", "sctp chunk", "")
-    found = SELECTORS.get(f"sctp chunk {chunk} {field}".rstrip())
-    if found is None:
-        _refuse_field(CHUNK_FIELDS, "sctp chunk ", chunk, field, node)
-    return found
+    return _part(CHUNK_FIELDS, "sctp chunk", word(node, "name", "sctp chunk"), node)
 
 
 def _ipv4_option(node: Tree, protocols: Protocols) -> Selector:
     option = word(node, "name", "ip option")
     protocols.enter_extension("ip", f"ip option {option}", node)
-    field = word(node, "field", "ip option", "")
-    found = SELECTORS.get(f"ip option {option} {field}".rstrip())
+    return _part(IPV4_OPTION_FIELDS, "ip option", option, node)
+
+
+def _part(fields: Mapping[tuple[str, str], Any], what: str, name: str, node: Tree) -> Selector:
+    """Find an option or a chunk, or the field of it that is asked for."""
+    field = word(node, "field", what, "")
+    found = SELECTORS.get(f"{what} {name} {field}" if field else f"{what} {name}")
     if found is None:
-        _refuse_field(IPV4_OPTION_FIELDS, "ip option ", option, field, node)
+        _refuse_field(fields, f"{what} ", name, field, node)
     return found
 
 

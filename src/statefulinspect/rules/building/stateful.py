@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.nodes import (
-    M32,
     M64,
     Tree,
     fields,
@@ -16,6 +15,7 @@ from statefulinspect.rules.building.nodes import (
     word,
 )
 from statefulinspect.rules.syntax.stateful import (
+    DEFAULT_BURST,
     Count,
     CountConnections,
     Last,
@@ -23,10 +23,9 @@ from statefulinspect.rules.syntax.stateful import (
     Quota,
     Stateful,
 )
-from statefulinspect.rules.words.symbols_system import LIMIT_UNITS
+from statefulinspect.rules.words.symbols_notation import M32
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, OCTET_UNITS
 
-OCTETS: Final[Mapping[str, int]] = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
-DEFAULT_BURST: Final = 5  # packets
 M63: Final = (1 << 63) - 1  # Linux counts the octets of a quota with a sign
 
 
@@ -36,7 +35,7 @@ def _count(node: Tree) -> Count:
 
 
 def _octets(node: Tree, key: str, unit: str, what: str) -> int:
-    factor = OCTETS[one_of(node.get(unit, "bytes"), OCTETS, f"{what} unit")]
+    factor = OCTET_UNITS[one_of(node.get(unit, "bytes"), OCTET_UNITS, f"{what} unit")]
     return whole(node.get(key), what, M64 // factor) * factor
 
 

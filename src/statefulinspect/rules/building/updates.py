@@ -14,7 +14,6 @@ from statefulinspect.rules.building.expressions import (
     refuse_mismatch,
 )
 from statefulinspect.rules.building.nodes import (
-    M32,
     Tree,
     fields,
     name_in,
@@ -43,6 +42,7 @@ from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.stateful import CountConnections
 from statefulinspect.rules.syntax.statements import Statement, UpdateSet
 from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.symbols_notation import M32
 
 METERS: Final = 65535  # nft's default for the size of a meter
 OPERATIONS: Final = ("add", "update", "delete")

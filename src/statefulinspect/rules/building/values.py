@@ -16,14 +16,13 @@ from statefulinspect.rules.syntax.constants import (
     Constant,
     Joined,
     Prefix,
-    Scalar,
     Span,
     Value,
     Wildcard,
     bits_of,
 )
 from statefulinspect.rules.syntax.expressions import OPERATIONS, SHIFTS
-from statefulinspect.rules.words.datatypes import TYPES, DataType, interface_pattern
+from statefulinspect.rules.words.datatypes import TYPES, DataType, Scalar, interface_pattern
 
 WIDEST: Final = 128  # bits; what is shifted further is nothing, or too much
 MISSING: Final = "expected a constant"

@@ -14,7 +14,7 @@ import attrs
 from statefulinspect.rules.engine.comparing import test_of
 from statefulinspect.rules.engine.memory import Memory, memory_of
 from statefulinspect.rules.engine.reading import Read, live_set, may_change, needs_of, reading_of
-from statefulinspect.rules.engine.scope import Scope
+from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.setting import setter
 from statefulinspect.rules.engine.updating import updater
 from statefulinspect.rules.engine.walk import Walk
@@ -34,7 +34,7 @@ from statefulinspect.rules.syntax.statements import (
     UpdateSet,
     UseObject,
 )
-from statefulinspect.terms import ACCEPT, DROP, HOLD, REJECT, UNTRACKED, Action
+from statefulinspect.terms import ACCEPT, DROP, HOLD, REJECT, UNTRACKED_BIT, Action
 
 
 @attrs.frozen
@@ -53,7 +53,6 @@ NEXT: Final = Decision("continue")
 RETURN: Final = Decision("return")
 UNSURE: Final = Decision("unsure", HOLD)  # the packet has to be seen: there is none yet
 DECISIONS: Final = {each.kind: each for each in (ACCEPTED, DROPPED, NEXT, RETURN)}
-UNTRACKED_BIT: Final = UNTRACKED.bit
 
 Outcome = Optional[Decision]
 Step = Callable[[Walk], Outcome]
@@ -76,7 +75,7 @@ def decision_of(verdict: Decide) -> Decision:
     return DECISIONS.get(verdict.kind) or Decision(verdict.kind, None, verdict.chain)
 
 
-def _match(match: Match, scope: Scope) -> Deed:
+def _match(match: Match, scope: LiveScope) -> Deed:
     read, varies = reading_of(match.left, scope.sets)
     needs = list(needs_of(match.left))
     passes, may_differ = _comparison(match, scope)
@@ -94,7 +93,7 @@ def _match(match: Match, scope: Scope) -> Deed:
     return Deed(step, varies or may_differ, read=tell)
 
 
-def _comparison(match: Match, scope: Scope) -> tuple[Callable[[Walk, Any], bool], bool]:
+def _comparison(match: Match, scope: LiveScope) -> tuple[Callable[[Walk, Any], bool], bool]:
     """Make the comparison of a value, and tell whether the next packet may fare otherwise by it."""
     if not isinstance(match.right, SetRef):
         test = test_of(match.operator, match.right)
@@ -116,15 +115,15 @@ def _to_decide(outcome: Outcome) -> Deed:
     return Deed(lambda _: outcome)
 
 
-def _decide(verdict: Decide, _: Scope) -> Deed:
+def _decide(verdict: Decide, _: LiveScope) -> Deed:
     return _to_decide(_outcome_of(verdict))
 
 
-def _reject(_: Reject, __: Scope) -> Deed:
+def _reject(_: Reject, __: LiveScope) -> Deed:
     return Deed(lambda _: REJECTED)
 
 
-def _decide_by(statement: DecideBy, scope: Scope) -> Deed:
+def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
     read, varies = reading_of(statement.key, scope.sets)
     found = live_set(statement.data, scope.sets)
     needs = list(needs_of(statement.key))
@@ -141,7 +140,7 @@ def _decide_by(statement: DecideBy, scope: Scope) -> Deed:
     return Deed(step, varies or may_change(found))
 
 
-def _stateful(statement: Any, _: Scope) -> Deed:
+def _stateful(statement: Any, _: LiveScope) -> Deed:
     memory = memory_of(statement)
     return _passing(memory, varies=not isinstance(statement, (Count, Last)))
 
@@ -151,7 +150,7 @@ def _passing(memory: Memory, *, varies: bool) -> Deed:
     return Deed(_using(passes), varies, memory)
 
 
-def _use(statement: UseObject, scope: Scope) -> Deed:
+def _use(statement: UseObject, scope: LiveScope) -> Deed:
     if not isinstance(statement.name, Mapped):
         used = scope.objects[statement.kind, statement.name]
         if statement.kind in ("counter", "quota", "limit"):
@@ -186,11 +185,11 @@ def _using(use: Callable[[Walk], bool]) -> Step:
     return step
 
 
-def _log(_: Log, __: Scope) -> Deed:
+def _log(_: Log, __: LiveScope) -> Deed:
     return Deed(lambda _: None)
 
 
-def _exempt(_: Exempt, __: Scope) -> Deed:
+def _exempt(_: Exempt, __: LiveScope) -> Deed:
     def step(walk: Walk) -> Outcome:
         if not walk.is_tracked and not walk.has_zone:
             walk.is_exempt, walk.ct_bits = True, UNTRACKED_BIT
@@ -199,7 +198,7 @@ def _exempt(_: Exempt, __: Scope) -> Deed:
     return Deed(step)
 
 
-def _assign(assign: Assign, scope: Scope) -> Deed:
+def _assign(assign: Assign, scope: LiveScope) -> Deed:
     read, varies = reading_of(assign.value, scope.sets)
     needs = [*needs_of(Select(assign.target)), *needs_of(assign.value)]
     assign_to, changes = setter(assign.target)
@@ -213,12 +212,12 @@ def _assign(assign: Assign, scope: Scope) -> Deed:
     return Deed(step, varies or changes)
 
 
-def _update(update: UpdateSet, scope: Scope) -> Deed:
+def _update(update: UpdateSet, scope: LiveScope) -> Deed:
     change = updater(update, scope.sets)
     return Deed(lambda walk: None if change(walk) else NEXT, varies=True)
 
 
-MAKERS: Final[Mapping[type, Callable[[Any, Scope], Deed]]] = {
+MAKERS: Final[Mapping[type, Callable[[Any, LiveScope], Deed]]] = {
     Match: _match,
     Decide: _decide,
     Reject: _reject,
@@ -231,6 +230,6 @@ MAKERS: Final[Mapping[type, Callable[[Any, Scope], Deed]]] = {
 }
 
 
-def action_of(statement: Statement, scope: Scope) -> Deed:
+def action_of(statement: Statement, scope: LiveScope) -> Deed:
     """Make the step of a statement."""
     return MAKERS.get(type(statement), _stateful)(statement, scope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.intervals import Pair, complement, side_of
 from statefulinspect.rules.engine.livesets import Item, LiveSet
@@ -17,7 +17,6 @@ from statefulinspect.rules.syntax.constants import (
     Span,
     Value,
     Wildcard,
-    intervals,
 )
 from statefulinspect.rules.syntax.statements import Match
 
@@ -31,6 +30,7 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+ORDERS: Final = COMPARISONS.keys() - {"==", "!="}
 
 
 def test_of(sign: str, right: Constant | SetLiteral) -> Test:
@@ -38,7 +38,7 @@ def test_of(sign: str, right: Constant | SetLiteral) -> Test:
     if isinstance(right, (Value, Bits)):
         return _number_test(sign, right.value if isinstance(right, Value) else right.mask, right)
     if isinstance(right, (Span, Prefix)):
-        first, last = (right.first, right.last) if isinstance(right, Span) else right.span
+        first, last = right.interval
         return _negatable(sign, lambda value: first <= value <= last)
     if isinstance(right, Wildcard):
         start = right.start
@@ -63,21 +63,15 @@ def _negatable(sign: str, test: Test) -> Test:
     return (lambda value: not test(value)) if sign == "!=" else test
 
 
-def pairs_of(match: Match, bits: int) -> list[Pair] | None:
+def pairs_of(match: Match, bits: int) -> Sequence[Pair] | None:
     """Give the intervals of numbers that pass a match; None if it is no matter of intervals."""
     right = match.right
-    if isinstance(right, SetLiteral):
-        keys = [element.key for element in right.elements]
-    elif isinstance(right, (Value, Span, Prefix)):
-        keys = [right]
-    else:
-        return None
-    if match.operator in ("<", "<=", ">", ">="):
+    if match.operator in ORDERS:
         number = right.value if isinstance(right, Value) else None
         return side_of(match.operator, number, bits) if isinstance(number, int) else None
     pairs: list[Pair] = []
-    for key in keys:
+    for key in (each.key for each in right.elements) if isinstance(right, SetLiteral) else (right,):
         if not isinstance(key, (Value, Span, Prefix)) or key.type.is_bitmask:
             return None
-        pairs += intervals(key)
-    return complement(pairs, bits) if match.operator == "!=" else pairs
+        pairs.append(key.interval)
+    return complement(pairs, bits) if match.operator == "!=" else tuple(pairs)

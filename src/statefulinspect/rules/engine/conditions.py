@@ -18,7 +18,7 @@ from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.words.selectors import NF_FAMILIES, Needs
 
 
-class Word(NamedTuple):
+class WordCondition(NamedTuple):
     """Ask for a word: which, and whether a value of it will do; `key` tells equal ones."""
 
     field: str
@@ -32,7 +32,7 @@ class Conditions(NamedTuple):
     `reads_headers` tells that it is read from the packet, which rules can change: ip daddr set.
     """
 
-    words: tuple[Word, ...]
+    words: tuple[WordCondition, ...]
     field: str = ""
     pairs: Sequence[Pair] = ()
     reads_headers: bool = False
@@ -51,23 +51,23 @@ class Address(NamedTuple):
     octets: int
 
 
-class Source(NamedTuple):
+class WordPlace(NamedTuple):
     """Say where a walk has a word, by attributes, and how it is turned into what rules ask for."""
 
     attribute: str
     values: Mapping[Any, Any] | None = None
 
 
-WORDS: Final[Mapping[str, Source]] = {
-    "ct state": Source("ct_bits"),
-    "ct direction": Source("direction"),
-    "meta nfproto": Source("packet.family", NF_FAMILIES),
-    "meta l4proto": Source("protocol"),
-    "meta protocol": Source("packet.family", ETHER_TYPES),
-    "meta iifname": Source("iif"),
-    "meta oifname": Source("oif"),
-    "message type": Source("message_type"),
-    "message code": Source("message_code"),
+WORDS: Final[Mapping[str, WordPlace]] = {
+    "ct state": WordPlace("ct_bits"),
+    "ct direction": WordPlace("direction"),
+    "meta nfproto": WordPlace("packet.family", NF_FAMILIES),
+    "meta l4proto": WordPlace("protocol"),
+    "meta protocol": WordPlace("packet.family", ETHER_TYPES),
+    "meta iifname": WordPlace("iif"),
+    "meta oifname": WordPlace("oif"),
+    "message type": WordPlace("message_type"),
+    "message code": WordPlace("message_code"),
 }
 WORD_OF: Final = {
     **{text: text for text in WORDS},
@@ -99,11 +99,13 @@ NUMBER_OF: Final = {
 
 
 @lru_cache(maxsize=1024)
-def _needed(needs: Needs) -> tuple[Word, ...] | None:
+def _needed(needs: Needs) -> tuple[WordCondition, ...] | None:
     """Say which words a selector's needs are; None if they cannot be looked up."""
     if not all(text in WORD_OF for text, _ in needs):
         return None
-    return tuple(Word(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs)
+    return tuple(
+        WordCondition(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs
+    )
 
 
 def conditions_of(match: Match) -> Conditions | None:
@@ -114,15 +116,14 @@ def conditions_of(match: Match) -> Conditions | None:
     words = _needed(selector.needs)
     if words is None:
         return None
-    if selector.text in NUMBER_OF:
+    number = NUMBER_OF.get(selector.text)
+    if number is not None:
         pairs = pairs_of(match, selector.bits)
-        if pairs is None:
-            return None
-        return Conditions(words, NUMBER_OF[selector.text], pairs, reads_headers=True)
+        return None if pairs is None else Conditions(words, number, pairs, reads_headers=True)
     test = _word_test(match) if selector.text in WORD_OF else None
     if test is None:
         return None
-    word = Word(WORD_OF[selector.text], (match.operator, match.right), test)
+    word = WordCondition(WORD_OF[selector.text], (match.operator, match.right), test)
     is_told = selector.text.startswith(("meta ", "ct "))  # and not read from the packet
     return Conditions((*words, word), reads_headers=not is_told)
 

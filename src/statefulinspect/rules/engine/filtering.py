@@ -10,7 +10,7 @@ from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import Memory
 from statefulinspect.rules.engine.path import paths_of
 from statefulinspect.rules.engine.program import ChainProgram, Entry
-from statefulinspect.rules.engine.scope import Provider, Scope, scope_of
+from statefulinspect.rules.engine.scope import LiveScope, Provider, scope_of
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.objects import (
     NamedCounter,
@@ -42,7 +42,7 @@ def _asked_by(table: Table) -> Iterator[Selector]:
 
 
 class Filter:
-    """Hold compiled tables; `asks_path` tells that the way a packet takes makes a difference.
+    """Hold compiled tables; `asks_way` tells that the way a packet takes makes a difference.
 
     `asks_any_ports` tells that rules look for ports where tracking knows of none, `asks_messages`
     that they tell ICMP messages apart.
@@ -60,9 +60,9 @@ class Filter:
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
         self.asks_any_ports = not asked.isdisjoint(ANY_PORTS)
         self.asks_messages = not asked.isdisjoint(MESSAGES)
-        self.asks_path = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
+        self.asks_way = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
 
-    def _add_programs(self, table: Table, scope: Scope) -> None:
+    def _add_programs(self, table: Table, scope: LiveScope) -> None:
         """Make the programs of a table's chains; chains of the very same rules share one."""
         by_rules: dict[int, ChainProgram] = {}
         by_name: dict[str, ChainProgram] = {}
@@ -97,7 +97,7 @@ class Filter:
             self._written(table, scope, now) for table, scope in zip(self._tables, self._scopes)
         )
 
-    def _written(self, table: Table, scope: Scope, now: float) -> Table:
+    def _written(self, table: Table, scope: LiveScope, now: float) -> Table:
         written: dict[int, Chain] = {}
         for chain in table.chains:
             program = self._programs[table.family, table.name, chain.name]
@@ -139,7 +139,7 @@ def _told(statement: Any, memory: Memory) -> Any:
     return memory.written() if type(memory.written()) is type(statement) else statement
 
 
-def _object(named: NamedObject, scope: Scope) -> NamedObject:
+def _object(named: NamedObject, scope: LiveScope) -> NamedObject:
     memory = scope.objects[kind_of(named), named.name]
     now = getattr(memory, "written", lambda: None)()
     if isinstance(named, NamedCounter) and isinstance(now, Count):

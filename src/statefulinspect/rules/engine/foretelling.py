@@ -20,18 +20,18 @@ Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
 
 # Bits of a stage, which leads to the ct state: the packet answers; the connection was answered, or
 # has a master.
-ANSWER, ANSWERED, ANNOUNCED = 1, 2, 4
+IS_REPLY, SEEN_REPLY, IS_ANNOUNCED = 1, 2, 4
 
-FAMILIES: Final = {12: 4, 36: 6}  # by the size of a key with ports
+FAMILY_OF_SIZE: Final = {12: 4, 36: 6}  # by the size of a key with ports
 BEFORE_ADDRESSES: Final = {12: bytes(12), 36: bytes(8)}  # of a header
-WALKS_AT_MOST: Final = 1 << 10  # ways that are remembered: then it begins anew
+WALKS_AT_MOST: Final = 1 << 10  # sorts whose walk is remembered: then it begins anew
 
 
 def state_of(stage: int) -> CtState:
     """Tell the ct state of packets of a stage."""
-    if stage & (ANSWER | ANSWERED):
+    if stage & (IS_REPLY | SEEN_REPLY):
         return ESTABLISHED
-    return RELATED if stage & ANNOUNCED else NEW
+    return RELATED if stage & IS_ANNOUNCED else NEW
 
 
 class Foretelling:
@@ -58,12 +58,12 @@ class Foretelling:
         """Begin the walks of packets of a sort: one for all, as nothing but the key differs."""
         protocol, size, stage, way = sort
         head = BEFORE_ADDRESSES[size][:6] + bytes([protocol])  # where IPv6 has it
-        packet = Packet(head, FAMILIES[size], protocol)
+        packet = Packet(head, FAMILY_OF_SIZE[size], protocol)
         packet.hook, packet.iif, packet.oif, packet.mark = way or ("forward", "", "", 0)
         packet.stop = len(BEFORE_ADDRESSES[size]) + size
         packet.l4 = packet.stop - 4
         walk = walk_of(packet, 0.0)
-        walk.side, walk.ct_bits = Side(b"", stage & ANSWER), state_of(stage).bit
+        walk.side, walk.ct_bits = Side(b"", stage & IS_REPLY), state_of(stage).bit
         walk.is_foretold = walk.is_tracked = walk.is_sent_on = True
         if len(self._walks) >= WALKS_AT_MOST:
             self._walks.clear()

@@ -61,9 +61,13 @@ class Plan:
             for field, pairs in entry.numbers.items():
                 askers.setdefault(field, []).append((at, pairs))
         return {
-            field: Pieces(asked, self._all ^ sum(1 << at for at, _ in asked), OCTETS[field])
+            field: Pieces(asked, self._without(field), OCTETS[field])
             for field, asked in askers.items()
         }
+
+    def _without(self, field: str) -> int:
+        """Give the set of entries that do not ask for a number."""
+        return sum(1 << at for at, entry in enumerate(self.entries) if field not in entry.numbers)
 
     def _view(self, family: int) -> View:
         """Lay out what there is to look up of the packets of an IP version."""

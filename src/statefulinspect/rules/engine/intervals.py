@@ -8,7 +8,7 @@ Values are bytes of one length, which compare in the order of their numbers and 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Iterable  # noqa: UP035 - Python 3.9
+from typing import Iterable, Sequence  # noqa: UP035 - Python 3.9
 
 Pair = tuple[int, int]
 
@@ -19,7 +19,7 @@ class Pieces:
     __slots__ = ("edges", "sets", "unasked")
 
     def __init__(
-        self, accepted: Iterable[tuple[int, Iterable[Pair]]], unasked: int, octets: int
+        self, accepted: Iterable[tuple[int, Sequence[Pair]]], unasked: int, octets: int
     ) -> None:
         """Take, by number of the condition, the intervals (first, last) in which it holds.
 
@@ -48,8 +48,10 @@ class Pieces:
         return self.unasked if value is None else self.sets[bisect_right(self.edges, value)]
 
 
-def disjoint(pairs: Iterable[Pair]) -> list[Pair]:
+def disjoint(pairs: Sequence[Pair]) -> Sequence[Pair]:
     """Merge intervals that overlap or touch, so that each edge opens or closes one once."""
+    if len(pairs) < 2:  # as nearly always
+        return pairs
     merged: list[Pair] = []
     for first, last in sorted(pairs):
         if merged and first <= merged[-1][1] + 1:
@@ -59,7 +61,7 @@ def disjoint(pairs: Iterable[Pair]) -> list[Pair]:
     return merged
 
 
-def complement(pairs: Iterable[Pair], bits: int) -> list[Pair]:
+def complement(pairs: Sequence[Pair], bits: int) -> list[Pair]:
     """Give the intervals of numbers of so many bits that the given ones leave out."""
     found: list[Pair] = []
     at = 0

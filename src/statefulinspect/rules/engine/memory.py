@@ -11,9 +11,10 @@ from typing import Any, Callable, Final, Iterable, Mapping, Union  # noqa: UP035
 import attrs
 
 from statefulinspect.rules.engine.census import ConnectionsMemory
-from statefulinspect.rules.engine.readers_meta import NANOSECONDS, nanoseconds
+from statefulinspect.rules.engine.readers_meta import nanoseconds
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.stateful import (
+    DEFAULT_BURST,
     Count,
     CountConnections,
     Last,
@@ -21,9 +22,8 @@ from statefulinspect.rules.syntax.stateful import (
     Quota,
     Stateful,
 )
-
-UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
-DEFAULT_BURST: Final = 5  # packets; of octets a second's worth
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS
+from statefulinspect.rules.words.symbols_time import SECOND
 
 
 @attrs.define(eq=False)
@@ -40,8 +40,8 @@ class CounterMemory:
 
     def passes(self, walk: Walk) -> bool:
         """Count the packet, which passes; note only that it would count, if there is none yet."""
-        if walk.recorder is not None:
-            walk.recorder.touch(self)
+        if walk.listener is not None:
+            walk.listener.touch(self)
         if not walk.is_foretold:
             self.packets += 1
             self.octets += walk.packet.length
@@ -71,7 +71,7 @@ class LimitMemory:
     __slots__ = ("_cost", "_limit", "_most", "last_ns", "tokens")
 
     def __init__(self, limit: Limit) -> None:
-        unit = UNITS[limit.unit] * NANOSECONDS
+        unit = LIMIT_UNITS[limit.unit] * SECOND
         burst = limit.burst
         self._limit = limit
         if limit.is_octets:

@@ -14,7 +14,7 @@ import attrs
 from statefulinspect.rules.engine.program import ChainProgram
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import send_on
-from statefulinspect.rules.tables import CONNTRACK, FAMILIES, Chain, Table
+from statefulinspect.rules.tables import FAMILIES, Chain, Table, is_before_tracking
 from statefulinspect.terms import ACCEPT, Action
 
 PATHS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -22,7 +22,6 @@ PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "input": ("prerouting", "input"),
     "output": ("output", "postrouting"),
 }
-TRACKING: Final = frozenset({"prerouting", "output"})  # hooks at which packets are tracked
 Programs = Mapping[tuple[str, str, str], ChainProgram]  # by family, table and chain
 
 
@@ -77,7 +76,7 @@ def _path(name: str, tables: list[Table], programs: Programs, asks_hops: bool) -
             sees_oif = name == "output" or (name == "forward" and hook != "prerouting")
             is_sent_on = asks_hops and name == "forward" and hook != "prerouting"
             base = Base(program, chain, table, sees_iif, sees_oif, is_sent_on)
-            is_raw = hook in TRACKING and chain.priority < CONNTRACK
+            is_raw = is_before_tracking(hook, chain.priority)
             for version in FAMILIES[table.family]:
                 (raw if is_raw else tracked)[version].append(base)
     both = {version: _compared(raw[version] + tracked[version]) for version in raw}
@@ -105,14 +104,14 @@ def _hooked(tables: list[Table], hook: str) -> list[tuple[Table, Chain]]:
 
 def decide(bases: Bases, walk: Walk) -> Action:
     """Let base chains decide one after the other; the first that refuses the packet ends it."""
-    recorder = walk.recorder
+    listener = walk.listener
     for base in bases:
         if base.sees_other:
             walk.iif = walk.packet.iif if base.sees_iif else ""
             walk.oif = walk.packet.oif if base.sees_oif else ""
         if base.is_sent_on and not walk.is_sent_on:
             send_on(walk)
-        decision = base.program.run(walk) if recorder is None else recorder.run(base, walk)
+        decision = base.program.run(walk) if listener is None else listener.run(base, walk)
         if decision is None:
             if base.chain.policy is not ACCEPT:
                 walk.rule = None

@@ -2,12 +2,13 @@
 
 The rules come from the index, which has looked at everything that can be looked up; what is left
 of them are steps. A rule that only decides has none. A traced walk goes through all rules instead,
-one by one, and tells its recorder how each went.
+one by one, and tells its listener how each went.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import (
@@ -18,12 +19,12 @@ from statefulinspect.rules.engine.actions import (
     action_of,
     decision_of,
 )
-from statefulinspect.rules.engine.conditions import OCTETS, Conditions, Word, conditions_of
+from statefulinspect.rules.engine.conditions import OCTETS, Conditions, WordCondition, conditions_of
 from statefulinspect.rules.engine.index import FINAL, Index
 from statefulinspect.rules.engine.intervals import Pair, complement
 from statefulinspect.rules.engine.memory import CounterMemory
 from statefulinspect.rules.engine.reading import counts_on
-from statefulinspect.rules.engine.scope import Scope
+from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Value
@@ -64,12 +65,12 @@ class Entry:
     __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "only_counts", "rule", "steps",
                  "takes_all", "varies", "words")  # fmt: skip
 
-    def __init__(self, rule: Rule, form: Form, scope: Scope) -> None:
+    def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
         self.rule, self._scope = rule, scope
         more = implied(form)
         self._form = form = (*more, *form) if more else form
-        self._deeds: list[Deed | None] = []
-        self.words: list[Word] = []
+        deeds: list[Deed | None] = []
+        words: dict[WordCondition, None] = {}  # each is asked for once
         self.numbers: dict[str, Sequence[Pair]] = {}
         is_pure = True  # so far only matches, which may be asked in any order
         for statement in form:
@@ -81,26 +82,29 @@ class Entry:
                 or (scope.changes_headers and found.reads_headers)
             ):
                 found = None
-            self._deeds.append(action_of(statement, scope) if found is None else None)
+            deeds.append(action_of(statement, scope) if found is None else None)
             if found is not None:
-                self.words += found.words
+                words.update(dict.fromkeys(found.words))
                 self._ask_number(found)
-        left = [deed for deed in self._deeds if deed is not None]
+        self.words = tuple(words)
+        left = [deed for deed in deeds if deed is not None]
         self.varies = any(deed.varies for deed in left)
         last = form[-1] if form and len(left) == 1 else None
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
         self.only_counts = self.decided is not None or all(
             deed is None or isinstance(each, Decide) or isinstance(deed.memory, CounterMemory)
-            for each, deed in zip(form, self._deeds)
+            for each, deed in zip(form, deeds)
         )
+        self._deeds = deeds if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
 
     @property
     def deeds(self) -> list[tuple[Statement, Deed]]:
         """Give every statement and its step."""
-        made = [deed or action_of(each, self._scope) for each, deed in zip(self._form, self._deeds)]
+        kept = zip_longest(self._form, self._deeds)
+        made = [deed or action_of(each, self._scope) for each, deed in kept]
         return list(zip(self._form, made))
 
     def _ask_number(self, asked: Conditions) -> None:
@@ -171,7 +175,7 @@ class ChainProgram:
 
     __slots__ = ("_chains", "_index", "entries")
 
-    def __init__(self, chain: Chain, scope: Scope, chains: Mapping[str, ChainProgram]) -> None:
+    def __init__(self, chain: Chain, scope: LiveScope, chains: Mapping[str, ChainProgram]) -> None:
         self._chains = chains
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
         self._index = Index(self.entries)
@@ -209,10 +213,10 @@ class ChainProgram:
             found ^= 1 << at
         return None
 
-    def trace(self, walk: Walk, recorder: Any) -> Decision | None:
+    def trace(self, walk: Walk, listener: Any) -> Decision | None:
         """Let the rules decide, going through all of them, and tell how each went."""
         for entry in self.entries:
-            outcome: Decision | None = recorder.rule(entry, walk)
+            outcome: Decision | None = listener.rule(entry, walk)
             if outcome is None or outcome.kind == "continue":
                 continue
             if outcome.action is not None:
@@ -220,7 +224,7 @@ class ChainProgram:
                 return outcome
             if outcome.kind == "return":
                 return None
-            decided = self._chains[outcome.chain].trace(walk, recorder)
+            decided = self._chains[outcome.chain].trace(walk, listener)
             if decided is not None or outcome.kind == "goto":
                 return decided
         return None

@@ -7,12 +7,13 @@ match, not even by !=. What a selector needs before (`tcp dport` a TCP packet) i
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Callable, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
+from typing import Callable, Final, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.readers_ct import CT_READERS, CT_SETTLED
 from statefulinspect.rules.engine.readers_meta import META_READERS, META_SETTLED, Reader
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.engine.wire import (
+    Finder,
     find_chunk,
     find_extension,
     find_ipv4_option,
@@ -32,10 +33,8 @@ from statefulinspect.rules.words.header_parts import (
 )
 from statefulinspect.rules.words.headers import FIELDS, HeaderField
 
-Finder = Callable[[Walk], Optional[int]]
 
-
-class Place(NamedTuple):
+class BitPlace(NamedTuple):
     """Say where bits are: in what is found in a packet, at an offset, so many."""
 
     find: Finder
@@ -80,11 +79,11 @@ def reader(text: str) -> Reader:
     return _exists(finder_of(text)) if where is None else _bits(*where)
 
 
-def place_of(text: str) -> Place | None:
+def place_of(text: str) -> BitPlace | None:
     """Tell where the bits of a selector are; None if it asks whether a header or option exists."""
     if text.startswith("@"):
         base, offset, bits = text[1:].split(",")
-        return Place(BASES[base], int(offset), int(bits))
+        return BitPlace(BASES[base], int(offset), int(bits))
     words = text.split()
     part = PARTS.get(f"{words[0]} {words[1]}")
     if part is not None:
@@ -92,18 +91,18 @@ def place_of(text: str) -> Place | None:
     if words[0] == "exthdr":
         return None
     row = FIELDS.get((words[0], words[1])) or EXTENSION_FIELDS[words[0], words[1]]
-    return Place(finder_of(text), row.offset, row.bits)
+    return BitPlace(finder_of(text), row.offset, row.bits)
 
 
-def _place_in(part: Part, text: str, words: list[str]) -> Place | None:
+def _place_in(part: Part, text: str, words: list[str]) -> BitPlace | None:
     name = words[2]
     if name.startswith("@"):
         _, offset, bits = name.split(",")
-        return Place(finder_of(text), int(offset), int(bits))
+        return BitPlace(finder_of(text), int(offset), int(bits))
     if len(words) == WORDS_OF_PART:
         return None
     row = part.fields[name, words[3]]
-    return Place(finder_of(text), row.offset, row.bits)
+    return BitPlace(finder_of(text), row.offset, row.bits)
 
 
 def finder_of(text: str) -> Finder:

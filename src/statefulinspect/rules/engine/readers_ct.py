@@ -6,15 +6,17 @@ from typing import Callable, Final, Optional
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words.datatypes import Scalar
 from statefulinspect.rules.words.selectors import DIRECTIONS, NF_FAMILIES
-from statefulinspect.terms import ESTABLISHED
+from statefulinspect.rules.words.symbols_system import CT_STATUS
+from statefulinspect.terms import ESTABLISHED_BIT
 
 Reader = Callable[[Walk], Optional[Scalar]]
 Asker = Callable[[Walk, Connection], Optional[Scalar]]
 
-EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = 1, 2, 4, 8, 512  # bits of `ct status`
-ESTABLISHED_BIT: Final = ESTABLISHED.bit
+EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED, DYING = (
+    CT_STATUS[word] for word in ("expected", "seen-reply", "assured", "confirmed", "dying")
+)
 
 
 def _of_connection(ask: Asker) -> Reader:
@@ -44,17 +46,17 @@ def _helper(_: Walk, connection: Connection) -> str | None:
     return None if connection.master is None else connection.master.helper
 
 
-def _side(connection: Connection, way: int) -> Side:
-    return connection.reply_side if way else connection.original_side
+def _side(connection: Connection, is_reply: int) -> Side:
+    return connection.reply_side if is_reply else connection.original_side
 
 
-def _packets(walk: Walk, connection: Connection, way: int) -> int:
-    side = _side(connection, way)
+def _packets(walk: Walk, connection: Connection, is_reply: int) -> int:
+    side = _side(connection, is_reply)
     return side.packets + (walk.is_counted and side is walk.side)
 
 
-def _octets(walk: Walk, connection: Connection, way: int) -> int:
-    side = _side(connection, way)
+def _octets(walk: Walk, connection: Connection, is_reply: int) -> int:
+    side = _side(connection, is_reply)
     return side.octets + (walk.packet.length if walk.is_counted and side is walk.side else 0)
 
 
@@ -65,8 +67,8 @@ def _both(count: Counter) -> Asker:
     return lambda walk, connection: count(walk, connection, 0) + count(walk, connection, 1)
 
 
-def _one(count: Counter, way: int) -> Asker:
-    return lambda walk, connection: count(walk, connection, way)
+def _one(count: Counter, is_reply: int) -> Asker:
+    return lambda walk, connection: count(walk, connection, is_reply)
 
 
 def _average(octets: Asker, packets: Asker) -> Asker:
@@ -77,29 +79,29 @@ def _average(octets: Asker, packets: Asker) -> Asker:
     return average
 
 
-def _flow(attribute: str, way: int, family: int) -> Asker:
+def _flow(attribute: str, is_reply: int, family: int) -> Asker:
     """Read an address of one direction; None where the IP version is another."""
 
     def ask(_: Walk, connection: Connection) -> int | None:
-        flow = connection.reply if way else connection.original
+        flow = connection.reply if is_reply else connection.original
         return int(getattr(flow, attribute)) if flow.family == family else None
 
     return ask
 
 
-def _own_part(at: int, way: int) -> Asker:
+def _own_part(at: int, is_reply: int) -> Asker:
     """Read two octets of the key behind the addresses: a port, or an ICMP identifier."""
 
     def ask(_: Walk, connection: Connection) -> int:
-        key = _side(connection, way).key
+        key = _side(connection, is_reply).key
         start = (8 if len(key) <= 12 else 32) + at
         return int.from_bytes(key[start : start + 2], "big")
 
     return ask
 
 
-def _zone(way: int) -> Asker:
-    return lambda _, connection: connection.zones[way]
+def _zone(is_reply: int) -> Asker:
+    return lambda _, connection: connection.zones[is_reply]
 
 
 _GENERAL: Final[dict[str, Asker]] = {
@@ -117,20 +119,20 @@ _GENERAL: Final[dict[str, Asker]] = {
 }
 
 
-def _directed(way: int) -> dict[str, Asker]:
+def _directed(is_reply: int) -> dict[str, Asker]:
     return {
-        "bytes": _one(_octets, way),
-        "packets": _one(_packets, way),
-        "avgpkt": _average(_one(_octets, way), _one(_packets, way)),
-        "zone": _zone(way),
+        "bytes": _one(_octets, is_reply),
+        "packets": _one(_packets, is_reply),
+        "avgpkt": _average(_one(_octets, is_reply), _one(_packets, is_reply)),
+        "zone": _zone(is_reply),
         "l3proto": _GENERAL["l3proto"],
         "protocol": _GENERAL["protocol"],
-        "ip saddr": _flow("source", way, 4),
-        "ip daddr": _flow("destination", way, 4),
-        "ip6 saddr": _flow("source", way, 6),
-        "ip6 daddr": _flow("destination", way, 6),
-        "proto-src": _own_part(0, way),
-        "proto-dst": _own_part(2, way),
+        "ip saddr": _flow("source", is_reply, 4),
+        "ip daddr": _flow("destination", is_reply, 4),
+        "ip6 saddr": _flow("source", is_reply, 6),
+        "ip6 daddr": _flow("destination", is_reply, 6),
+        "proto-src": _own_part(0, is_reply),
+        "proto-dst": _own_part(2, is_reply),
     }
 
 
@@ -140,8 +142,8 @@ CT_READERS: Final[dict[str, Reader]] = {
     **{f"ct {key}": _of_connection(ask) for key, ask in _GENERAL.items()},
     **{
         f"ct {direction} {key}": _of_connection(ask)
-        for way, direction in enumerate(DIRECTIONS)
-        for key, ask in _directed(way).items()
+        for is_reply, direction in enumerate(DIRECTIONS)
+        for key, ask in _directed(is_reply).items()
     },
 }
 _VARIES: Final = ("status", "mark", "expiration", "helper", "label", "bytes", "packets", "avgpkt")

@@ -10,40 +10,40 @@ from __future__ import annotations
 from typing import Callable, Final, Optional
 
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import Scalar
+from statefulinspect.rules.words import symbols_system
+from statefulinspect.rules.words.datatypes import Scalar
 from statefulinspect.rules.words.selectors import NF_FAMILIES
+from statefulinspect.rules.words.symbols import ETHER_TYPE
+from statefulinspect.rules.words.symbols_time import DAY, SECOND
+from statefulinspect.screening import EVERYBODY, GROUPS
 
 Reader = Callable[[Walk], Optional[Scalar]]
 
-ETHER_TYPES: Final = {4: 0x0800, 6: 0x86DD}
-HOST, BROADCAST, MULTICAST = 0, 1, 2  # kinds of packets, by their link-layer destination
+ETHER_TYPES: Final = {4: ETHER_TYPE["ip"], 6: ETHER_TYPE["ip6"]}
 NO_LINK_LAYER: Final = 0xFFFE  # ARPHRD_NONE
-LOOPBACK_TYPE: Final = 772  # ARPHRD_LOOPBACK
-DAY: Final = 86_400
-NANOSECONDS: Final = 1_000_000_000
-FIRST_DAY: Final = 4  # 1970-01-01 was a Thursday; Sunday is 0
+FIRST_DAY: Final = symbols_system.DAY["Thursday"]  # 1970-01-01
 
 
 def nanoseconds(seconds: float) -> int:
     """Turn seconds into nanoseconds, however many; what is less than one is left out."""
     whole = int(seconds // 1)
-    return whole * NANOSECONDS + int(seconds % 1 * NANOSECONDS)
+    return whole * SECOND + int(seconds % 1 * SECOND)
 
 
 def _pkttype(walk: Walk) -> int:
     if walk.pkttype is not None:
         return walk.pkttype
     destination = walk.packet.destination_octets
-    if destination == b"\xff\xff\xff\xff":
-        return BROADCAST
-    is_group = destination[:1] == b"\xff" if len(destination) == 16 else 224 <= destination[0] < 240
-    return MULTICAST if is_group else HOST
+    if destination == EVERYBODY:
+        return symbols_system.PKT_TYPE["broadcast"]
+    is_group = destination[0] in GROUPS[walk.packet.family]
+    return symbols_system.PKT_TYPE["multicast" if is_group else "host"]
 
 
 def _interface_type(name: str) -> int | None:
     if not name:
         return None
-    return LOOPBACK_TYPE if name == "lo" else NO_LINK_LAYER
+    return symbols_system.IFACE_TYPE["loopback"] if name == "lo" else NO_LINK_LAYER
 
 
 def _nothing(_: Walk) -> None:

@@ -32,7 +32,7 @@ Provider = Callable[[NamedObject], Use]  # makes the use of objects that act on 
 
 
 @attrs.frozen(eq=False)
-class Scope:
+class LiveScope:
     """Hold sets by name, and memories or uses of objects by kind and name.
 
     `changes_state` tells that some rule changes what a packet's ct state is, `changes_headers` that
@@ -45,18 +45,18 @@ class Scope:
     changes_headers: bool = False
 
 
-def scope_of(table: Table, provide: Provider) -> Scope:
+def scope_of(table: Table, provide: Provider) -> LiveScope:
     """Make the scope of a table's rules."""
-    statements = list(table.statements)
-    filled = {each.name for each in statements if isinstance(each, UpdateSet)}
-    targets = [each.target.text for each in statements if isinstance(each, Assign)]
+    changes = [each for each in table.statements if isinstance(each, (UpdateSet, Assign, Exempt))]
+    filled = {each.name for each in changes if isinstance(each, UpdateSet)}
+    targets = [each.target.text for each in changes if isinstance(each, Assign)]
     changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)
-    changes_state = any(isinstance(each, Exempt) for each in statements) or any(
+    changes_state = any(isinstance(each, Exempt) for each in changes) or any(
         text.endswith("zone") for text in targets
     )
     sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
     objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
-    return Scope(sets, objects, changes_state, changes_headers)
+    return LiveScope(sets, objects, changes_state, changes_headers)
 
 
 def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:

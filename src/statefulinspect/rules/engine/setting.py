@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Callable, Final
 
-from statefulinspect.rules.engine.readers import Place, finder_of, place_of
+from statefulinspect.rules.engine.readers import BitPlace, finder_of, place_of
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.engine.wire import NOP, option_length, options_of
+from statefulinspect.rules.engine.wire import NO_OPERATION, option_length, options_of
+from statefulinspect.rules.words.header_parts import OPTION_KINDS
 from statefulinspect.rules.words.selectors import Selector
-from statefulinspect.terms import NEW
+from statefulinspect.rules.words.symbols_notation import M32
+from statefulinspect.terms import NEW_BIT
 from statefulinspect.zones import Zone
 
 Setter = Callable[[Walk, Any], bool]  # says whether the rule goes on
 
-M32: Final = 0xFFFF_FFFF
-NEW_BIT: Final = NEW.bit
 PATH_MTU: Final = "rt mtu"
-MAXSEG: Final = 2  # kind of the option that tells the segment size
+MAXSEG: Final = OPTION_KINDS["maxseg"]
 
 
 def setter(target: Selector) -> tuple[Setter, bool]:
@@ -71,7 +71,7 @@ def _events(walk: Walk, value: int) -> bool:
     return True
 
 
-def _zone(way: int | None) -> Setter:
+def _zone(is_reply: int | None) -> Setter:
     """Make what sets the zone of a packet that is not tracked yet, of one direction or of both.
 
     In Linux that gives the packet a template of a connection, which nothing replaces: no other
@@ -82,8 +82,8 @@ def _zone(way: int | None) -> Setter:
         if walk.is_tracked or walk.has_zone:
             return True
         walk.has_zone, walk.is_exempt, walk.ct_bits = True, False, NEW_BIT
-        original = walk.zone.original if way == 1 else value
-        reply = walk.zone.reply if way == 0 else value
+        original = walk.zone.original if is_reply == 1 else value
+        reply = walk.zone.reply if is_reply == 0 else value
         walk.zone = Zone(original, reply)
         return True
 
@@ -107,7 +107,7 @@ SETTERS: Final[dict[str, Setter]] = {
 OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype", "meta nftrace"})
 
 
-def _bits_setter(where: Place) -> Setter:
+def _bits_setter(where: BitPlace) -> Setter:
     """Make what writes bits into a header; checksums are not looked at again, and stay."""
     size = (where.offset + where.bits + 7) // 8
 
@@ -127,18 +127,19 @@ def _option_setter(text: str) -> Setter:
     A packet without the option passes, one without room for it does not. The segment size is only
     ever lowered, and not to a path's MTU, which is not known.
     """
-    where = place_of(text) or Place(finder_of(text), 0, 0)
+    where = place_of(text) or BitPlace(finder_of(text), 0, 0)
     size = (where.offset + where.bits + 7) // 8
 
     def assign(walk: Walk, value: Any) -> bool:
         span, at = options_of(walk), where.find(walk)
         if span is None or at is None:
             return span is not None
+        _, stop = span
         length = option_length(walk.wire, at)
-        if at + length > span[1] or size > length:
+        if at + length > stop or size > length:
             return False
         if not size:
-            walk.wire = walk.wire[:at] + bytes([NOP]) * length + walk.wire[at + length :]
+            walk.wire = walk.wire[:at] + bytes([NO_OPERATION]) * length + walk.wire[at + length :]
         elif value != PATH_MTU and (walk.wire[at] != MAXSEG or value < _read(walk, at, where)):
             _write(walk, at, where, value)
         return True
@@ -146,13 +147,13 @@ def _option_setter(text: str) -> Setter:
     return assign
 
 
-def _read(walk: Walk, at: int, where: Place) -> int:
+def _read(walk: Walk, at: int, where: BitPlace) -> int:
     first, last, shift = _octets(where)
     found = int.from_bytes(walk.wire[at + first : at + last], "big")
     return found >> shift & ((1 << where.bits) - 1)
 
 
-def _write(walk: Walk, at: int, where: Place, value: int) -> None:
+def _write(walk: Walk, at: int, where: BitPlace, value: int) -> None:
     first, last, shift = _octets(where)
     mask = ((1 << where.bits) - 1) << shift
     found = int.from_bytes(walk.wire[at + first : at + last], "big")
@@ -160,7 +161,7 @@ def _write(walk: Walk, at: int, where: Place, value: int) -> None:
     walk.wire = walk.wire[: at + first] + changed + walk.wire[at + last :]
 
 
-def _octets(where: Place) -> tuple[int, int, int]:
+def _octets(where: BitPlace) -> tuple[int, int, int]:
     """Give the first octet, the one after the last, and how many bits are behind the wanted."""
     last = (where.offset + where.bits + 7) // 8
     return where.offset // 8, last, last * 8 - where.offset - where.bits

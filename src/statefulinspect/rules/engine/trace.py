@@ -13,12 +13,13 @@ from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.actions import NEXT, Decision
 from statefulinspect.rules.engine.path import Base
 from statefulinspect.rules.engine.program import Entry
-from statefulinspect.rules.engine.walk import Memory, Walk
+from statefulinspect.rules.engine.walk import Restorable, Walk
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.statements import Match, Statement
+from statefulinspect.terms import CtState
 
 
-class Step(NamedTuple):
+class RuleStep(NamedTuple):
     """Tell how one rule went: `outcome` is its verdict, or empty if it did not match.
 
     `failed` is the statement that it did not pass, `why` what the packet has instead.
@@ -39,7 +40,7 @@ class Step(NamedTuple):
         return f"{head} (no match at {self.failed}{why})"
 
 
-class Policy(NamedTuple):
+class ChainEnd(NamedTuple):
     """Tell that a packet came to the end of a base chain, and what its policy is."""
 
     chain: str
@@ -70,7 +71,7 @@ class Trace:
     """
 
     verdict: Verdict
-    steps: tuple[Step | Policy | Arrival, ...]
+    steps: tuple[RuleStep | ChainEnd | Arrival, ...]
 
     def __str__(self) -> str:
         """Write the trace, a line a step, and the verdict."""
@@ -85,10 +86,10 @@ class Recorder:
     """Listen to a walk, and put back afterwards what it has changed."""
 
     def __init__(self) -> None:
-        self.steps: list[Step | Policy | Arrival] = []
-        self._saved: list[tuple[Memory, object]] = []
+        self.steps: list[RuleStep | ChainEnd | Arrival] = []
+        self._saved: list[tuple[Restorable, object]] = []
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Save something that is about to be changed."""
         self._saved.append((memory, memory.save()))
 
@@ -104,7 +105,7 @@ class Recorder:
         self.steps.append(Arrival(_name(base), base.chain.hook, state))
         decision = base.program.trace(walk, self)
         if decision is None:
-            self.steps.append(Policy(_name(base), base.chain.policy.value))
+            self.steps.append(ChainEnd(_name(base), base.chain.policy.value))
         return decision
 
     def rule(self, entry: Entry, walk: Walk) -> Decision | None:
@@ -123,10 +124,10 @@ class Recorder:
     def _note(
         self, entry: Entry, outcome: str, failed: Statement | None = None, why: str = ""
     ) -> None:
-        self.steps.append(Step(entry.rule, entry.rule.place, outcome, failed, why))
+        self.steps.append(RuleStep(entry.rule, entry.rule.place, outcome, failed, why))
 
 
-STATE_NAMES: Final = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracked"}
+STATE_NAMES: Final = {state.bit: state.value for state in CtState}
 
 
 def _name(base: Base) -> str:

@@ -8,24 +8,22 @@ the counters in `tally` go on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Protocol, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Protocol, Sequence  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.connection import Connection, Side
-from statefulinspect.decoding import FRAGMENT_OFFSET, LATER_FRAGMENT
-from statefulinspect.extensions import AUTHENTICATION, EXTENSIONS, FRAGMENT, extension_size
+from statefulinspect.decoding import FRAGMENT_OFFSET
+from statefulinspect.extensions import EXTENSIONS, transport_for_rules
 from statefulinspect.flowkey import ICMP_PROTOCOLS
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
-from statefulinspect.terms import CtState, Reason
+from statefulinspect.terms import INVALID_BIT, Reason
 from statefulinspect.zones import Zone
 
-INVALID_BIT: Final = CtState.INVALID.bit  # also what a packet is that is not tracked yet
 
-
-class Memory(Protocol):
+class Restorable(Protocol):
     """Say what a walk asks of what rules remember: that it can be put back as it was."""
 
     def save(self) -> object:
@@ -37,10 +35,10 @@ class Memory(Protocol):
         ...
 
 
-class Recorder(Protocol):
+class Listener(Protocol):
     """Say what listens to a walk that is traced."""
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Note that something is about to be changed."""
         ...
 
@@ -53,7 +51,7 @@ class Recorder(Protocol):
         ...
 
 
-Finder = Callable[[Zone, int, bytes, float], Sequence[Side]]
+FindSides = Callable[[Zone, int, bytes, float], Sequence[Side]]
 
 
 @attrs.define(eq=False)
@@ -79,9 +77,9 @@ class Walk:
     wire: bytes
     protocol: int | None
     l4: int | None
-    find: Finder
+    find: FindSides
     is_ending: bool = False
-    ct_bits: int = INVALID_BIT
+    ct_bits: int = INVALID_BIT  # also what a packet is that is not tracked yet
     side: Side | None = None
     connection: Connection | None = None
     is_tracked: bool = False
@@ -98,7 +96,7 @@ class Walk:
     refused: Reason | None = None
     priority: int = 0
     pkttype: int | None = None
-    recorder: Recorder | None = None
+    listener: Listener | None = None
 
     @property
     def direction(self) -> int | None:
@@ -119,11 +117,11 @@ class Walk:
         start = self.l4 if self.protocol in ICMP_PROTOCOLS else None
         return None if start is None or start + at >= self.packet.stop else self.wire[start + at]
 
-    def touch(self, memory: Memory) -> None:
+    def touch(self, memory: Restorable) -> None:
         """Note that something is about to be changed, if anybody wants to know."""
         self.varies = True
-        if self.recorder is not None:
-            self.recorder.touch(memory)
+        if self.listener is not None:
+            self.listener.touch(memory)
 
 
 def find_none(_: Zone, __: int, ___: bytes, ____: float) -> tuple[()]:
@@ -131,7 +129,7 @@ def find_none(_: Zone, __: int, ___: bytes, ____: float) -> tuple[()]:
     return ()
 
 
-def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
+def walk_of(packet: Packet, now: float, find: FindSides = find_none) -> Walk:
     """Begin the walk of a packet; `find` lists the sides that a flow key leads to."""
     walk = Walk(
         packet,
@@ -150,20 +148,3 @@ def walk_of(packet: Packet, now: float, find: Finder = find_none) -> Walk:
     elif packet.fragment_at and int.from_bytes(packet.wire[6:8], "big") & FRAGMENT_OFFSET:
         walk.l4 = None
     return walk
-
-
-def transport_for_rules(wire: bytes, stop: int) -> tuple[int | None, int | None]:
-    """Find an IPv6 packet's protocol and transport header as Linux does for rules.
-
-    Other than tracking, they take the authentication header for a protocol. Neither is known behind
-    a header that is cut short, and a later fragment has no transport header.
-    """
-    header, at = wire[6], 40
-    while header in EXTENSIONS and header != AUTHENTICATION:
-        if at + (4 if header == FRAGMENT else 2) > stop:
-            return None, None
-        if header == FRAGMENT and int.from_bytes(wire[at + 2 : at + 4], "big") & LATER_FRAGMENT:
-            is_known = wire[at] not in EXTENSIONS
-            return (wire[at] if is_known else None), None
-        header, at = wire[at], at + extension_size(header, wire[at + 1])
-    return header, at

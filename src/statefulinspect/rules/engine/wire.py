@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Callable, Final, Optional
 
-from statefulinspect.extensions import (
-    EXTENSIONS,
-    FRAGMENT,
-    extension_size,
-)
+from statefulinspect.extensions import find_for_rules
 from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
 from statefulinspect.machines.sctp_chunks import HEADER as SCTP_HEADER
 from statefulinspect.rules.engine.walk import Walk
 
 Finder = Callable[[Walk], Optional[int]]
 
-END, NOP = 0, 1  # kinds of TCP and IPv4 options that have no length
+END_OF_OPTIONS, NO_OPERATION = 0, 1  # kinds of TCP and IPv4 options that have no length
 TCP_HEADER: Final = 20
 UDP_HEADER: Final = 8
 GRE_HEADER: Final = 4
 GRE_ROUTING, GRE_VERSION = 0x40, 7  # in the first octets; Linux looks into neither but 0
 IPV4_INSIDE: Final = 4
-PRIORITIES: Final = (0, 2, 6, 4)  # by throughput and delay in the type of service: man tc-prio
+TOS_PRIORITIES: Final = (0, 2, 6, 4)  # by throughput and delay in the type of service: man tc-prio
 
 
 def transport(walk: Walk) -> int | None:
@@ -41,7 +37,10 @@ def inner(walk: Walk) -> int | None:
     if protocol == IPV4_INSIDE:
         return at
     span = options_of(walk)
-    return None if span is None else span[1]
+    if span is None:
+        return None
+    _, stop = span
+    return stop
 
 
 def _inside_gre(wire: bytes, at: int, stop: int) -> int | None:
@@ -75,17 +74,8 @@ def find_extension(number: int) -> Finder:
     """Make the finder of an IPv6 extension header, which gives its offset."""
 
     def find(walk: Walk) -> int | None:
-        wire, stop = walk.wire, walk.packet.stop
-        if walk.packet.family != 6:
-            return None
-        header, at = wire[6], 40
-        while header != number:
-            if header not in EXTENSIONS or at + 2 > stop:
-                return None
-            if header == FRAGMENT and wire[at + 2] | wire[at + 3] & 0xF8:
-                return None
-            header, at = wire[at], at + extension_size(header, wire[at + 1])
-        return at
+        packet = walk.packet
+        return find_for_rules(walk.wire, number, packet.stop) if packet.family == 6 else None
 
     return find
 
@@ -132,7 +122,7 @@ def _find_tcp_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
 
 def option_length(wire: bytes, at: int) -> int:
     """Tell how long a TCP option says to be; 1 if it has no length or says none."""
-    return 1 if wire[at] <= NOP else max(wire[at + 1], 1)
+    return 1 if wire[at] <= NO_OPERATION else max(wire[at + 1], 1)
 
 
 def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
@@ -141,9 +131,9 @@ def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
         found = wire[at]
         if found == kind:
             return at
-        if found == END:
+        if found == END_OF_OPTIONS:
             return None
-        if found == NOP:
+        if found == NO_OPERATION:
             at += 1
             continue
         if at + 1 >= stop or wire[at + 1] < 2:
@@ -163,7 +153,7 @@ def send_on(walk: Walk) -> None:
     if walk.packet.family == 6:
         walk.wire = wire[:7] + bytes([max(wire[7] - 1, 0)]) + wire[8:]
         return
-    walk.priority = PRIORITIES[wire[1] >> 3 & 3]
+    walk.priority = TOS_PRIORITIES[wire[1] >> 3 & 3]
     checksum = int.from_bytes(wire[10:12], "big") + 0x0100
     checksum = (checksum + (checksum >= 0xFFFF)) & 0xFFFF
     head = bytes([max(wire[8] - 1, 0), wire[9]]) + checksum.to_bytes(2, "big")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from statefulinspect.rules.language.expressions import Parts
 from statefulinspect.rules.language.foreign import ForeignStatements, synproxy_terms
 from statefulinspect.rules.language.items import Draft, Property
 from statefulinspect.rules.language.tree import Node, Word, error_at, node_at
-
-UNITS: Final = {"bytes": 1, "kbytes": 1024, "mbytes": 1024 * 1024}
+from statefulinspect.rules.words.symbols_system import OCTET_UNITS
 
 
 class Blocks(ForeignStatements):
@@ -169,9 +168,9 @@ def _typed(parts: Parts, kind: Any, data: Any) -> Property:
 def object_terms(kind: str, terms: Any) -> dict[str, Any]:
     """Give the properties that an object's own line says."""
     if kind == "quota" and isinstance(terms, dict) and "val" in terms:
-        content = {"bytes": terms["val"] * UNITS[terms["val_unit"]], "used": 0}
+        content = {"bytes": terms["val"] * OCTET_UNITS[terms["val_unit"]], "used": 0}
         if "used" in terms:
-            content["used"] = terms["used"] * UNITS[terms["used_unit"]]
+            content["used"] = terms["used"] * OCTET_UNITS[terms["used_unit"]]
         return {**content, "inv": True} if "inv" in terms else content
     if kind == "synproxy":
         return synproxy_terms(terms) or {}

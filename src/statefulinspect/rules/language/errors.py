@@ -7,7 +7,7 @@ from typing import Any, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.errors import RuleError, near, near_first
 from statefulinspect.rules.language.tree import Word
-from statefulinspect.rules.language.words import CLASSES, FAMILIES
+from statefulinspect.rules.language.words import CLASSES, FAMILY_WORDS
 
 END: Final = "the end of the line"
 # What the parser calls it, and how it is said; the grammar's other terminals are nft's own words.
@@ -70,7 +70,7 @@ def _misspelt_before(values: list[Any], word: Any) -> tuple[Word, tuple[str, ...
     if (opener is None or not isinstance(opener, Word) or opener in VERBS) and word.type != "{":
         return (first, COMMANDS) if near(first, COMMANDS) else None
     is_family = len(names) == 1 and opener in OPENERS and word.type in ("NAME", "NUMBER")
-    return (first, FAMILIES) if is_family and near(first, FAMILIES) else None
+    return (first, FAMILY_WORDS) if is_family and near(first, FAMILY_WORDS) else None
 
 
 def _is_name(value: Any) -> bool:

@@ -76,7 +76,7 @@ class Expressions:
         known = options[among(protocol, options)]
         if isinstance(name, int):
             return node_at(protocol, {f"{protocol} option": _given(base=name, field=field)})
-        name = _spelled(words.OPTION_ALIASES.get(str(name), str(name)), name)
+        name = _spelled(words.OPTION_SPELLINGS.get(str(name), str(name)), name)
         content = {"name": among(name, known)}
         if field is not None:
             content["field"] = among(field, known[name])
@@ -118,7 +118,7 @@ class Expressions:
     def ct_directed(self, parts: Parts) -> Node:
         """Build `ct original ip saddr`."""
         ct, direction, family, key = parts
-        among(key, words.CT_DIRECTED if family is None else words.ADDRESSES)
+        among(key, words.CT_FIELDS_DIRECTED if family is None else words.ADDRESSES)
         if family is not None:
             key = _spelled(f"{family} {key}", family)
         return node_at(ct, {"ct": {"key": key, "dir": direction}})

@@ -18,6 +18,8 @@ from lark.lexer import Lexer
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.tree import Number, Seconds, Word
 from statefulinspect.rules.language.words import CLASSES, SIGNS
+from statefulinspect.rules.words.symbols_notation import read_number
+from statefulinspect.rules.words.symbols_time import DURATION_PATTERN, MOST_DIGITS, read_duration
 
 Leaf = Union[Word, Number, Seconds]
 
@@ -41,7 +43,7 @@ SCANNER: Final = re.compile(
                 | \[(?:{_IPV6})\] )
   | (?P<classid>  {_HEX}:{_HEX}(?=[ \t\r\n:;,}}-]) )
   | (?P<ethertype> 8021(?:q|ad)(?!\w) )
-  | (?P<DURATION> (?=\d+[dhms])(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+s)?(?:\d+ms)?(?![\w.]) )
+  | (?P<DURATION> (?=\d+[dhms]){DURATION_PATTERN}(?![\w.]) )
   | (?P<NUMBER>   0[xX][0-9a-fA-F]+ | \d+ )
   | (?P<word>     {_NAME}(?:\\\*[\w./-]*)*\*? )
   | (?P<QUOTED>   "[^"\n]*" )
@@ -52,8 +54,6 @@ SCANNER: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-PART_OF_DURATION: Final = re.compile(r"(\d+)(ms|[dhms])")
-MILLISECONDS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 RAW_BASES: Final = ("@ll", "@nh", "@th", "@ih")
 
 
@@ -63,24 +63,20 @@ def _quoted(text: str, line: int, column: int) -> Leaf:
     return word
 
 
-def number_of(text: str) -> int:
-    """Read a number like nft: 0x10 is hexadecimal, 010 octal."""
-    if text[:2] in ("0x", "0X"):
-        return int(text, 16)
-    is_octal = text[0] == "0" and not set(text) - set("01234567")
-    return int(text, 8 if is_octal else 10)
-
-
 def _number(text: str, line: int, column: int) -> Leaf:
-    return Number(number_of(text), line, column)
+    number = read_number(text)
+    assert number is not None, "the scanner takes nothing else for a number"
+    return Number(number, line, column)
 
 
 def _duration(text: str, line: int, column: int) -> Leaf:
-    parts = PART_OF_DURATION.findall(text)
-    total = sum(int(amount) * MILLISECONDS[unit] for amount, unit in parts)
-    if total % 1000:
-        return Seconds(total / 1000, line, column)
-    number = Number(total // 1000, line, column)
+    milliseconds = read_duration(text)
+    if milliseconds is None:
+        msg = f"{text!r}: expected a duration of numbers with at most {MOST_DIGITS} digits"
+        raise RuleError(msg, line, column)
+    if milliseconds % 1000:
+        return Seconds(milliseconds / 1000, line, column)
+    number = Number(milliseconds // 1000, line, column)
     number.is_duration = True
     return number
 

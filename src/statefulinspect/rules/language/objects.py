@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from statefulinspect.rules.language.blocks import Blocks
 from statefulinspect.rules.language.expressions import Parts, among
 from statefulinspect.rules.language.items import Define, Draft, Include, Undefine
+from statefulinspect.rules.language.statements import CT_OBJECTS
 from statefulinspect.rules.language.tree import error_at
 from statefulinspect.rules.words.reserved import NO_NAMES, NO_VALUES
-
-CT_KINDS: Final = ("helper", "timeout", "expectation")
 
 
 class Builder(Blocks):
@@ -143,4 +142,4 @@ def _free(word: Any, kept: frozenset[str], expected: str) -> Any:
 
 
 def _ct_kind(word: Any) -> str:
-    return f"ct {among(word, CT_KINDS)}"
+    return f"ct {among(word, CT_OBJECTS)}"

@@ -15,7 +15,7 @@ from statefulinspect.rules.language.commands import commands
 from statefulinspect.rules.language.errors import unexpected
 from statefulinspect.rules.language.objects import Builder
 from statefulinspect.rules.language.tree import Node
-from statefulinspect.rules.language.variables import Filler, Resolve, Scope
+from statefulinspect.rules.language.variables import Filler, Resolve, VariableScope
 
 STARTS = ["start", "table_items", "chain_items"]
 
@@ -37,7 +37,7 @@ def read_text(text: str, resolve: Resolve | None = None) -> list[Node]:
 def _filled(items: list[Any], resolve: Resolve | None) -> list[Any]:
     """Fill in variables and included files."""
     try:
-        return Filler(_parse, resolve).fill(items, Scope())
+        return Filler(_parse, resolve).fill(items, VariableScope())
     except RecursionError:
         raise RuleError(TOO_DEEP) from None
 

@@ -6,14 +6,11 @@ from typing import Any, Final
 
 from statefulinspect.rules.language.expressions import Expressions, Parts, among, same
 from statefulinspect.rules.language.tree import Node, Word, error_at, node_at, place_of
+from statefulinspect.rules.syntax.stateful import DEFAULT_BURST
+from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, LOG_FLAGS, OCTET_UNITS
 
 CT_OBJECTS: Final = ("helper", "timeout", "expectation")
-LOG_FLAGS: Final = {
-    "tcp": ("sequence", "options"), "ip": ("options",), "skuid": (), "ether": (), "all": ()
-}  # fmt: skip
 REJECT_WITH: Final = ("icmp", "icmpv6", "icmpx", "tcp")
-BYTE_UNITS: Final = ("bytes", "kbytes", "mbytes")
-TIME_UNITS: Final = ("second", "minute", "hour", "day", "week")
 # What is there or is not there: its comparison is with true or false.
 TCP_FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}
 PRESENCE: Final = ("exthdr", "tcp option", "ip option", "sctp chunk", "fib")
@@ -95,7 +92,7 @@ class Statements(Expressions):
         found, per = _rate_unit(unit)
         content = {"rate": amount, "per": per}
         if found is not None:
-            among(found, BYTE_UNITS)
+            among(found, OCTET_UNITS)
             content["rate_unit"] = found
         content["burst"] = _burst(found, burst, burst_unit)
         if found is not None:
@@ -109,11 +106,11 @@ class Statements(Expressions):
     def quota(self, parts: Parts) -> dict[str, Any]:
         """Build `over 25 mbytes used 3 kbytes`."""
         over, amount, unit, used, used_unit = parts
-        content = {"val": amount, "val_unit": among(unit, BYTE_UNITS)}
+        content = {"val": amount, "val_unit": among(unit, OCTET_UNITS)}
         if over == "over":
             content["inv"] = True
         if used is not None:
-            content.update({"used": used, "used_unit": among(used_unit, BYTE_UNITS)})
+            content.update({"used": used, "used_unit": among(used_unit, OCTET_UNITS)})
         return content
 
     def ct_count(self, parts: Parts) -> Node:
@@ -219,15 +216,15 @@ def _rate_unit(unit: Parts) -> tuple[Word | None, Word]:
     if len(words) == 1 and "/" in words[0]:
         amount, _, per = words[0].partition("/")
         words = [Word(each, words[0].line, words[0].column) for each in (amount, per)]
-    among(words[-1], TIME_UNITS)
+    among(words[-1], LIMIT_UNITS)
     return (words[0] if len(words) == 2 else None), words[-1]
 
 
 def _burst(unit: Word | None, burst: Any, burst_unit: Any) -> Any:
     """Give the burst; nft lets 5 packets through at once, or no bytes more than the rate."""
     if burst is None:
-        return 5 if unit is None else 0
-    among(burst_unit, ("packets",) if unit is None else BYTE_UNITS)
+        return DEFAULT_BURST if unit is None else 0
+    among(burst_unit, ("packets",) if unit is None else OCTET_UNITS)
     return burst
 
 

@@ -12,7 +12,7 @@ from typing import Any, Mapping, Optional  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.errors import RuleError
 
-Place = tuple[Optional[int], Optional[int], str]
+TextPlace = tuple[Optional[int], Optional[int], str]
 
 
 class Node(dict[str, Any]):
@@ -95,7 +95,7 @@ class Seconds(float):
         return seconds
 
 
-def place_of(part: object) -> Place:
+def place_of(part: object) -> TextPlace:
     """Tell line, column and file of a part of the tree; of a list, those of its first part."""
     while isinstance(part, (list, tuple)) and part:
         part = part[0]
@@ -111,7 +111,7 @@ def node_at(part: object, content: dict[str, Any]) -> Node:
     return _node(content, place)
 
 
-def _node(content: dict[str, Any], place: Place) -> Node:
+def _node(content: dict[str, Any], place: TextPlace) -> Node:
     line, column, name = place
     node = Node(content, line, column)
     if name:

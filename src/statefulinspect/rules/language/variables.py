@@ -19,10 +19,10 @@ DEEPEST: Final = 15  # included files within each other, as in nft
 Resolve = Callable[[str], Union[str, Mapping[str, str]]]
 
 
-class Scope:
+class VariableScope:
     """Hold the variables of a block, and those around it."""
 
-    def __init__(self, outer: Scope | None = None) -> None:
+    def __init__(self, outer: VariableScope | None = None) -> None:
         self._values: dict[str, Any] = {}
         self._outer = outer
 
@@ -51,8 +51,8 @@ class Scope:
         msg = f"{str(variable)!r}: {known}"
         raise error_at(variable, msg)
 
-    def _scopes(self) -> Iterator[Scope]:
-        scope: Scope | None = self
+    def _scopes(self) -> Iterator[VariableScope]:
+        scope: VariableScope | None = self
         while scope is not None:
             yield scope
             scope = scope._outer  # noqa: SLF001
@@ -66,7 +66,7 @@ class Filler:
         self._resolve = resolve
         self._open_files: list[str] = []
 
-    def fill(self, items: list[Any], scope: Scope, within: str = "start") -> list[Any]:
+    def fill(self, items: list[Any], scope: VariableScope, within: str = "start") -> list[Any]:
         """Give the items with every variable and included file filled in."""
         filled: list[Any] = []
         for item in items:
@@ -80,19 +80,19 @@ class Filler:
                 filled.append(self._filled(item, scope))
         return filled
 
-    def _filled(self, item: Any, scope: Scope) -> Any:
+    def _filled(self, item: Any, scope: VariableScope) -> Any:
         if isinstance(item, Draft):
             item.fields = substitute(item.fields, scope)
             if item.items is not None:
                 within = f"{item.kind}_items"
-                item.items = self.fill(item.items, Scope(scope), within)
+                item.items = self.fill(item.items, VariableScope(scope), within)
         elif isinstance(item, Property):
             item.value = substitute(item.value, scope)
         else:
             item = substitute(item, scope)
         return item
 
-    def _include(self, file: Word, scope: Scope, within: str) -> list[Any]:
+    def _include(self, file: Word, scope: VariableScope, within: str) -> list[Any]:
         """Read an included file; its definitions are those of the block that includes it."""
         if file in self._open_files:
             chain = " -> ".join([*self._open_files, file])
@@ -146,7 +146,7 @@ def name_file(part: Any, name: str) -> None:
             name_file(each, name)
 
 
-def substitute(part: Any, scope: Scope) -> Any:
+def substitute(part: Any, scope: VariableScope) -> Any:
     """Give a part of the tree with what its variables stand for."""
     if isinstance(part, Word):
         return scope.value(part) if part.type == "VARIABLE" else part

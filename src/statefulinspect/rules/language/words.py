@@ -16,7 +16,7 @@ from statefulinspect.rules.words.header_parts import (
 )
 from statefulinspect.rules.words.headers import ROWS, HeaderField
 
-FAMILIES: Final = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
+FAMILY_WORDS: Final = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 
 # fmt: off
 # Headers that nft knows and this library does not read.
@@ -67,7 +67,7 @@ CT_FIELDS: Final = (
     *("l3proto", "protocol", "bytes", "packets", "avgpkt", "zone", "secmark", "event", "timeout"),
     *("expectation", "proto-src", "proto-dst", "saddr", "daddr"),
 )
-CT_DIRECTED: Final = (
+CT_FIELDS_DIRECTED: Final = (
     *("l3proto", "protocol", "bytes", "packets", "avgpkt", "zone", "proto-src", "proto-dst"),
     *("saddr", "daddr"),
 )
@@ -80,7 +80,7 @@ FIB_FLAGS: Final = ("saddr", "daddr", "mark", "iif", "oif")
 NUMGEN_MODES: Final = ("inc", "random")
 IPSEC_FIELDS: Final = ("reqid", "spi", "saddr", "daddr")
 # Other words that nft takes for a TCP option.
-OPTION_ALIASES: Final = {"mss": "maxseg", "sack-permitted": "sack-perm"}
+OPTION_SPELLINGS: Final = {"mss": "maxseg", "sack-permitted": "sack-perm"}
 
 
 def _fields() -> dict[str, tuple[str, ...]]:
@@ -110,7 +110,7 @@ IP_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = _by_header(IPV4_OPTION_ROWS)
 
 # Which words each class of keywords has, in the order in which a word is looked up in them.
 CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "FAMILY": FAMILIES,
+    "FAMILY": FAMILY_WORDS,
     "VERDICT": ("accept", "drop", "continue", "return"),
     "DIRECTION": ("original", "reply"),
     "TUNNEL": TUNNELS,

@@ -13,12 +13,18 @@ from typing import Final, Iterable, Mapping, Optional, Union  # noqa: UP035 - Py
 import attrs
 
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, everything, joined, single
-from statefulinspect.rules.syntax.constants import Anything, Constant, Value, Wildcard, intervals
+from statefulinspect.rules.syntax.constants import (
+    NAME_OCTETS,
+    Anything,
+    Constant,
+    Joined,
+    Value,
+    Wildcard,
+)
 from statefulinspect.rules.words.selectors import IPV4_FAMILY, IPV6_FAMILY, Selector
+from statefulinspect.terms import CtState
 
-NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
-INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED = 1, 2, 4, 8, 64  # what `ct state` can be
-CT_STATES: Final = (INVALID, ESTABLISHED, RELATED, NEW, UNTRACKED)
+CT_STATES: Final = tuple(sorted(state.bit for state in CtState))  # what `ct state` can be
 PORT_HEADERS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 FAMILY_NUMBERS: Final = {
     "ip": (IPV4_FAMILY,),
@@ -97,7 +103,7 @@ def _ranges_of_one(constant: Constant, bits: int) -> Part:
         return _names(constant.start, is_start=True)
     if isinstance(constant, Value) and isinstance(constant.value, str):
         return _names(constant.value, is_start=False)
-    return list(intervals(constant)) or None
+    return None if isinstance(constant, Joined) else [constant.interval]
 
 
 def _names(name: str, *, is_start: bool) -> Ranges | None:

@@ -6,21 +6,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from statefulinspect.flowkey import PORT_PROTOCOLS
-from statefulinspect.rules.lint.boxes import RELATED
 from statefulinspect.rules.lint.cases import View, cases_of
 from statefulinspect.rules.lint.finding import INFO, Finding, chain_name, chain_place
 from statefulinspect.rules.lint.ranges import covers, single
-from statefulinspect.rules.lint.reach import Arrival, has_open_map
+from statefulinspect.rules.lint.reach import HookPoint, has_open_map
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.statements import Decide, Exempt, Match, UseObject
 from statefulinspect.rules.tables import Chain, Table
-from statefulinspect.terms import ACCEPT
+from statefulinspect.terms import ACCEPT, RELATED_BIT
 
 ANNOUNCING: Final = frozenset({"ct helper", "ct expectation"})  # what makes related connections
 WITH_PORTS: Final = single(PORT_PROTOCOLS)
 
 
-def chain_findings(table: Table, names: dict[str, frozenset[Arrival]]) -> Iterator[Finding]:
+def chain_findings(table: Table, names: dict[str, frozenset[HookPoint]]) -> Iterator[Finding]:
     """Find the chains of a table that no packet comes to, or that change nothing."""
     if table.is_dormant:
         words = f"table {table.family} {table.name} is dormant: its chains are out of use"
@@ -38,7 +37,7 @@ def chain_findings(table: Table, names: dict[str, frozenset[Arrival]]) -> Iterat
             yield Finding(chain_place(chain), "pointless", words, INFO)
 
 
-def late_findings(chain: Chain, arrivals: frozenset[Arrival]) -> Iterator[Finding]:
+def late_findings(chain: Chain, arrivals: frozenset[HookPoint]) -> Iterator[Finding]:
     """Find the rules that exempt packets from tracking when they have been tracked."""
     is_late = bool(arrivals) and not any(each.is_early for each in arrivals)
     for rule in chain.rules if is_late else ():
@@ -79,7 +78,7 @@ def announces(tables: list[Table]) -> bool:
 def _is_announced(ranges: object) -> bool:
     assert isinstance(ranges, dict)
     protocols = ranges.get("meta l4proto")
-    is_related = ranges["ct state"] == single([RELATED])
+    is_related = ranges["ct state"] == single([RELATED_BIT])
     return is_related and protocols is not None and covers(WITH_PORTS, protocols)
 
 

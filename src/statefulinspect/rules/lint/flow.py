@@ -11,13 +11,13 @@ from typing import Final, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 
 
 import attrs
 
-from statefulinspect.rules.lint.boxes import ESTABLISHED, FAMILY_NUMBERS, NEW, Box
+from statefulinspect.rules.lint.boxes import FAMILY_NUMBERS, Box
 from statefulinspect.rules.lint.cases import Case, View, cases_of
 from statefulinspect.rules.lint.finding import Finding, chain_name, chain_place
 from statefulinspect.rules.lint.ranges import single
 from statefulinspect.rules.syntax.statements import Decide
 from statefulinspect.rules.tables import Chain, Table
-from statefulinspect.terms import ACCEPT
+from statefulinspect.terms import ACCEPT, ESTABLISHED_BIT, NEW_BIT
 
 # Where the connections may have begun whose packets a hook sees.
 BEGINNINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -123,21 +123,21 @@ def flow_findings(tables: list[Table]) -> Iterator[Finding]:
             if chain.hook in hooked:
                 hooked[chain.hook].append((chain, each))
     for hook, beginnings in BEGINNINGS.items():
-        ways = [hooked[each] for each in beginnings]
+        paths = [hooked[each] for each in beginnings]
         for chain, found in hooked[hook]:
-            if _waits_in_vain(chain, found, ways):
+            if _waits_in_vain(chain, found, paths):
                 name = chain_name(chain, found.table)
                 words = f"{name} accepts established packets, but {NOWHERE[hook]}"
                 yield Finding(chain_place(chain), "no-new", words)
 
 
-def _waits_in_vain(chain: Chain, flows: Flows, ways: list[list[Based]]) -> bool:
-    """Tell whether a chain accepts what is established only, and no way lets any begin."""
+def _waits_in_vain(chain: Chain, flows: Flows, paths: list[list[Based]]) -> bool:
+    """Tell whether a chain accepts what is established only, and no path lets any begin."""
     numbers = FAMILY_NUMBERS[flows.table.family]
-    families = [each for each in numbers if flows.passes(chain, Asked(ESTABLISHED, each))]
-    news = [Asked(NEW, each) for each in families]
+    families = [each for each in numbers if flows.passes(chain, Asked(ESTABLISHED_BIT, each))]
+    news = [Asked(NEW_BIT, each) for each in families]
     if not news or any(flows.passes(chain, each) for each in news):
         return False
     return not any(
-        all(other.passes(base, new) for base, other in way) for new in news for way in ways
+        all(other.passes(base, new) for base, other in path) for new in news for path in paths
     )

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 from typing import Callable, Final, Iterator, NamedTuple  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.lint.boxes import INVALID, NEW, UNTRACKED, Box, axis_of, number_of
+from statefulinspect.rules.lint.boxes import Box, axis_of, number_of
 from statefulinspect.rules.lint.cases import View, narrowed
 from statefulinspect.rules.lint.finding import Finding
 from statefulinspect.rules.lint.matches import known_of
 from statefulinspect.rules.lint.ranges import Ranges, common, covers, single
-from statefulinspect.rules.lint.reach import Arrival
+from statefulinspect.rules.lint.reach import HookPoint
 from statefulinspect.rules.rule import Form, Rule
 from statefulinspect.rules.syntax.constants import Bits, Value
 from statefulinspect.rules.syntax.expressions import Select, selectors_in
 from statefulinspect.rules.syntax.statements import Match
 from statefulinspect.rules.tables import Chain
+from statefulinspect.rules.words.symbols_system import CT_STATUS
+from statefulinspect.terms import INVALID_BIT, NEW_BIT, UNTRACKED_BIT
 
-REPLY: Final = single([1])  # of `ct direction`
-ANSWERED: Final = 1 | 2 | 4  # bits of `ct status`: expected, seen-reply, assured
-NOT_THERE: Final = single([INVALID, UNTRACKED])
+REPLY_ONLY: Final = single([1])  # of `ct direction`
+ANSWERED: Final = CT_STATUS["expected"] | CT_STATUS["seen-reply"] | CT_STATUS["assured"]
+NOT_THERE: Final = single([INVALID_BIT, UNTRACKED_BIT])
 NO_NAME: Final = single([number_of("")])
 
 
@@ -45,7 +47,7 @@ ABSENT: Final = (
 
 
 def impossible_findings(
-    chain: Chain, view: View, arrivals: frozenset[Arrival]
+    chain: Chain, view: View, arrivals: frozenset[HookPoint]
 ) -> Iterator[Finding]:
     """Find the rules of a chain that no packet can match, and conditions that all packets meet."""
     for rule in chain.rules:
@@ -56,7 +58,7 @@ def impossible_findings(
         yield from _always(rule, view, arrivals)
 
 
-def _why(form: Form, view: View, arrivals: frozenset[Arrival]) -> str:
+def _why(form: Form, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why no packet matches; empty if one may."""
     matches = [each for each in form if isinstance(each, Match) and not view.may_change(each)]
     boxes = [view.base]
@@ -86,9 +88,9 @@ def _without_connection(matches: list[Match], boxes: list[Box]) -> str:
     if all(covers(NOT_THERE, box.ranges["ct state"]) for box in boxes):
         about = next((each for each in matches if _asks_connection(each)), None)
         return f"invalid and untracked packets have no {about.left}" if about else ""
-    if not all(box.ranges["ct state"] == single([NEW]) for box in boxes):
+    if not all(box.ranges["ct state"] == single([NEW_BIT]) for box in boxes):
         return ""
-    if all(box.ranges.get("ct direction") == REPLY for box in boxes):
+    if all(box.ranges.get("ct direction") == REPLY_ONLY for box in boxes):
         return "new packets go in the original direction: what answers them is established"
     status = next((each for each in matches if _asks_answered(each)), None)
     return f"{status}, but no answer to new packets was seen yet" if status else ""
@@ -108,7 +110,7 @@ def _asks_answered(match: Match) -> bool:
     return match.operator == "in" and isinstance(mask, int) and 0 < mask == mask & ANSWERED
 
 
-def _nowhere(match: Match, view: View, arrivals: frozenset[Arrival]) -> str:
+def _nowhere(match: Match, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why a match asks in vain where it stands; empty if it does not."""
     if not isinstance(match.left, Select):
         return ""
@@ -123,7 +125,7 @@ def _nowhere(match: Match, view: View, arrivals: frozenset[Arrival]) -> str:
     return because if ranges is not None and not common(ranges, NO_NAME) else ""
 
 
-def _always(rule: Rule, view: View, arrivals: frozenset[Arrival]) -> Iterator[Finding]:
+def _always(rule: Rule, view: View, arrivals: frozenset[HookPoint]) -> Iterator[Finding]:
     """Find conditions that hold of every packet where the rule stands, and so say nothing."""
     matches = [each for form in rule.forms for each in form if isinstance(each, Match)]
     for match in matches:
@@ -135,12 +137,12 @@ def _always(rule: Rule, view: View, arrivals: frozenset[Arrival]) -> Iterator[Fi
         is_state = match.left.selector.text == "ct state"
         if is_state and _all(arrivals, lambda each: each.is_early):
             ranges = _ranges(match, view)
-            if ranges is not None and covers(ranges, single([INVALID])):
+            if ranges is not None and covers(ranges, single([INVALID_BIT])):
                 words = "holds of every packet that is not exempt: none is tracked yet"
                 yield Finding(rule.place, "always", f"{match} {words}")
 
 
-def _absent(match: Match, view: View, arrivals: frozenset[Arrival]) -> tuple[str, Ranges | None]:
+def _absent(match: Match, view: View, arrivals: frozenset[HookPoint]) -> tuple[str, Ranges | None]:
     """Say why there is no such interface, and which the match wants; None if there is one."""
     assert isinstance(match.left, Select)
     for row in ABSENT:
@@ -158,5 +160,5 @@ def _ranges(match: Match, view: View) -> Ranges | None:
     return boxes[0].ranges.get(axis_of(match.left.selector)) if len(boxes) == 1 else None
 
 
-def _all(arrivals: frozenset[Arrival], is_so: Callable[[Arrival], bool]) -> bool:
+def _all(arrivals: frozenset[HookPoint], is_so: Callable[[HookPoint], bool]) -> bool:
     return bool(arrivals) and all(map(is_so, arrivals))

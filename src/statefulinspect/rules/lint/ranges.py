@@ -20,7 +20,7 @@ def joined(ranges: Iterable[Range]) -> Ranges:
     >>> joined([(5, 9), (1, 4), (20, 20)])
     ((1, 9), (20, 20))
     """
-    return tuple(disjoint(ranges))
+    return tuple(disjoint(list(ranges)))
 
 
 def single(numbers: Iterable[int]) -> Ranges:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Iterator  # noqa: UP035 - Python 3.9
+from typing import Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.constants import Element, SetLiteral, SetRef
 from statefulinspect.rules.syntax.statements import Decide, DecideBy
-from statefulinspect.rules.tables import CONNTRACK, Chain, Table
-
-BEFORE_TRACKING: Final = ("prerouting", "output")  # where packets are tracked, at a priority
+from statefulinspect.rules.tables import Chain, Table, is_before_tracking
 
 
 @attrs.frozen
-class Arrival:
+class HookPoint:
     """Say at which hook, and how early, packets come to a chain."""
 
     hook: str
@@ -24,16 +22,16 @@ class Arrival:
     @property
     def is_early(self) -> bool:
         """Tell whether packets come here before they are tracked."""
-        return self.hook in BEFORE_TRACKING and self.priority < CONNTRACK
+        return is_before_tracking(self.hook, self.priority)
 
 
-def arrivals(table: Table) -> dict[str, frozenset[Arrival]]:
+def arrivals(table: Table) -> dict[str, frozenset[HookPoint]]:
     """Tell for each chain of a table from which hooks packets come to it; none if it is unused."""
-    found: dict[str, set[Arrival]] = {chain.name: set() for chain in table.chains}
+    found: dict[str, set[HookPoint]] = {chain.name: set() for chain in table.chains}
     for chain in table.chains:
         if chain.is_base:
             for each in behind(chain, table):
-                found[each.name].add(Arrival(chain.hook, chain.priority))
+                found[each.name].add(HookPoint(chain.hook, chain.priority))
     return {name: frozenset(hooks) for name, hooks in found.items()}
 
 

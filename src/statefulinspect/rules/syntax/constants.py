@@ -1,7 +1,7 @@
 """What a rule compares with: constants, ranges, sets.
 
 Constants are numbers already, in the type of what they are compared with, and print as nft prints
-them. Each can tell the intervals that it stands for; interface names alone are words.
+them. Each tells the interval that it stands for; interface names alone are words.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any, Final, Iterator, Optional, Union  # noqa: UP035 - Python
 
 import attrs
 
-from statefulinspect.rules.words.datatypes import DataType
+from statefulinspect.rules.words.datatypes import DataType, Scalar
+from statefulinspect.rules.words.symbols_time import show_duration
 
-Scalar = Union[int, str]
 Interval = tuple[int, int]
 Bounds = tuple[Any, Any]  # two numbers, or two names
-NAME_OCTETS: Final = 16  # of interfaces
+NAME_OCTETS: Final = 16  # of interfaces and helpers, the zero octet at the end included
 LAST_LETTER: Final = chr(0x10FFFF)
 
 
@@ -25,6 +25,11 @@ class Value:
 
     value: Scalar
     type: DataType
+
+    @property
+    def interval(self) -> Bounds:
+        """Tell the first and the last of what it stands for: itself."""
+        return self.value, self.value
 
     def __str__(self) -> str:
         """Write it as nft does; several bits of a bit mask joined by |."""
@@ -43,6 +48,11 @@ class Span:
     last: int
     type: DataType
 
+    @property
+    def interval(self) -> Interval:
+        """Tell the first and the last of them."""
+        return self.first, self.last
+
     def __str__(self) -> str:
         """Write it as nft does."""
         return f"{bare(self.first, self.type)}-{bare(self.last, self.type)}"
@@ -58,7 +68,7 @@ class Prefix:
     type: DataType
 
     @property
-    def span(self) -> Interval:
+    def interval(self) -> Interval:
         """Tell the first and the last of them."""
         rest = (1 << (self.bits - self.length)) - 1
         return self.value & ~rest, self.value | rest
@@ -93,6 +103,11 @@ class Bits:
         for value in self.values:
             mask |= value
         return mask
+
+    @property
+    def interval(self) -> Interval:
+        """Tell the first and the last of what they stand for together."""
+        return self.mask, self.mask
 
     def __str__(self) -> str:
         """Write them as nft does."""
@@ -180,19 +195,6 @@ def bits_of(mask: int) -> Iterator[int]:
         mask &= mask - 1
 
 
-def intervals(constant: Constant) -> Iterator[Interval]:
-    """Go over the intervals of numbers that a constant of one part stands for."""
-    if isinstance(constant, Value):
-        assert isinstance(constant.value, int)
-        yield constant.value, constant.value
-    elif isinstance(constant, Span):
-        yield constant.first, constant.last
-    elif isinstance(constant, Prefix):
-        yield constant.span
-    elif isinstance(constant, Bits):
-        yield constant.mask, constant.mask
-
-
 def parts_of(constant: Constant) -> tuple[Constant, ...]:
     """Give the parts of a constant; what is no concatenation has one."""
     return constant.parts if isinstance(constant, Joined) else (constant,)
@@ -203,12 +205,11 @@ def bounds_of(key: Constant) -> tuple[Bounds, ...]:
     return tuple(map(_bounds, parts_of(key)))
 
 
-def _bounds(part: Constant) -> Bounds:
+def _bounds(part: Any) -> Bounds:
     if isinstance(part, Wildcard):
         return part.start, part.start.ljust(NAME_OCTETS, LAST_LETTER)
-    if isinstance(part, Value) and isinstance(part.value, str):
-        return part.value, part.value
-    return next(intervals(part))
+    interval: Bounds = part.interval
+    return interval
 
 
 def meet(one: Constant, other: Constant) -> bool:
@@ -237,9 +238,4 @@ def quoted(word: str) -> str:
 
 def duration(seconds: float) -> str:
     """Write a duration as nft does: 1d2h3m4s500ms."""
-    left = round(seconds * 1000)
-    words = ""
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left = divmod(left, size)
-        words += f"{count}{unit}" if count else ""
-    return words or "0s"
+    return show_duration(round(seconds * 1000))

@@ -5,11 +5,14 @@ The objects here are what the text says, initial values included; the memory is 
 
 from __future__ import annotations
 
-from typing import Optional, Protocol, Union
+from typing import Final, Optional, Protocol, Union
 
 import attrs
 
+from statefulinspect.rules.words.symbols_system import OCTET_UNITS
+
 Number = Optional[int]
+DEFAULT_BURST: Final = 5  # packets; of octets a second's worth
 
 
 def in_units(octets: int) -> str:
@@ -18,9 +21,9 @@ def in_units(octets: int) -> str:
     >>> in_units(3 << 20), in_units(1536), in_units(0)
     ('3 mbytes', '1536 bytes', '0 bytes')
     """
-    for unit, shift in (("mbytes", 20), ("kbytes", 10)):
-        if octets and not octets & ((1 << shift) - 1):
-            return f"{octets >> shift} {unit}"
+    for unit, size in reversed(list(OCTET_UNITS.items())):
+        if octets and octets % size == 0:
+            return f"{octets // size} {unit}"
     return f"{octets} bytes"
 
 

@@ -22,12 +22,12 @@ from statefulinspect.rules.words.symbols_types import (
     DataType,
     InterfaceType,
     LabelType,
+    Scalar,
     TextType,
-    Value,
     WrittenType,
 )
 
-__all__ = ["TYPES", "BitmaskType", "DataType", "Value", "interface_pattern"]
+__all__ = ["TYPES", "BitmaskType", "DataType", "Scalar", "interface_pattern"]
 
 _ALL: Final = (
     DataType("integer"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from statefulinspect.extensions import DESTINATION_OPTIONS, FRAGMENT_HEADER, HOP_BY_HOP, ROUTING
 from statefulinspect.rules.words.headers import HeaderField
 
 # fmt: off
@@ -123,8 +124,12 @@ OPTION_FIELDS: Final = {(row.protocol, row.name): row for row in OPTION_ROWS}
 IPV4_OPTION_FIELDS: Final = {(row.protocol, row.name): row for row in IPV4_OPTION_ROWS}
 
 EXTENSION_NUMBERS: Final = {
-    "hbh": 0, "rt": 43, "rt0": 43, "rt2": 43, "srh": 43, "frag": 44, "dst": 60, "mh": 135,
-}  # fmt: skip
+    "hbh": HOP_BY_HOP,
+    **dict.fromkeys(("rt", "rt0", "rt2", "srh"), ROUTING),
+    "frag": FRAGMENT_HEADER,
+    "dst": DESTINATION_OPTIONS,
+    "mh": 135,
+}
 OPTION_KINDS: Final = {
     "eol": 0, "nop": 1, "maxseg": 2, "window": 3, "sack-perm": 4, "sack": 5, "timestamp": 8,
     "md5sig": 19, "mptcp": 30, "fastopen": 34,

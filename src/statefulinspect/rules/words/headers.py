@@ -109,10 +109,6 @@ ROWS: Final = (
 # fmt: on
 
 FIELDS: Final = {(row.protocol, row.name): row for row in ROWS}
-PROTOCOL_NUMBERS: Final = {
-    "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51,
-    "icmpv6": 58, "comp": 108, "sctp": 132, "udplite": 136,
-}  # fmt: skip
 # What else a field wants: the types of message that have it.
 MESSAGES_WITH: Final = {
     ("icmp", "id"): frozenset({0, 8}),

@@ -21,13 +21,27 @@ from statefulinspect.rules.words.header_parts import (
     OPTION_FIELDS,
     OPTION_KINDS,
 )
-from statefulinspect.rules.words.headers import FIELDS, MESSAGES_WITH, PROTOCOL_NUMBERS
+from statefulinspect.rules.words.headers import FIELDS, MESSAGES_WITH
+from statefulinspect.rules.words.symbols import NF_PROTO
+from statefulinspect.rules.words.symbols_protocols import INET_PROTO
 
-IPV4_FAMILY: Final = 2
-IPV6_FAMILY: Final = 10
+IPV4_FAMILY: Final = NF_PROTO["ipv4"]
+IPV6_FAMILY: Final = NF_PROTO["ipv6"]
 NF_FAMILIES: Final = {4: IPV4_FAMILY, 6: IPV6_FAMILY}  # by IP version
 FAMILY_OF: Final = {"ip": IPV4_FAMILY, "ip6": IPV6_FAMILY}
-FAMILIES: Final = {"icmp": IPV4_FAMILY, "igmp": IPV4_FAMILY, "icmpv6": IPV6_FAMILY, **FAMILY_OF}
+FAMILY_OF_PROTOCOL: Final = {
+    "icmp": IPV4_FAMILY,
+    "igmp": IPV4_FAMILY,
+    "icmpv6": IPV6_FAMILY,
+    **FAMILY_OF,
+}
+PROTOCOL_NUMBERS: Final = {  # of the headers that tell in which protocol they are
+    header: INET_PROTO[header]
+    for header in (
+        *("icmp", "igmp", "tcp", "udp", "dccp", "gre", "esp", "ah", "icmpv6", "comp", "sctp"),
+        "udplite",
+    )
+}
 BASES: Final = frozenset({"nh", "th", "ih", "ll"})
 RAW_PORTS: Final = frozenset({("th", 0, 16), ("th", 16, 16)})
 
@@ -111,8 +125,8 @@ class Selector(NamedTuple):
 
 def _needs_of(protocol: str, field: str) -> Needs:
     needs: Needs = ()
-    if protocol in FAMILIES:
-        needs += (("meta nfproto", frozenset({FAMILIES[protocol]})),)
+    if protocol in FAMILY_OF_PROTOCOL:
+        needs += (("meta nfproto", frozenset({FAMILY_OF_PROTOCOL[protocol]})),)
     if protocol in PROTOCOL_NUMBERS:
         needs += (("meta l4proto", frozenset({PROTOCOL_NUMBERS[protocol]})),)
     if (protocol, field) in MESSAGES_WITH:

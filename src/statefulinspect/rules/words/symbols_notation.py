@@ -7,10 +7,12 @@ is for `datatypes` to say.
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Callable, Final, NamedTuple
 
-M32: Final = 0xFFFFFFFF
+from statefulinspect.flowkey import show_address
+
+M32: Final = 0xFFFF_FFFF  # the highest number of 32 bits
 _DECIMAL: Final = re.compile(r"[0-9]+")
 _OCTAL: Final = re.compile(r"0[0-7]+")
 _HEXADECIMAL: Final = re.compile(r"0[xX][0-9a-fA-F]+")
@@ -49,7 +51,7 @@ def read_ipv4(text: str) -> int | None:
 
 def show_ipv4(address: int) -> str:
     """Write an IPv4 address with dots."""
-    return ".".join(map(str, address.to_bytes(4, "big")))
+    return str(IPv4Address(address))
 
 
 def read_ipv6(text: str) -> int | None:
@@ -62,17 +64,8 @@ def read_ipv6(text: str) -> int | None:
 
 
 def show_ipv6(address: int) -> str:
-    """Write an IPv6 address as inet_ntop does: RFC 5952, its last 32 bits with dots in two cases.
-
-    The cases are the IPv4-mapped ::ffff:192.0.2.1 and the IPv4-compatible ::192.0.2.1. Python's
-    own spelling of them differs from version to version.
-    """
-    high, low = address >> 32, address & M32
-    if high == 0xFFFF:
-        return f"::ffff:{show_ipv4(low)}"
-    if high == 0 and low >> 16:
-        return f"::{show_ipv4(low)}"
-    return str(IPv6Address(address))
+    """Write an IPv6 address as inet_ntop does."""
+    return show_address(IPv6Address(address))
 
 
 def read_ethernet(text: str) -> int | None:

@@ -5,16 +5,23 @@ As in `symbols`, the first of several words for one number is the one that nft p
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.words.symbols import Symbols
+from statefulinspect.terms import (
+    ESTABLISHED_BIT,
+    INVALID_BIT,
+    NEW_BIT,
+    RELATED_BIT,
+    UNTRACKED_BIT,
+)
 
 CT_STATE: Final[Symbols] = {
-    "invalid": 0x01,
-    "new": 0x08,
-    "established": 0x02,
-    "related": 0x04,
-    "untracked": 0x40,
+    "invalid": INVALID_BIT,
+    "new": NEW_BIT,
+    "established": ESTABLISHED_BIT,
+    "related": RELATED_BIT,
+    "untracked": UNTRACKED_BIT,
 }
 
 CT_DIR: Final[Symbols] = {"original": 0, "reply": 1}
@@ -100,6 +107,15 @@ LOG_LEVELS: Final[Symbols] = {
     "audit": 8,
 }
 
+# `log flags tcp sequence,options`: those that have none stand alone.
+LOG_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tcp": ("sequence", "options"),
+    "ip": ("options",),
+    "skuid": (),
+    "ether": (),
+    "all": (),
+}
+
 # Seconds; `limit rate 3/minute`.
 LIMIT_UNITS: Final[Symbols] = {
     "second": 1,
@@ -108,3 +124,6 @@ LIMIT_UNITS: Final[Symbols] = {
     "day": 86400,
     "week": 604800,
 }
+
+# Octets; `limit rate 3 kbytes/minute` and `quota 5 mbytes`.
+OCTET_UNITS: Final[Symbols] = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}

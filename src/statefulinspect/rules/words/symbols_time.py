@@ -16,7 +16,9 @@ SECOND: Final = 1_000_000_000  # in nanoseconds
 DAY: Final = 86_400  # in seconds
 LAST_INSTANT: Final = ((1 << 64) - 1) // SECOND  # in the year 2554, in seconds
 _UNITS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,12}}){unit}(?![a-z]))?" for unit in _UNITS))
+DURATION_PATTERN: Final = "".join(f"(?:([0-9]+){unit}(?![a-z]))?" for unit in _UNITS)
+_DURATION: Final = re.compile(DURATION_PATTERN)
+MOST_DIGITS: Final = 8  # of each number in a duration, zeros before it included
 _INSTANT: Final = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?: ([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2}))?)?"
 )
@@ -29,7 +31,7 @@ def read_duration(text: str) -> int | None:
     if number is not None:
         return number * 1000
     found = _DURATION.fullmatch(text)
-    if found is None or not text:
+    if found is None or not text or any(len(count or "") > MOST_DIGITS for count in found.groups()):
         return None
     return sum(int(count or 0) * unit for count, unit in zip(found.groups(), _UNITS.values()))
 

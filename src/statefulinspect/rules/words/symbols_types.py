@@ -13,7 +13,7 @@ import attrs
 from statefulinspect.rules.errors import RuleError, near, near_first
 from statefulinspect.rules.words.symbols_notation import M32, Notation, read_number
 
-Value = Union[int, str]
+Scalar = Union[int, str]
 MANY_SYMBOLS: Final = 60  # more are too many to list in an error
 NO_VALUE: Final = Notation(lambda _: None, str, "a verdict, like accept or jump other")
 
@@ -42,7 +42,7 @@ class DataType:
     def _first_names(self) -> Mapping[int, str]:
         return {number: word for word, number in reversed(list(self.symbols.items()))}
 
-    def read(self, word: str | int, bits: int | None = None) -> Value:
+    def read(self, word: str | int, bits: int | None = None) -> Scalar:
         """Turn a word of a rule into its value, at most `bits` wide; raise `RuleError` if none.
 
         >>> DataType("nf_proto", 8, symbols={"ipv4": 2}).read("ipv4")
@@ -54,7 +54,7 @@ class DataType:
             raise RuleError(msg)
         return value
 
-    def show(self, value: Value) -> str:
+    def show(self, value: Scalar) -> str:
         """Write a value as `nft list ruleset` prints it.
 
         >>> DataType("mark", 32, number_form="0x{:08x}").show(10)
@@ -65,10 +65,10 @@ class DataType:
             return self.number_form.format(value)
         return f'"{word}"' if self.quotes else word
 
-    def _value(self, text: str) -> Value | None:
+    def _value(self, text: str) -> Scalar | None:
         return self.symbols[text] if text in self.symbols else read_number(text)
 
-    def _fits(self, value: Value, bits: int) -> bool:
+    def _fits(self, value: Scalar, bits: int) -> bool:
         limit = self._limit(bits)
         return isinstance(value, int) and (limit is None or value <= limit)
 
@@ -97,11 +97,11 @@ class BitmaskType(DataType):
 
     is_bitmask = True
 
-    def show(self, value: Value) -> str:
+    def show(self, value: Scalar) -> str:
         """Write the bits, lowest first, with commas between."""
         return ",".join(self._bit_words(value))
 
-    def _value(self, text: str) -> Value | None:
+    def _value(self, text: str) -> Scalar | None:
         bits = 0
         for word in text.split(","):
             bit = super()._value(word.strip())
@@ -110,7 +110,7 @@ class BitmaskType(DataType):
             bits |= bit
         return bits
 
-    def _bit_words(self, value: Value) -> list[str]:
+    def _bit_words(self, value: Scalar) -> list[str]:
         assert isinstance(value, int)
         if not value or not self.symbols:
             return [f"{value:#x}"]
@@ -124,7 +124,7 @@ class LabelType(BitmaskType):
     nft reads further names from connlabel.conf; here labels have only numbers.
     """
 
-    def _value(self, text: str) -> Value | None:
+    def _value(self, text: str) -> Scalar | None:
         """Read numbers of bits; those beyond the last give a value that does not fit."""
         numbers = [read_number(word.strip()) for word in text.split(",")]
         value = 0
@@ -137,7 +137,7 @@ class LabelType(BitmaskType):
     def _expected(self, word: str, bits: int) -> str:  # noqa: ARG002 - the labels are always 128
         return f"the number of a label, 0 to {self.bits - 1}"
 
-    def _bit_words(self, value: Value) -> list[str]:
+    def _bit_words(self, value: Scalar) -> list[str]:
         assert isinstance(value, int)
         return [str(place) for place in range(value.bit_length()) if value >> place & 1] or ["0x0"]
 
@@ -148,13 +148,13 @@ class WrittenType(DataType):
 
     notation: Notation = attrs.field(default=NO_VALUE, repr=False, kw_only=True)
 
-    def show(self, value: Value) -> str:
+    def show(self, value: Scalar) -> str:
         """Write a number in the notation of the type."""
         assert isinstance(value, int)
         text = self._words.get(value) or self.notation.show(value)
         return f'"{text}"' if self.quotes else text
 
-    def _value(self, text: str) -> Value | None:
+    def _value(self, text: str) -> Scalar | None:
         return self.symbols[text] if text in self.symbols else self.notation.read(text)
 
     def _expected(self, word: str, bits: int) -> str:  # noqa: ARG002 - the notation tells the range
@@ -164,14 +164,14 @@ class WrittenType(DataType):
 class TextType(DataType):
     """Read and show text, one character shorter than the field that ends it with a zero octet."""
 
-    def show(self, value: Value) -> str:
+    def show(self, value: Scalar) -> str:
         """Write text in double quotes."""
         return f'"{value}"'
 
-    def _value(self, text: str) -> Value | None:
+    def _value(self, text: str) -> Scalar | None:
         return text
 
-    def _fits(self, value: Value, bits: int) -> bool:
+    def _fits(self, value: Scalar, bits: int) -> bool:
         length = len(str(value))
         return (
             length > 0
@@ -191,7 +191,7 @@ class InterfaceType(TextType):
     other number, which nft prints once the interface is gone, is none that a packet could come by.
     """
 
-    def read(self, word: str | int, bits: int | None = None) -> Value:  # noqa: ARG002 - see super
+    def read(self, word: str | int, bits: int | None = None) -> Scalar:  # noqa: ARG002 - see super
         """Turn the name or number of an interface into a name; a number gets a slash in front."""
         text = unquoted(str(word))
         number = read_number(text)
@@ -204,7 +204,7 @@ class InterfaceType(TextType):
             raise RuleError(msg)
         return text
 
-    def show(self, value: Value) -> str:
+    def show(self, value: Scalar) -> str:
         """Write the name in double quotes; no interface is 0."""
         text = str(value)
         return text[1:] if text[:1] == "/" else super().show(text) if text else "0"

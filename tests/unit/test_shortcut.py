@@ -1,0 +1,223 @@
+"""What the short way reads of a packet is what the full way reads, on every edge of the headers."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from builders import icmp, icmp_error, tcp, udp
+from fullway import FullWay, snapshot
+from statefulinspect import Config, DosPolicy, HelperPolicy, Limits, Ruleset, Tracker
+
+ENDS = {
+    4: ({"source": "10.0.0.1", "destination": "10.0.0.2"},
+        {"source": "10.0.0.2", "destination": "10.0.0.1"}),
+    6: ({"source": "fd00::1", "destination": "fd00::2"},
+        {"source": "fd00::2", "destination": "fd00::1"}),
+}  # fmt: skip
+RULES = """table inet t { chain c {
+  type filter hook %s priority filter; policy drop
+  ct state established counter accept
+  ct state new meta l4proto { tcp, udp, icmp, icmpv6 } counter accept
+  ct state related counter accept
+} }"""
+TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
+
+
+def told(verdict):
+    made_at = verdict.connection and verdict.connection.created_at
+    return verdict.action, verdict.ct_state, verdict.direction, verdict.reason, made_at
+
+
+def same(packets, *, hook="forward", config=None, **context):
+    """Send packets both ways; give what the verdicts are, if all that is known is the same."""
+    rules = Ruleset.parse(RULES % hook)
+    short, full = (kind(rules, config=config or Config()) for kind in (Tracker, FullWay))
+    found = []
+    for number, packet in enumerate(packets):
+        now = 0.25 * number
+        one, other = (each.process(packet, now, hook=hook, **context) for each in (short, full))
+        assert told(one) == told(other), number
+        found.append(one)
+    lines = [[each.to_conntrack(now) for each in tracker] for tracker in (short, full)]
+    assert lines[0] == lines[1]
+    if not short.expectations and not any(
+        each.master for each in short
+    ):  # which differ by identity
+        assert snapshot(short) == snapshot(full)
+    assert str(short.ruleset) == str(full.ruleset)
+    short.check()
+    return found
+
+
+def with_length(packet, length):
+    """Let the IP header say another length."""
+    if packet[0] >> 4 == 4:
+        return packet[:2] + struct.pack("!H", length) + packet[4:]
+    return packet[:4] + struct.pack("!H", max(length - 40, 0)) + packet[6:]
+
+
+def with_octet(packet, at, octet):
+    return packet[:at] + bytes([octet]) + packet[at + 1 :]
+
+
+def echo(**ends):
+    return icmp(8 if "." in ends["source"] else 128, **ends)
+
+
+def syn(**ends):
+    return tcp(flags="SYN", **ends)
+
+
+BOTH = pytest.mark.parametrize("family", [4, 6])
+MAKERS = pytest.mark.parametrize("make", [udp, echo, syn])
+
+
+@BOTH
+@pytest.mark.parametrize("said", [0, 7, 8, 9, 11, 12, 13, 0xFFFF])
+@pytest.mark.parametrize("size", [0, 4])
+def test_the_length_that_a_datagram_says(family, said, size):
+    there, back = ENDS[family]
+    opened, answered = udp(7, 53, bytes(size), **there), udp(53, 7, bytes(size), **back)
+    odd = udp(7, 53, bytes(size), length=said, **there)
+    same([odd, opened, odd, answered, odd])
+
+
+@BOTH
+@MAKERS
+def test_a_packet_that_is_shorter_or_longer_than_it_says(family, make):
+    there, _ = ENDS[family]
+    whole = make(**there)
+    for cut in range(1, 13):
+        same([whole[:-cut], whole, whole[:-cut]])
+        same([with_length(whole, len(whole) - cut), whole])
+        same([whole, with_length(whole, len(whole) - cut)])
+        same([with_length(whole, len(whole) + cut), whole])
+        same([whole + bytes(cut), whole, whole + bytes(cut)])
+
+
+@MAKERS
+def test_headers_that_are_not_plain(make):
+    there, _ = ENDS[4]
+    whole = make(**there)
+    for at, octets in ((0, (0x44, 0x46, 0x55, 0x65)), (6, (0x20, 0x40, 0x60, 0x80, 0x1F)),
+                       (7, (1, 255)), (9, (0, 1, 2, 6, 17, 58, 255))):  # fmt: skip
+        for octet in octets:
+            same([with_octet(whole, at, octet), whole, with_octet(whole, at, octet)])
+
+
+@BOTH
+def test_each_type_of_message(family):
+    there, back = ENDS[family]
+    echo, reply = (8, 0) if family == 4 else (128, 129)
+    asked = [icmp(echo, id_=0x0102, seq=0x0304, **there), icmp(reply, id_=0x0102, **back)]
+    found = same([*asked, asked[1], icmp(reply, id_=0x0103, **back), asked[0]])
+    assert [each.ct_state.value for each in found] == [
+        "new", "established", "established", "invalid", "established"
+    ]  # fmt: skip
+    for type_ in (*range(20), *range(127, 140), 255):
+        for code in (0, 1):
+            same([icmp(type_, code, id_=0x0102, **there), *asked])
+            same([*asked, icmp(type_, code, id_=0x0102, **back)])
+
+
+@BOTH
+@pytest.mark.parametrize("hook", ["forward", "input", "output"])
+def test_a_conversation_at_each_hook(family, hook):
+    there, back = ENDS[family]
+    segments = [
+        tcp(7, 80, "SYN", 1, **there),
+        tcp(80, 7, "SYN,ACK", 5, 2, **back),
+        tcp(7, 80, "ACK", 2, 6, **there),
+        tcp(7, 80, "PSH,ACK", 2, 6, data=b"question", **there),
+        tcp(80, 7, "PSH,ACK", 6, 10, data=b"answer", **back),
+        tcp(7, 80, "ACK", 10, 99, **there),  # of what was never sent
+        tcp(7, 80, "FIN,ACK", 10, 12, **there),
+        tcp(80, 7, "FIN,ACK", 12, 11, **back),
+        tcp(7, 80, "ACK", 11, 13, **there),
+    ]
+    found = same(segments, hook=hook)
+    reasons = [each.reason.name for each in found]
+    assert reasons == ["OK"] * 5 + ["ACK_ABOVE_SENT"] + ["OK"] * 3
+    same([*segments, icmp_error(segments[0], **back)] if family == 4 else segments, hook=hook)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "options",
+    [
+        b"",
+        TIMESTAMPS,
+        TIMESTAMPS[2:] + b"\1\1",
+        bytes.fromhex("0101050a0000000600000007"),
+        TIMESTAMPS + bytes.fromhex("0101050a0000000600000007"),
+        bytes.fromhex("03030700"),
+        bytes(12),
+    ],
+)
+def test_segments_with_options(family, options):
+    there, back = ENDS[family]
+    opening = bytes.fromhex("020405b40402080a000000010000000001030307")
+    same(
+        [
+            tcp(7, 80, "SYN", 1, options=opening, **there),
+            tcp(80, 7, "SYN,ACK", 5, 2, options=opening, **back),
+            *[tcp(7, 80, "ACK", 2, 6, options=options, **there)] * 2,
+            tcp(80, 7, "PSH,ACK", 6, 2, options=options, data=b"answer", **back),
+            tcp(7, 80, "ACK", 2, 12, options=options, **there),
+            tcp(80, 7, "ACK", 6, 2, options=options, **back),
+            tcp(7, 80, "FIN,ACK", 2, 12, options=options, **there),
+        ]
+    )
+
+
+CONFIGS = {
+    "checksums": Config(verify_checksums=True),
+    "events": Config(events=True),
+    "adaptive lives": Config(limits=Limits(max_connections=2, adaptive_start=1, adaptive_end=4)),
+    "networks": Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+    "helpers": Config(helpers={53: "tftp", 80: "ftp"}, helper_policy=HelperPolicy(lowest_port=0)),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_what_has_to_be_looked_at_is(family, config):
+    there, back = ENDS[family]
+    same(
+        [
+            *(udp(7, 54, **there), udp(7, 54, bad=True, **there), udp(54, 7, **back)),
+            udp(8, 53, b"\0\1file\0octet\0", **there),
+            *(udp(99, 8, **back), udp(8, 99, **there), udp(9, 54, **there)),
+            *(tcp(7, 80, "SYN", 1, **there), tcp(8, 80, "SYN", 1, bad=True, **there)),
+            *(tcp(80, 7, "SYN,ACK", 5, 2, **back), tcp(7, 80, "ACK", 2, 6, **there)),
+            *(udp(10, 54, **there), udp(54, 10, **back), udp(7, 54, **there)),
+        ],
+        config=config,
+    )
+
+
+@BOTH
+def test_what_is_ordinary_does_not_go_the_full_way(family, monkeypatch):
+    """Else nothing above would notice that the short way leaves everything to the full one."""
+    there, back = ENDS[family]
+    echo_type, reply_type = (8, 0) if family == 4 else (128, 129)
+    ordinary = [
+        *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, b"long enough", **there)),
+        *(icmp(echo_type, **there), icmp(reply_type, **back)),
+        *(icmp(echo_type, data=bytes(56), **there), icmp(reply_type, data=bytes(56), **back)),
+        tcp(7, 80, "SYN", 1, options=TIMESTAMPS, **there),
+        tcp(80, 7, "SYN,ACK", 5, 2, options=TIMESTAMPS, **back),
+        tcp(7, 80, "ACK", 2, 6, options=TIMESTAMPS, **there),
+        tcp(80, 7, "PSH,ACK", 6, 2, options=TIMESTAMPS, data=b"answer", **back),
+        tcp(7, 80, "FIN,ACK", 2, 12, **there),
+    ]
+    if family == 4:
+        ordinary += [with_octet(each, 6, 0x40) for each in ordinary[:3]]  # not to be fragmented
+    tracker, taken = Tracker(), []
+    tracker.process(icmp(echo_type, id_=99, **there), 0.0)  # of messages the first is looked at
+    monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
+    for number, packet in enumerate(ordinary):
+        tracker.process(packet, 0.25 * number)
+    assert taken == []
