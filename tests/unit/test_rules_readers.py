@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from builders import icmp, tcp, udp
+from builders import icmp, sctp, tcp, udp
 from statefulinspect.decoding import decode
 from statefulinspect.linking import connect
 from statefulinspect.rules.engine.readers import SETTLED, reader
@@ -281,3 +281,48 @@ def test_the_ends_of_each_direction(packet):
 @pytest.mark.parametrize("packet", [icmp(8, id_=9), icmp(128, id_=9, **SIX)], ids=["IPv4", "IPv6"])
 def test_messages_have_an_identifier_for_a_source_port(packet):
     assert reader("ct original proto-src")(tracked(packet)) == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("maxseg size", "020405b4", 1460),
+        ("maxseg size", "020605b401010101", 1460),
+        ("maxseg size", "020305b4", None),
+        ("maxseg size", "0202010102040101", None),  # the first one decides
+        ("maxseg length", "02000101", None),
+        ("maxseg kind", "02000101", 2),
+        ("maxseg", "02000101", 1),
+        ("maxseg size", "020505b4", None),
+        ("maxseg", "020505b4", 0),
+        ("sack1 left", "0101050a00000001000000020000000300000004", None),
+        ("@2,16,8", "02030501", 5),
+        ("@2,16,16", "02030501", None),
+    ],
+)
+def test_of_a_tcp_option_no_more_is_read_than_it_says_to_be(text, options, expected):
+    assert ask(f"tcp option {text}", tcp(options=bytes.fromhex(options))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "chunks", "expected"),
+    [
+        ("tsn", "0000000800000005", 5),
+        ("tsn", "0000000700000005", None),
+        ("tsn", "0000000900000005", None),  # longer than what there is
+        ("length", "0000000900000005", None),
+        ("flags", "0001000200000005", 1),
+        ("length", "0001000200000005", None),
+        ("tsn", "000000040000000800000005", None),  # the first one decides
+    ],
+)
+def test_of_an_sctp_chunk_no_more_is_read_than_it_says_to_be(text, chunks, expected):
+    packet = sctp("", tail=bytes.fromhex(chunks))
+    assert ask(f"sctp chunk data {text}", packet) == expected
+    assert ask("sctp chunk data", packet) == 1
+
+
+def test_an_sctp_chunk_without_length_is_none():
+    packet = sctp("", tail=bytes(8))
+    assert ask("sctp chunk data", packet) == 0
+    assert ask("sctp chunk data type", packet) is None

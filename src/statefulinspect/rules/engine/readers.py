@@ -20,6 +20,8 @@ from statefulinspect.rules.engine.wire import (
     find_tcp_option,
     inner,
     transport,
+    within_chunk,
+    within_option,
 )
 from statefulinspect.rules.words.header_parts import (
     CHUNK_FIELDS,
@@ -41,6 +43,11 @@ class BitPlace(NamedTuple):
     offset: int
     bits: int
 
+    @property
+    def size(self) -> int:
+        """Count the octets up to the last of the bits."""
+        return (self.offset + self.bits + 7) // 8
+
 
 class Part(NamedTuple):
     """Say how what a header consists of is found by its name, and where the fields of it are."""
@@ -55,6 +62,8 @@ PARTS: Final = {
     "ip option": Part(IPV4_OPTION_TYPES, IPV4_OPTION_FIELDS, find_ipv4_option),
     "sctp chunk": Part(CHUNK_TYPES, CHUNK_FIELDS, find_chunk),
 }
+# Of what says how long it is, no more than that is read.
+WITHIN: Final = {"tcp option ": within_option, "sctp chunk ": within_chunk}
 WORDS_OF_PART: Final = 3  # of a selector that names an option or a chunk, and no field of it
 
 NETWORK_PROTOCOLS: Final = frozenset({"ip", "ip6"})
@@ -76,7 +85,10 @@ def reader(text: str) -> Reader:
     if text in CT_READERS:
         return CT_READERS[text]
     where = place_of(text)
-    return _exists(finder_of(text)) if where is None else _bits(*where)
+    find, size = (finder_of(text), 0) if where is None else (where.find, where.size)
+    for part, within in WITHIN.items():
+        find = within(find, size) if text.startswith(part) else find
+    return _exists(find) if where is None else _bits(find, where.offset, where.bits)
 
 
 def place_of(text: str) -> BitPlace | None:

@@ -59,15 +59,33 @@ def find_chunk(kind: int) -> Finder:
             return None
         at = walk.l4 + SCTP_HEADER
         while at + 4 <= stop:
-            if wire[at] == kind:
-                return at
-            length = int.from_bytes(wire[at + 2 : at + 4], "big")
+            length = chunk_length(wire, at)
             if length == 0:
                 return None
+            if wire[at] == kind:
+                return at
             at += length + 3 & ~3
         return None
 
     return find
+
+
+def chunk_length(wire: bytes, at: int) -> int:
+    """Tell how long an SCTP chunk says to be; 0 is an error."""
+    return int.from_bytes(wire[at + 2 : at + 4], "big")
+
+
+def within_chunk(find: Finder, size: int) -> Finder:
+    """Make the finder of an SCTP chunk whose first octets are asked for, or 0 if it is enough."""
+
+    def found(walk: Walk) -> int | None:
+        at = find(walk)
+        if at is None or size == 0:
+            return at
+        length = chunk_length(walk.wire, at)
+        return at if size <= length <= walk.packet.stop - at else None
+
+    return found
 
 
 def find_extension(number: int) -> Finder:
@@ -97,6 +115,19 @@ def find_tcp_option(kind: int) -> Finder:
         return None if span is None else _find_tcp_option(walk.wire, kind, *span)
 
     return find
+
+
+def within_option(find: Finder, size: int) -> Finder:
+    """Make the finder of a TCP option that lies in the header and has so many octets."""
+
+    def found(walk: Walk) -> int | None:
+        at, span = find(walk), options_of(walk)
+        if at is None or span is None:
+            return None
+        _, stop = span
+        return at if size <= option_length(walk.wire, at) <= stop - at else None
+
+    return found
 
 
 def find_ipv4_option(kind: int) -> Finder:
