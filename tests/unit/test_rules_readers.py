@@ -326,3 +326,24 @@ def test_an_sctp_chunk_without_length_is_none():
     packet = sctp("", tail=bytes(8))
     assert ask("sctp chunk data", packet) == 0
     assert ask("sctp chunk data type", packet) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "length"),
+    [
+        ("94040000", 4),
+        ("94040005", None),
+        ("94040500", None),
+        ("940400059406000000050000", 6),
+        ("9404000094060000", 6),  # the last one
+        ("940600000000000094040005", 6),
+        ("00940400", None),
+        ("0194040000", 4),
+        ("94040000ff0094040000", 4),
+        ("ff00940400000000", None),
+    ],
+)
+def test_a_router_alert_has_a_value_of_zero(options, length):
+    packet = udp(options=bytes.fromhex(options))
+    assert ask("ip option ra", packet) == (length is not None)
+    assert ask("ip option ra length", packet) == length

@@ -6,6 +6,7 @@ from typing import Callable, Final, Optional
 
 from statefulinspect.extensions import find_for_rules
 from statefulinspect.flowkey import GRE, SCTP, TCP, UDP
+from statefulinspect.ipv4_options import ROUTER_ALERT
 from statefulinspect.machines.sctp_chunks import HEADER as SCTP_HEADER
 from statefulinspect.rules.engine.walk import Walk
 
@@ -157,20 +158,23 @@ def option_length(wire: bytes, at: int) -> int:
 
 
 def _find_option(wire: bytes, kind: int, at: int, stop: int) -> int | None:
-    """Go over IPv4 options up to the one wanted; what is malformed ends the search."""
-    while at < stop:
-        found = wire[at]
-        if found == kind:
+    """Go over IPv4 options for one, of router alerts for the last; what is malformed ends it.
+
+    Linux takes no router alert for one whose value is not 0, which has no meaning (RFC 2113 2.1).
+    """
+    alert = None
+    while at < stop and wire[at] != END_OF_OPTIONS:
+        if wire[at] == kind != ROUTER_ALERT:
             return at
-        if found == END_OF_OPTIONS:
-            return None
-        if found == NO_OPERATION:
+        if wire[at] == NO_OPERATION:
             at += 1
             continue
         if at + 1 >= stop or wire[at + 1] < 2:
-            return None
+            break
+        if wire[at] == kind and not any(wire[at + 2 : at + 4]):
+            alert = at
         at += wire[at + 1]
-    return None
+    return alert
 
 
 def send_on(walk: Walk) -> None:
