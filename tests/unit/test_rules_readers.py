@@ -298,6 +298,7 @@ def test_messages_have_an_identifier_for_a_source_port(packet):
         ("sack1 left", "0101050a00000001000000020000000300000004", None),
         ("@2,16,8", "02030501", 5),
         ("@2,16,16", "02030501", None),
+        ("@2,0,8", "02030501", 2),  # and not whether there is one
     ],
 )
 def test_of_a_tcp_option_no_more_is_read_than_it_says_to_be(text, options, expected):

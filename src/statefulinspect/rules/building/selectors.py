@@ -127,7 +127,10 @@ def _option(node: Tree, _: Protocols) -> Selector:
 
 
 def _raw_option(node: Tree) -> Selector:
-    """Read an option by number: as nft's JSON has it, the first octet is the option itself."""
+    """Read an option by number: in nft's JSON the first octet is the option itself.
+
+    Where text asks for that octet, it is the number; nft 1.0 reads no name of it.
+    """
     kind = whole(node["base"], "tcp option", 255)
     offset = whole(node.get("offset", 0), "tcp option offset", 2048)
     bits = _width({"len": 8, **node}, "tcp option")
@@ -135,7 +138,7 @@ def _raw_option(node: Tree) -> Selector:
         row = OPTION_FIELDS[name, field]
         if KINDS_BY_WORD[name] == kind and (row.offset, row.bits) == (offset, bits) and offset:
             return SELECTORS[f"tcp option {name} {field}"]
-    if (offset, bits) == (0, 8):
+    if (offset, bits) == (0, 8) and node.get("field") != "kind":
         known = OPTION_NAMES.get(kind)
         return SELECTORS[f"tcp option {known}"] if known else raw_option(kind)
     return raw_option(kind, offset, bits)

@@ -83,9 +83,11 @@ class Expressions:
         return node_at(protocol, {f"{protocol} option": content})
 
     def raw_option(self, parts: Parts) -> Node:
-        """Build `tcp option @34,8,16`."""
+        """Build `tcp option @34,8,16`; the first octet is marked, which in JSON means presence."""
         protocol, kind, offset, length = parts
         content = {"base": kind, "offset": offset, "len": length}
+        if (offset, length) == (0, 8):
+            content["field"] = "kind"
         return node_at(protocol, {f"{protocol} option": content})
 
     def chunk(self, parts: Parts) -> Node:

@@ -207,7 +207,9 @@ def _flags_and_mask(right: Any) -> Parts | None:
 
 def _is_presence(left: Any) -> bool:
     key, inner = next(iter(left.items()))
-    return key in PRESENCE or (key == "meta" and inner["key"] in PRESENT_META)
+    if key in PRESENCE:
+        return "offset" not in inner  # of an option's octets
+    return key == "meta" and inner["key"] in PRESENT_META
 
 
 def _rate_unit(unit: Parts) -> tuple[Word | None, Word]:
