@@ -393,6 +393,13 @@ def test_a_map_filled_by_packets():
     assert fates(tracker, udp(1, 54), DNS, udp(1, 54)) == [DROP, ACCEPT, ACCEPT]
 
 
+def test_what_goes_into_a_map_has_needs_too():
+    sets = "map m { type mark : inet_service; flags dynamic; }"
+    tracker = tracker_of(forward("add @m { meta mark : tcp dport } accept", more=sets))
+    assert fates(tracker, DNS, tcp(1, 80, "SYN")) == [DROP, ACCEPT]
+    assert "0x00000000 : 80" in str(tracker.ruleset)
+
+
 # Connections.
 
 

@@ -16,7 +16,7 @@ Change = Callable[[Walk], bool]
 
 def updater(update: UpdateSet, sets: Sets) -> Change:
     """Make what a statement does to its set; it says whether the packet goes on."""
-    found, needs = sets[update.name], list(needs_of(update.key))
+    found, needs = sets[update.name], [*needs_of(update.key), *needs_of(update.data)]
     read = reading_of(update.key, sets).read
     data = None if update.data is None else reading_of(update.data, sets).read
     types = update.key.types
