@@ -358,6 +358,24 @@ def test_update_renews_and_add_does_not():
         assert fates(tracker, DNS, now=12.0) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ("add @s { meta mark timeout 1h }\n update @s { meta mark timeout 2h }", "expires 2h"),
+        ("add @s { meta mark timeout 1h }\n add @s { meta mark timeout 2h }", "expires 1h"),
+        ("add @s { meta mark timeout 1h }\n update @s { meta mark }", ""),
+        ("add @s { meta mark }\n update @s { meta mark timeout 2h }", "0x00000000 }"),
+    ],
+)
+def test_an_element_ages_as_it_did_from_the_beginning(rules, left):
+    sets = "set s { type mark; flags dynamic,timeout; }"
+    tracker = tracker_of(forward(f"{rules} counter", more=sets))
+    fates(tracker, DNS)
+    assert counters(tracker) == ["1"]
+    assert left in str(tracker.ruleset)
+    assert ("elements" in str(tracker.ruleset)) == bool(left)
+
+
 def test_each_element_has_its_limit():
     sets = "set busy { type ipv4_addr; flags dynamic; }"
     rules = "add @busy { ip saddr limit rate over 1/day burst 1 packets } drop\n accept"

@@ -44,11 +44,19 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
             item = _item(element, deadline, update, found)
             if not found.add(key, item, walk.now):
                 return False
-        elif renews and deadline is not None:
-            found.renew(key, item, deadline)
+        elif renews and item.expires_at is not None:
+            _renew(found, key, item, deadline, walk)
         return all(memory.passes(walk) for memory in item.memories)
 
     return change
+
+
+def _renew(found: LiveSet, key: Any, item: Item, deadline: float | None, walk: Walk) -> None:
+    """Let an element that ages live on; told no time, it is gone at once, as in Linux."""
+    if deadline is None:
+        found.remove(key, walk.now)
+    else:
+        found.renew(key, item, deadline)
 
 
 def _item(element: Element, deadline: float | None, update: UpdateSet, found: LiveSet) -> Item:
