@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kernel.rule_matches import Scope, draw_match
+from kernel.rule_neighbours import apart, together
 from kernel.rule_objects import draw_lookup, draw_objects
 from kernel.rule_statements import draw_statement, draw_verdict_map
 
@@ -39,10 +40,6 @@ PLACES = [
     ("input", "filter"), ("input", "mangle"), ("output", "filter"), ("output", "mangle"),
     ("output", "raw"), ("postrouting", "mangle"), ("postrouting", "filter"), ("postrouting", "100"),
 ]  # fmt: skip
-DIFFERS = re.compile(
-    r"(?:ip6?|tcp|udp|udplite|dccp|sctp|th|icmp|icmpv6|ah|esp|comp|@\S+) .*!= [^{]"
-)
-FLAGS = re.compile(r"tcp flags [\w,]+$")
 NATS = ["prerouting", "postrouting"]  # hooks where chains seldom drop, lest nothing get further
 
 
@@ -173,7 +170,7 @@ class _TableDrawer:
         parts += [draw_statement(scope)] if dice.random() < 0.15 else []
         if dice.random() < 0.15:
             dice.shuffle(parts)
-        parts = list(_apart(parts))
+        parts = list(together(apart(parts)))
         parts.insert(dice.choice([0, len(parts), len(parts)]), _counter(dice))
         parts.append(self._verdict(chain, kind, scope))
         parts.append(f'comment "the {chain}"' if dice.random() < 0.03 else "")
@@ -192,22 +189,6 @@ class _TableDrawer:
         if verdict == "reject":
             return _reject(scope)
         return f"{verdict} {dice.choice(reaches)}" if verdict in ("jump", "goto") else verdict
-
-
-def _apart(parts: list[str]) -> Iterator[str]:
-    """Leave out all but the first field that must differ: nft 1.0.6 compares neighbours as one.
-
-    It does so with TCP flags of which any is to be set, too, whose neighbour is the window.
-    """
-    told, asks_flags = False, any(FLAGS.match(part) for part in parts)
-    for part in parts:
-        if asks_flags and part.startswith("tcp window"):
-            continue
-        if DIFFERS.match(part):
-            if told:
-                continue
-            told = True
-        yield part
 
 
 def _used(objects: dict[str, str], text: str) -> tuple[str, ...]:
