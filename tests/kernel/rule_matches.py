@@ -72,6 +72,7 @@ FIELDS = [
     Field("sctp chunk init init-tag", [0, 4], 32), Field("sctp chunk init a-rwnd", [1, 65536], 32),
     Field("sctp chunk init-ack num-outbound-streams", [0, 1], 16),
     Field("sctp chunk sack flags", [0, 1], 8), Field("sctp chunk data length", [4, 12], 16),
+    Field("sctp chunk data tsn", [0, 5], 32), Field("sctp chunk sack a-rwnd", [0, 1], 32),
     Field("sctp chunk cookie-echo type", [0, 10], 8), Field("@ih,0,8", [0, 1, 14], 8),
     Field("@ih,8,16", [0, 1, 500], 16), Field("@ih,16,8", [0, 1, 14], 8),
     Field("udplite dport", PORTS, 16, None, "udplite"),

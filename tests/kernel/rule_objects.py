@@ -45,6 +45,7 @@ def draw_objects(dice: random.Random, family: str) -> dict[str, str]:
         "set seen_ports": "type inet_service; flags dynamic; size 64;",
         "map marking": f"type inet_service : mark; {_mapped(dice, draw_spans(dice, PORT), MARKS)}",
         "map learnt": "type inet_service : mark; flags dynamic; size 64;",
+        "map learnt_ports": "type mark : inet_service; flags dynamic; size 64;",
         "map counting": 'type inet_service : counter; elements = { 80 : "n1", 22 : "n2" };',
         "map judging": f"type inet_service : verdict; {_mapped(dice, _some(dice), VERDICTS)}",
         "ct timeout lives": "protocol tcp; policy = { close : 5 };",
@@ -81,6 +82,7 @@ def _of_addresses(dice: random.Random, version: int) -> dict[str, str]:
         + _elements(pairs),
         f"set seen{version}": f"type {kind}; flags dynamic; size {dice.choice([3, 64])};",
         f"set timed{version}": f"type {kind}; flags dynamic,timeout; size 64;{time}",
+        f"set timed_some{version}": f"type {kind}; flags dynamic,timeout; size 512;",
         f"set limited{version}": f"type {kind}; flags dynamic; size 64;",
         f"set met{version}": f"type {kind} . inet_service; flags dynamic; size 64;",
         f"map placed{version}": f"type {kind} : mark; flags interval; "
@@ -116,7 +118,7 @@ def draw_lookup(scope: Scope) -> str:
             ("iifname {}@names", None, None),
             ("oifname {}@names", None, None),
             *((f"{word} {end} {{}}@{name}{version}", version, None)
-              for name in ("hosts", "nets", "seen", "timed", "limited")),
+              for name in ("hosts", "nets", "seen", "timed", "timed_some", "limited")),
             *((f"{word} {end} . {l4} dport {{}}@{name}{version}", version, l4)
               for name in ("pairs", "boxes", "met")),
         ]

@@ -121,6 +121,8 @@ def _remember(scope: Scope) -> str:
             (f"delete @seen{version} {{ {address} }}", version, None),
             (f"{verb} @timed{version} {{ {address} timeout 2h }}", version, None),
             (f"{verb} @timed{version} {{ {address} }}", version, None),
+            (f"{verb} @timed_some{version} {{ {address} timeout 2h }}", version, None),
+            (f"{verb} @timed_some{version} {{ {address} }}", version, None),
             (f"{verb} @limited{version} {{ {address} {_per_element(dice)} }}", version, None),
             (f"{verb} @limited{version} {{ {address} {_per_element(dice)} }}", version, None),
             (f"{verb} @met{version} {{ {address} . {l4} dport }}", version, l4),
@@ -151,6 +153,8 @@ def _learn(scope: Scope) -> str:
         return ""
     scope.take(None, "tcp")
     value = scope.dice.choice(["meta mark", "0x5", "ct mark"])
+    if scope.dice.random() < 0.4:
+        return f"{scope.dice.choice(['add', 'update'])} @learnt_ports {{ meta mark : tcp dport }}"
     return f"{scope.dice.choice(['add', 'update'])} @learnt {{ tcp dport : {value} }}"
 
 

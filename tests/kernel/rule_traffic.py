@@ -30,7 +30,7 @@ OPTIONS = [
     for text in (
         "", "020405b4", "020405b401030307", "020402180402", "0303000a", "01030302",
         "020405b40402080a000000010000000001030307", "0101080a0000000200000001",
-        "020403e801010402", "0204057803030e",
+        "020403e801010402", "0204057803030e", "020305b401010101", "0200010103030701",
     )
 ]  # fmt: skip
 SACKS = [bytes.fromhex(text) for text in (
@@ -160,7 +160,8 @@ def _errors(dice: random.Random, ends: Ends, sent: list[Sent]) -> Wires:
 def _sctp(dice: random.Random, ends: Ends, _: list[Sent]) -> Wires:
     sport, dport = dice.choice(CLIENT_PORTS), dice.choice(SERVER_PORTS)
     script = [(0, "INIT/4", 0), (1, "INIT_ACK/5", 4), (0, "COOKIE_ECHO", 5), (1, "COOKIE_ACK", 4),
-              (0, "DATA+SACK", 5), (1, "SACK", 4)]  # fmt: skip
+              (0, dice.choice(["DATA+SACK", "DATA#7", "DATA#20", "DATA#4+SACK"]), 5),
+              (1, dice.choice(["SACK", "SACK#6", "SACK#0"]), 4)]  # fmt: skip
     for is_reply, chunks, tag in script[: dice.randrange(1, 7)]:
         ports = (dport, sport) if is_reply else (sport, dport)
         yield builders.sctp(chunks, tag, *ports, **ends.way(is_reply))
