@@ -244,4 +244,5 @@ class Tracker(Tracked):
     @property
     def ruleset(self) -> Ruleset:
         """Give the rules as they are now: with what counters, quotas and sets hold."""
-        return Ruleset.of_tables(self._judge.filter.tables(self._now))
+        judge = self._judge
+        return Ruleset.of_tables(judge.filter.tables(self._now, judge.table.candidates))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from statefulinspect.connection import Connection, Side
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
-from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.engine.walk import FindSides, Walk
 from statefulinspect.rules.syntax.stateful import CountConnections
 from statefulinspect.terms import Reason
 from statefulinspect.zones import NO_ZONE, Zone
@@ -94,6 +94,34 @@ class ConnectionsMemory:
             self._names = self._names[looked_at:] + kept
         return False
 
+    @property
+    def listed(self) -> int:
+        """Tell how many are listed, be it that some of them have ended."""
+        return len(self._names)
+
+    def outlives(self, walk: Walk) -> bool:
+        """Forget what ended before this packet came; say whether anything is left.
+
+        So Linux does once a second for each element of a set. Measured: it forgets whatever has
+        ended, up to the first that lives behind 65 of these.
+        """
+        walk.touch(self)
+        own = None if walk.connection is None else _name_of(walk.connection)
+        kept: list[Name] = []
+        looked_at = 0
+        for name in islice(self._names, LOOKED_THROUGH):
+            looked_at += 1
+            if not walk.is_fresh if name == own else _goes_on(name, walk.now, walk.find):
+                kept.append(name)
+                if looked_at - len(kept) >= FORGOTTEN_AT_ONCE:
+                    break
+        self._names[:looked_at] = kept
+        return bool(self._names)
+
+    def has_living(self, now: float, find: FindSides) -> bool:
+        """Tell whether any connection that is listed has not ended."""
+        return any(_goes_on(name, now, find) for name in self._names)
+
     def save(self) -> object:
         """Give the connections counted."""
         return list(self._names), self._tick
@@ -136,6 +164,11 @@ def _own_name(walk: Walk) -> Name | None:
 
 def _name_of(connection: Connection) -> Name:
     return Name(connection.zones, connection.protocol, connection.original_side.key)
+
+
+def _goes_on(name: Name, now: float, find: FindSides) -> bool:
+    """Tell whether a name leads to a connection that is not over."""
+    return any(not is_closed(side.connection) for side in find(*name, now)[:1])
 
 
 def _living(name: Name, walk: Walk) -> Side | None:
