@@ -37,7 +37,7 @@ from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.seqnum import M32
 from statefulinspect.shortcut import NOT_PLAIN, Shortcut
 from statefulinspect.terms import Direction
-from statefulinspect.tracked import Tracked, in_seconds
+from statefulinspect.tracked import Tracked
 from statefulinspect.zones import NO_ZONE, Zone
 
 TOO_SHORT: Final = (NOT_PLAIN, b"", 0, 0, 0, 0, 0, 0)  # kind, key and numbers
@@ -70,8 +70,7 @@ class Tracker(Tracked):
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
         self._split_sides = self._table.split_sides
         timers = TcpTimers(config)
-        lives = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
-        self._life, self._life_of_data = map(float, lives)  # what adds to one is a time, and one
+        self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_way = self._judge.filter.asks_way
         self._roads = Shortcut(self._judge, config).roads
 
@@ -99,6 +98,8 @@ class Tracker(Tracked):
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
+        if type(now) is not float or not self._now <= now < self._wheel.next_tick_at:
+            now = self._turn(now)
         try:
             first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
@@ -112,15 +113,8 @@ class Tracker(Tracked):
                 octets = length - 20 - PLAIN_HEADERS[bits]
                 at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
-            if not self._now <= now < self._wheel.next_tick_at:
-                now = self._turn(now)
-            expires_at = now + self._life_of_data
         except struct_error:  # too short for TCP
-            now = self._turn(now)
             kind, key, length, at, seq, ack, bits, window = TOO_SHORT
-        except TypeError:  # no float, nor what adds to one
-            now = self._turn(now)
-            expires_at = now + self._life_of_data
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
             end = seq + octets
@@ -153,6 +147,7 @@ class Tracker(Tracked):
                                 receiver.max_end = reach
                     if fits:
                         self._now = now
+                        expires_at = now + self._life_of_data
                         if octets:
                             side.end = side.next_seq = end
                         elif ack == receiver.end and seq == receiver.highest_ack:
@@ -166,8 +161,6 @@ class Tracker(Tracked):
                         if expires_at < connection.filed_at:
                             self._wheel.file(connection)
                         return side.verdict  # type: ignore[return-value]  # armed sides have one
-        if type(now) is not float:
-            now = in_seconds(now)
         road = self._roads.get(kind)
         is_zoned = zone != 0 or zone_direction is not None or self._split_sides
         if road is not None and not is_zoned and hook in PATHS:
