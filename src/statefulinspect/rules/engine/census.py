@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 from statefulinspect.connection import Connection, Side
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
+from statefulinspect.rules.engine.readers_meta import nanoseconds
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.stateful import CountConnections
+from statefulinspect.rules.words.symbols_time import SECOND
 from statefulinspect.terms import Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
@@ -121,7 +123,7 @@ class Name(NamedTuple):
 
 def tick_of(walk: Walk) -> int:
     """Give the tick of Linux's clock in which a packet arrives."""
-    return int(walk.now * TICKS)
+    return nanoseconds(walk.now) * TICKS // SECOND
 
 
 def _own_name(walk: Walk) -> Name | None:
