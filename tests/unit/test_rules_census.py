@@ -251,21 +251,6 @@ def test_what_is_past_its_deadline_has_ended_though_it_is_not_removed_yet():
     assert census.see(10_000, broken(120), broken(120)) == [57, 58]
 
 
-@pytest.mark.parametrize("now", [1.7e308, -1.7e308])
-def test_there_is_a_tick_for_every_time(now):
-    tracker, _ = counting(9)
-    assert tracker.process(ask(1), now).action is ACCEPT
-
-
-def test_ticks_before_0_are_as_long_as_others():
-    census = Census()
-    census.see(-2, ask(1))
-    census.end(1)
-    assert census.see(-1, ask(2)) == [1]
-    census.end(2)
-    assert census.see(0, ask(3)) == [1]
-
-
 def test_a_trace_counts_nothing():
     census = Census()
     census.see(0, ask(1))
@@ -337,7 +322,7 @@ def test_a_trace_counts_as_the_packet_would_that_ends_its_connection():
     assert tracker.process(reset, TICK).action is ACCEPT
 
 
-# Where Linux does more: work is bounded.
+# What Linux does not do: take any time, and bound its work.
 
 
 def counting(most):
@@ -352,6 +337,21 @@ def counting(most):
 def listed(memory):
     names, _ = memory.save()
     return len(names)
+
+
+@pytest.mark.parametrize("now", [1.7e308, -1.7e308])
+def test_there_is_a_tick_for_every_time(now):
+    tracker, _ = counting(9)
+    assert tracker.process(ask(1), now).action is ACCEPT
+
+
+def test_ticks_before_0_are_as_long_as_others():
+    census = Census()
+    census.see(-2, ask(1))
+    census.end(1)
+    assert census.see(-1, ask(2)) == [1]
+    census.end(2)
+    assert census.see(0, ask(3)) == [1]
 
 
 def test_what_was_dropped_is_forgotten_behind_very_many_that_live():
