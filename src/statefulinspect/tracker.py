@@ -28,7 +28,7 @@ from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED
 from statefulinspect.machines.tcp_timers import TcpTimers
-from statefulinspect.packet import Packet, PacketLike, to_bytes
+from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rehearsal import Rehearsal
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.rules.engine.trace import Trace
@@ -170,10 +170,7 @@ class Tracker(Tracked):
             if verdict is not None:
                 return verdict
         given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE
-        return self._go_all_the_way(decode(packet, iif, oif, mark, given), hook, now)
-
-    def _go_all_the_way(self, decoded: Packet, hook: str, now: float) -> Verdict:
-        """Judge a packet of which a record was made."""
+        decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         self._now = now
         if decoded.fragment_at:
