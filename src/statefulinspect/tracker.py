@@ -15,9 +15,10 @@ a window, or may be the last one again, is left alone, and nothing has been chan
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 from struct import error as struct_error
-from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterable  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
@@ -189,15 +190,17 @@ class Tracker(Tracked):
         >>> [verdict.reason.name for verdict in Tracker().process_many([b"", b"E"], [0.0, 0.1])]
         ['NOT_IP', 'IP_HEADER_MALFORMED']
         """
-        process = self.process
+        process: Callable[..., Verdict] = self.process
+        if context:
+            process = partial(process, **context)
         if not isinstance(now, Iterable):
-            return [process(packet, now, **context) for packet in packets]
+            return [process(packet, now) for packet in packets]
         verdicts: list[Verdict] = []
         for packet, at in zip_longest(packets, now, fillvalue=MISSING):
             if packet is MISSING or at is MISSING:
                 msg = f"{len(verdicts)} packets were judged: expected a time for each packet"
                 raise ValueError(msg)
-            verdicts.append(process(packet, at, **context))
+            verdicts.append(process(packet, at))
         return verdicts
 
     def _turn(self, now: float) -> float:
