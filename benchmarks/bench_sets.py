@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, Callable, Iterator  # noqa: UP035 - Python 3.9
 
 from measuring import repeat, seconds
-from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.elements import Item
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.syntax.constants import Element, Joined, Prefix, Span, Value
 from statefulinspect.rules.words.datatypes import TYPES
 

@@ -100,9 +100,9 @@ class ConnTable:
 
     def candidates(self, zone: Zone, protocol: int, key: bytes, now: float) -> list[Side]:
         """List the sides that a key leads to: `find` finds the first, the next if that is gone."""
-        if not self.split_sides and zone.is_whole:  # there is no other
-            side = self.find(zone, protocol, key, now)
-            return [] if side is None else [side]
+        if not self.split_sides and (zone is NO_ZONE or zone.is_whole):  # there is no other
+            side = self._side(zone.original, protocol, key)
+            return [] if side is None or side.connection.expires_at <= now else [side]
         found = [
             side for side in self._directed(zone, protocol, key) if side.connection.expires_at > now
         ]

@@ -15,9 +15,10 @@ a window, or may be the last one again, is left alone, and nothing has been chan
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import zip_longest
 from struct import error as struct_error
-from typing import Any, Final, Iterable  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterable  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
@@ -28,7 +29,7 @@ from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
 from statefulinspect.machines.tcp_table import ESTABLISHED
 from statefulinspect.machines.tcp_timers import TcpTimers
-from statefulinspect.packet import Packet, PacketLike, to_bytes
+from statefulinspect.packet import PacketLike, to_bytes
 from statefulinspect.rehearsal import Rehearsal
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.rules.engine.trace import Trace
@@ -37,7 +38,7 @@ from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.seqnum import M32
 from statefulinspect.shortcut import NOT_PLAIN, Shortcut
 from statefulinspect.terms import Direction
-from statefulinspect.tracked import Tracked, in_seconds
+from statefulinspect.tracked import Tracked
 from statefulinspect.zones import NO_ZONE, Zone
 
 TOO_SHORT: Final = (NOT_PLAIN, b"", 0, 0, 0, 0, 0, 0)  # kind, key and numbers
@@ -70,8 +71,7 @@ class Tracker(Tracked):
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
         self._split_sides = self._table.split_sides
         timers = TcpTimers(config)
-        lives = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
-        self._life, self._life_of_data = map(float, lives)  # what adds to one is a time, and one
+        self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_way = self._judge.filter.asks_way
         self._roads = Shortcut(self._judge, config).roads
 
@@ -99,6 +99,8 @@ class Tracker(Tracked):
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)
+        if type(now) is not float or not self._now <= now < self._wheel.next_tick_at:
+            now = self._turn(now)
         try:
             first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
@@ -112,15 +114,8 @@ class Tracker(Tracked):
                 octets = length - 20 - PLAIN_HEADERS[bits]
                 at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
-            if not self._now <= now < self._wheel.next_tick_at:
-                now = self._turn(now)
-            expires_at = now + self._life_of_data
         except struct_error:  # too short for TCP
-            now = self._turn(now)
             kind, key, length, at, seq, ack, bits, window = TOO_SHORT
-        except TypeError:  # no float, nor what adds to one
-            now = self._turn(now)
-            expires_at = now + self._life_of_data
         if kind == TCP and zone == 0:
             side = self._tcp_sides.get(key, NOBODY)
             end = seq + octets
@@ -153,6 +148,7 @@ class Tracker(Tracked):
                                 receiver.max_end = reach
                     if fits:
                         self._now = now
+                        expires_at = now + self._life_of_data
                         if octets:
                             side.end = side.next_seq = end
                         elif ack == receiver.end and seq == receiver.highest_ack:
@@ -166,8 +162,6 @@ class Tracker(Tracked):
                         if expires_at < connection.filed_at:
                             self._wheel.file(connection)
                         return side.verdict  # type: ignore[return-value]  # armed sides have one
-        if type(now) is not float:
-            now = in_seconds(now)
         road = self._roads.get(kind)
         is_zoned = zone != 0 or zone_direction is not None or self._split_sides
         if road is not None and not is_zoned and hook in PATHS:
@@ -177,10 +171,7 @@ class Tracker(Tracked):
             if verdict is not None:
                 return verdict
         given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE
-        return self._go_all_the_way(decode(packet, iif, oif, mark, given), hook, now)
-
-    def _go_all_the_way(self, decoded: Packet, hook: str, now: float) -> Verdict:
-        """Judge a packet of which a record was made."""
+        decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         self._now = now
         if decoded.fragment_at:
@@ -199,15 +190,17 @@ class Tracker(Tracked):
         >>> [verdict.reason.name for verdict in Tracker().process_many([b"", b"E"], [0.0, 0.1])]
         ['NOT_IP', 'IP_HEADER_MALFORMED']
         """
-        process = self.process
+        process: Callable[..., Verdict] = self.process
+        if context:
+            process = partial(process, **context)
         if not isinstance(now, Iterable):
-            return [process(packet, now, **context) for packet in packets]
+            return [process(packet, now) for packet in packets]
         verdicts: list[Verdict] = []
         for packet, at in zip_longest(packets, now, fillvalue=MISSING):
             if packet is MISSING or at is MISSING:
                 msg = f"{len(verdicts)} packets were judged: expected a time for each packet"
                 raise ValueError(msg)
-            verdicts.append(process(packet, at, **context))
+            verdicts.append(process(packet, at))
         return verdicts
 
     def _turn(self, now: float) -> float:
@@ -244,4 +237,5 @@ class Tracker(Tracked):
     @property
     def ruleset(self) -> Ruleset:
         """Give the rules as they are now: with what counters, quotas and sets hold."""
-        return Ruleset.of_tables(self._judge.filter.tables(self._now))
+        judge = self._judge
+        return Ruleset.of_tables(judge.filter.tables(self._now, judge.table.candidates))

@@ -1,10 +1,10 @@
 """The kernel's nftables as an object: load a ruleset, put a packet in, get its fate.
 
-A router whose ruleset is the one that is asked about, and beside it a
-table of the harness: it says which packets were delivered, and notes the answers that the kernel
-makes, then drops them before they are tracked or see a rule. A packet was accepted if it left by
-a device or was delivered, and rejected if it came to a `reject`, each of which is made to log
-just before. Nothing has to be waited for: by the time that a packet is written, it has its fate.
+A router whose ruleset is the one that is asked about, and beside it a table of the harness: it
+says which packets were delivered, and notes the answers that the kernel makes, then drops them
+before they are tracked or see a rule. A packet was accepted if it left by a device or was
+delivered, and rejected if it came to a `reject`, each of which is made to log just before. Nothing
+has to be waited for: by the time that a packet is written, it has its fate.
 """
 
 from __future__ import annotations

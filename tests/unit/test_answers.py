@@ -45,21 +45,21 @@ def test_a_counter_counts_packets_and_octets():
     assert [(each.packets, each.octets) for each in tallies] == [(2, 1540), (1, 40)]
 
 
-PATH = ("forward", "a", "b", 0)
+WAY = ("forward", "a", "b", 0)
 
 
 @pytest.mark.parametrize(
-    ("path", "tallies", "terms"),
+    ("way", "tallies", "terms"),
     [
         (None, None, None),
-        (PATH, None, (PATH, ())),
+        (WAY, None, (WAY, ())),
         (None, ["a counter"], (None, ["a counter"])),
-        (PATH, ["a counter"], (PATH, ["a counter"])),
+        (WAY, ["a counter"], (WAY, ["a counter"])),
         (None, [], (None, ())),
     ],
 )
-def test_the_terms_on_which_a_verdict_is_kept(path, tallies, terms):
-    assert terms_of(path, tallies) == terms
+def test_the_terms_on_which_a_verdict_is_kept(way, tallies, terms):
+    assert terms_of(way, tallies) == terms
 
 
 @pytest.mark.parametrize("has_master", [False, True])
@@ -72,7 +72,7 @@ def test_a_sort_names_all_that_leads_to_ct_state(is_reply, seen_reply, has_label
     connection.master = connection if has_master else None
     side = connection.reply_side if is_reply else connection.original_side
     stage = is_reply | seen_reply << 1 | has_master << 2
-    assert sort_of(side, PATH) == (17, 12, stage, PATH)
+    assert sort_of(side, WAY) == (17, 12, stage, WAY)
 
 
 @WAYS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from statefulinspect.extensions import (
+    LATER_FRAGMENT,
+    NO_NEXT,
     find_for_rules,
     find_fragment_header,
     hop_by_hop_stands,
@@ -221,6 +223,27 @@ def test_for_rules_a_later_fragment_has_no_header_behind_it():
     wire = chain(FRAGMENT, DESTINATION, TCP, field=LATER)
     assert find_for_rules(wire, FRAGMENT, len(wire)) == 40
     assert find_for_rules(wire, DESTINATION, len(wire)) is None
-    assert transport_for_rules(wire, len(wire)) == (None, None)
-    assert transport_for_rules(chain(FRAGMENT, TCP, field=LATER), 48) == (TCP, None)
-    assert transport_for_rules(chain(FRAGMENT, TCP), 48) == (TCP, 48)
+
+
+@pytest.mark.parametrize(
+    ("wire", "found"),
+    [
+        (chain(TCP), (TCP, 40)),
+        (chain(DESTINATION, TCP), (TCP, 48)),
+        (chain(DESTINATION, ROUTING, TCP), (TCP, 56)),
+        (chain(NO_NEXT), (NO_NEXT, 40)),
+        (chain(AUTHENTICATION, TCP), (AUTHENTICATION, 40)),
+        (chain(DESTINATION, AUTHENTICATION, TCP), (AUTHENTICATION, 48)),
+        (chain(FRAGMENT, TCP, field=ATOMIC), (TCP, 48)),
+        (chain(FRAGMENT, TCP, field=FIRST), (TCP, 48)),
+        (chain(FRAGMENT, DESTINATION, TCP, field=FIRST), (TCP, 56)),
+        (chain(FRAGMENT, TCP, field=LATER), (TCP, None)),
+        (chain(FRAGMENT, TCP, field=LAST), (TCP, None)),
+        (chain(FRAGMENT, TCP, field=LATER_FRAGMENT), (TCP, None)),
+        (chain(DESTINATION, FRAGMENT, TCP, field=LAST), (TCP, None)),
+        (chain(FRAGMENT, DESTINATION, TCP, field=LAST), (None, None)),
+        (chain(FRAGMENT, AUTHENTICATION, TCP, field=LAST), (None, None)),
+    ],
+)
+def test_what_rules_take_for_protocol_and_transport_header(wire, found):
+    assert transport_for_rules(wire, len(wire)) == found

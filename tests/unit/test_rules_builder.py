@@ -538,6 +538,8 @@ def test_a_set_holds_all_that_is_said_of_it():
         ('type ifname; elements = { "eth*" }', "set", 'element "eth*": set s has no flags inter'),
         ("type mark . mark; elements = { 1 . 1-2 }", "set", "element 0x00000001 . 0x00000001-0x"),
         ("type mark; elements = { 1 timeout 5s }", "set", "element 0x00000001: set s has no flags"),
+        ("type mark; timeout 5s; ct count 5", "set", "set s has timeouts: ct count wants one"),
+        ("type mark; flags timeout; elements = { 1 ct count 5 }", "set", "set s has timeouts: ct"),
         ("type mark; size 1; elements = { 1, 2 }", "set", "set s: 2 elements, its size is 1"),
         ("type mark; flags interval; elements = { 1-5, 3-8 }", "set", "conflicting intervals"),
         ("type mark : mark; elements = { 1 : 1, 1 : 2 }", "map", "element 0x00000001: two elem"),

@@ -9,6 +9,8 @@ import pytest
 
 from builders import CLIENT, SERVER, icmp_error, ip, tcp, udp
 from statefulinspect import Action, Config, Direction, Ruleset, Tracker
+from statefulinspect.conntable import ConnTable
+from statefulinspect.rules.engine.census import LOOKED_THROUGH
 
 ACCEPT, DROP = Action.ACCEPT, Action.DROP
 TICK = 0.004
@@ -243,10 +245,10 @@ def test_a_connection_behind_too_many_that_ended_is_counted_twice(ended, counted
 
 
 def test_what_is_past_its_deadline_has_ended_though_it_is_not_removed_yet():
-    census = Census(lists=range(310))
-    census.see(0, *asks(*range(1, 301)))
-    assert census.see(10_000, ask(1001)) == [236]
-    assert census.see(10_000, broken(300), broken(300)) == [237, 238]
+    census = Census(lists=range(130))
+    census.see(0, *asks(*range(1, 121)))
+    assert census.see(10_000, ask(1001)) == [56]
+    assert census.see(10_000, broken(120), broken(120)) == [57, 58]
 
 
 def test_a_trace_counts_nothing():
@@ -320,28 +322,63 @@ def test_a_trace_counts_as_the_packet_would_that_ends_its_connection():
     assert tracker.process(reset, TICK).action is ACCEPT
 
 
-# Where Linux does more: work is bounded.
+# What Linux does not do: take any time, and bound its work.
 
 
-def test_ended_connections_are_forgotten_behind_many_that_live():
-    tracker = Tracker(Ruleset.parse("table inet t { chain c { type filter hook forward priority 0\n"
-                                    "ct count over 1100 drop\n } }"))  # fmt: skip
-    for port in range(1, 5001):
-        tracker.process(ask(port), 0.0)
-    ((names, _),) = [memory.save() for memory in memories(tracker)]
-    assert 1100 < len(names) < 1100 + 1024 + 1
+def counting(most):
+    """A tracker with one list, and what that remembers."""
+    rule = f"type filter hook forward priority 0; ct count over {most} drop"
+    tracker = Tracker(Ruleset.parse(f"table inet t {{ chain c {{ {rule}\n }} }}"))
+    (entry,) = tracker._judge.filter._programs["inet", "t", "c"].entries
+    (memory,) = [deed.memory for _, deed in entry.deeds if deed.memory is not None]
+    return tracker, memory
+
+
+def listed(memory):
+    names, _ = memory.save()
+    return len(names)
+
+
+@pytest.mark.parametrize("now", [1.7e308, -1.7e308])
+def test_there_is_a_tick_for_every_time(now):
+    tracker, _ = counting(9)
+    assert tracker.process(ask(1), now).action is ACCEPT
+
+
+def test_ticks_before_0_are_as_long_as_others():
+    census = Census()
+    census.see(-2, ask(1))
+    census.end(1)
+    assert census.see(-1, ask(2)) == [1]
+    census.end(2)
+    assert census.see(0, ask(3)) == [1]
+
+
+def test_what_was_dropped_is_forgotten_behind_very_many_that_live():
+    living = LOOKED_THROUGH * 3
+    tracker, memory = counting(living)
+    for packet in asks(*range(1, 2001)):
+        tracker.process(packet, 0.0)
+    assert living < listed(memory) < living + LOOKED_THROUGH
 
 
 def test_of_very_many_it_is_taken_for_granted_that_a_connection_is_among_them():
-    tracker = Tracker(Ruleset.parse("table inet t { chain c { type filter hook forward priority 0\n"
-                                    "ct count over 2000 drop\n } }"))  # fmt: skip
-    for port in range(1, 1501):
-        tracker.process(ask(port), 0.0)
-    tracker.process(ask(1400), 1.0)
-    ((names, _),) = [memory.save() for memory in memories(tracker)]
-    assert len(names) == 1500
+    tracker, memory = counting(2000)
+    known = asks(*range(1, LOOKED_THROUGH * 3))
+    for packet in (*known, *known[-5:]):
+        tracker.process(packet, 0.0)
+    assert listed(memory) == len(known)
 
 
-def memories(tracker):
-    (rule,) = tracker._judge.filter._programs["inet", "t", "c"].entries
-    return [deed.memory for _, deed in rule.deeds if deed.memory is not None]
+@pytest.mark.parametrize("last", [ask(LOOKED_THROUGH * 2), ask(9999)], ids=["known", "new"])
+def test_a_packet_looks_at_so_many_and_no_more(last, monkeypatch):
+    looked_at, candidates = [], ConnTable.candidates
+    monkeypatch.setattr(
+        ConnTable, "candidates", lambda *asked: looked_at.append(asked) or candidates(*asked)
+    )
+    tracker, _ = counting(2000)
+    for packet in asks(*range(1, LOOKED_THROUGH * 2 + 1)):
+        tracker.process(packet, 0.0)
+    looked_at.clear()
+    tracker.process(last, 1.0)
+    assert LOOKED_THROUGH <= len(looked_at) <= LOOKED_THROUGH + 1  # and its own

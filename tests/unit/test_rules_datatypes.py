@@ -234,6 +234,23 @@ def test_instants_are_utc_and_read_back(seconds):
     assert calendar.timegm(tuple(map(int, fields))) == seconds
 
 
+@pytest.mark.parametrize(
+    ("days", "date"),
+    [
+        (-1, "1969-12-31"),
+        (-366, "1968-12-31"),
+        (-146_097, "1570-01-01"),
+        (146_097 * 10**6, "400001970-01-01"),
+        (146_097 * 10**298, f"4{'0' * 296}1970-01-01"),
+    ],
+    ids=["a day before 1970", "1968", "1570", "late", "as late as can be"],
+)
+def test_a_trace_may_show_any_instant(days, date):
+    """A tracker takes whatever time it is told; 400 years have 146,097 days."""
+    seconds = days * 86_400
+    assert TYPES["instant"].show(seconds * SECOND) == f'"{date} 00:00:00"'
+
+
 @given(st.text(min_size=1, max_size=15).filter(lambda text: '"' not in text and text != "*"))
 def test_names_read_back(text):
     value = TYPES["ifname"].read(f'"{text}"')

@@ -9,7 +9,8 @@ import pytest
 from builders import tcp, udp
 from statefulinspect import Action, Config, Ruleset, Tracker
 from statefulinspect.decoding import decode
-from statefulinspect.rules.engine.livesets import GC_INTERVAL, Item, LiveSet, key_of
+from statefulinspect.rules.engine.elements import GC_INTERVAL, Item, key_of
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import memories_of
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.rules.syntax.constants import Anything, Element, Joined, Span, Value

@@ -391,15 +391,34 @@ def test_a_time_may_be_of_any_type_that_makes_a_float(kind):
     tracker.check()
 
 
-@pytest.mark.parametrize("kind", [int, Fraction, Decimal])
-def test_the_hot_path_takes_any_such_time(kind):
-    tracker = established(Tracker())
+class Coarse(float):
+    """A float that adds to its own kind, as numpy's do."""
+
+    def __add__(self, other):
+        return Coarse(round(float(self) + other, -2))
+
+
+@pytest.mark.parametrize("kind", [int, Fraction, Decimal, Coarse])
+def test_the_hot_path_takes_any_such_time_and_keeps_floats(kind):
+    tracker = established(Tracker(config=Config(events=True)))
     connection = tracker.find(tcp())
     for seq in (1, 2, 3):
         tracker.process(tcp(seq=seq, ack=1, data=b"a"), kind(seq))
     assert (connection.expires_at, connection.original_side.next_seq) == (303.0, 4)
     assert type(connection.expires_at) is float
     tracker.check()
+    tracker.delete(connection)
+    last = tracker.events()[-1]
+    assert (last.at, type(last.at)) == (3.0, float)
+
+
+@pytest.mark.parametrize("now", [float("nan"), Decimal("NaN")])
+def test_the_hot_path_takes_what_is_no_number_for_the_last_time(now):
+    """A comparison with such a Decimal raises."""
+    tracker = established(Tracker())
+    tracker.process(tcp(seq=1, ack=1, data=b"a"), 5.0)
+    assert tracker.process(tcp(seq=2, ack=1, data=b"a"), now).reason is Reason.OK
+    assert tracker.find(tcp()).expires_at == 305.0
 
 
 @pytest.mark.parametrize("now", ["1", b"1", None, []])
@@ -414,10 +433,11 @@ def test_what_is_no_time_is_refused_before_anything_is_done(now):
     assert len(tracker) == 1
 
 
-def test_a_time_beyond_all_floats_never_comes():
+@pytest.mark.parametrize("packet", [b"", udp(), tcp(flags="SYN")])
+def test_a_time_beyond_all_floats_never_comes(packet):
     tracker = Tracker()
     with pytest.raises(ValueError, match="finite"):
-        tracker.process(udp(), 10**400)
+        tracker.process(packet, 10**400)
     assert tracker.process(udp(), 1.0).connection.expires_at == 31.0
 
 

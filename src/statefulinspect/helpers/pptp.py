@@ -139,7 +139,7 @@ class CallDirection(NamedTuple):
 
     @property
     def announced(self) -> Announce:
-        """Expect the call's first packet this way."""
+        """Expect the call's first packet in this direction."""
         return Announce(
             GRE,
             self.destination,
@@ -151,12 +151,12 @@ class CallDirection(NamedTuple):
 
     @property
     def mapped(self) -> MapKey:
-        """Give the packets of this way their source key."""
+        """Give the packets of this direction their source key."""
         return MapKey(*self[:2], call_id=self.call_id, source_key=self.source_key)
 
     @property
     def flow_key(self) -> bytes:
-        """Give the key that the packets of this way then have."""
+        """Give the key that the packets of this direction then have."""
         keys = self.source_key.to_bytes(2, "big") + self.call_id.to_bytes(2, "big")
         return self.source + self.destination + keys
 
@@ -210,16 +210,17 @@ def _advance(progress: Progress, said: ControlMessage, is_reply: int) -> bool:
 
 def _announce(connection: Connection, progress: Progress) -> AnnounceCall:
     """Expect the call from either end, and map the keys of both directions."""
-    ways = _ways(connection, progress)
-    return AnnounceCall(tuple(way.announced for way in ways), tuple(way.mapped for way in ways))
+    both = _directions(connection, progress)
+    return AnnounceCall(tuple(each.announced for each in both), tuple(each.mapped for each in both))
 
 
 def _sever(connection: Connection, progress: Progress) -> tuple[Statement, ...]:
     """End the connection of the call, or else what is expected of it, and forget its keys."""
-    return (*(Sever(GRE, way.flow_key) for way in _ways(connection, progress)), UnmapKeys())
+    both = _directions(connection, progress)
+    return (*(Sever(GRE, each.flow_key) for each in both), UnmapKeys())
 
 
-def _ways(connection: Connection, progress: Progress) -> tuple[CallDirection, CallDirection]:
+def _directions(connection: Connection, progress: Progress) -> tuple[CallDirection, CallDirection]:
     """Give the call's two directions, that from the client first."""
     key = connection.original_side.key
     client, server = key[:4], key[4:8]

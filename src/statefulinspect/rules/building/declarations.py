@@ -26,7 +26,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.overlaps import settled
 from statefulinspect.rules.building.sets import Shape, duration_of, element_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
-from statefulinspect.rules.building.stateful import stateful_of
+from statefulinspect.rules.building.stateful import check_counting, stateful_of
 from statefulinspect.rules.building.values import INTEGER, Sizes, Types
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
@@ -170,6 +170,7 @@ def _check_flags(named: NamedSet, node: Tree) -> None:
     is_timed = named.timeout is not None or "timeout" in named.flags
     if named.gc_interval is not None and not is_timed:
         refuse(f"set {named.name}: gc-interval is for sets with timeouts", node)
+    check_counting(named.statements, named, node)
 
 
 def shape_of(named: NamedSet) -> Shape:
@@ -187,6 +188,7 @@ def elements_of(named: NamedSet, parts: Iterable[Any], node: Tree) -> list[Eleme
             refuse(f"element {each.key}: set {named.name} has no flags interval", node)
         if each.timeout is not None and named.timeout is None and "timeout" not in named.flags:
             refuse(f"element {each.key}: set {named.name} has no flags timeout", node)
+        check_counting(each.statements, named, node)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.nodes import (
     M64,
@@ -14,6 +14,7 @@ from statefulinspect.rules.building.nodes import (
     whole,
     word,
 )
+from statefulinspect.rules.syntax.objects import NamedSet
 from statefulinspect.rules.syntax.stateful import (
     DEFAULT_BURST,
     Count,
@@ -92,3 +93,9 @@ READERS: Final[Mapping[str, Callable[[Tree], Stateful]]] = {
 def stateful_of(kind: str, value: Any) -> Stateful:
     """Read a statement with a memory of its own."""
     return READERS[kind](fields(value, kind))
+
+
+def check_counting(statements: Iterable[object], named: NamedSet, part: object) -> None:
+    """Refuse to count connections for an element that time takes away."""
+    if named.takes_timeouts and any(isinstance(each, CountConnections) for each in statements):
+        refuse(f"set {named.name} has timeouts: ct count wants one without", part)

@@ -27,7 +27,7 @@ from statefulinspect.rules.building.nodes import (
 )
 from statefulinspect.rules.building.sets import duration_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
-from statefulinspect.rules.building.stateful import stateful_of
+from statefulinspect.rules.building.stateful import check_counting, stateful_of
 from statefulinspect.rules.building.values import data_of
 from statefulinspect.rules.syntax.constants import Constant, Value
 from statefulinspect.rules.syntax.expressions import (
@@ -39,7 +39,6 @@ from statefulinspect.rules.syntax.expressions import (
     unmasked,
 )
 from statefulinspect.rules.syntax.objects import NamedSet
-from statefulinspect.rules.syntax.stateful import CountConnections
 from statefulinspect.rules.syntax.statements import Statement, UpdateSet
 from statefulinspect.rules.words.datatypes import DataType
 from statefulinspect.rules.words.symbols_notation import M32
@@ -62,19 +61,13 @@ def update_of(inner: object, scope: Scope) -> UpdateSet:
         refuse(f"{operation} @{named.name}: the set has flags {flag}", node)
     if timeout is not None and not named.takes_timeouts:
         refuse(f"{operation} @{named.name}: the set has no flags timeout", node)
-    _check_counting(statements, named, node)
+    check_counting(statements, named, node)
     hung, given = (tuple(map(type, each)) for each in (named.statements, statements))
     if hung and given and hung != given:
         refuse(f"{operation} @{named.name}: the set has other statements of its own", node)
     scope.table.updated.add(named.name)
     data = _new_data(node.get("data"), named, scope, node)
     return UpdateSet(operation, named.name, key, data, timeout, statements)
-
-
-def _check_counting(statements: tuple[Statement, ...], named: NamedSet, node: Tree) -> None:
-    """Refuse to count connections for an element that time takes away."""
-    if named.takes_timeouts and any(isinstance(each, CountConnections) for each in statements):
-        refuse(f"set {named.name} has timeouts: ct count wants one without", node)
 
 
 def _is_raw(key: Expression, named: NamedSet) -> bool:
@@ -164,7 +157,7 @@ def meter_of(inner: object, scope: Scope) -> UpdateSet:
         flags=frozenset({"dynamic", "timeout"} if timeout is not None else {"dynamic"}),
         size=whole(node.get("size", METERS), "meter size", M32),
     )
-    _check_counting(statements, named, node)
+    check_counting(statements, named, node)
     before = scope.table.sets.setdefault(name, named)
     if attrs.evolve(before, elements=()) != named:
         refuse(f"meter {name}: the table has another set {shown(name)}", node)

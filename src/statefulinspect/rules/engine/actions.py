@@ -100,7 +100,7 @@ def _comparison(match: Match, scope: LiveScope) -> tuple[Callable[[Walk, Any], b
         return lambda _, value: test(value), False
     found = scope.sets[match.right.name]
     if match.operator == "!=":
-        return lambda walk, value: found.find(value, walk.now) is None, may_change(found)
+        return lambda walk, value: found.seek(value, walk) is None, may_change(found)
     return lambda walk, value: found.admits(value, walk) is not None, may_change(found)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import deque
 from typing import Final, NamedTuple
 
 from statefulinspect.connection import Connection, Side
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_table import CLOSE, TIME_WAIT
-from statefulinspect.rules.engine.walk import Walk
+from statefulinspect.rules.engine.readers_meta import nanoseconds
+from statefulinspect.rules.engine.walk import FindSides, Walk
 from statefulinspect.rules.syntax.stateful import CountConnections
+from statefulinspect.rules.words.symbols_time import SECOND
 from statefulinspect.terms import Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
 TICKS: Final = 250  # of Linux's clock in a second, as most distributions build it
 FORGOTTEN_AT_ONCE: Final = 65  # by one packet, as in Linux
-LOOKED_THROUGH: Final = 1024  # connections that one packet looks at, unlike Linux: bounded work
+LOOKED_THROUGH: Final = 128  # connections that one packet looks at, unlike Linux: bounded work
 
 
 class ConnectionsMemory:
@@ -36,7 +38,7 @@ class ConnectionsMemory:
 
     def __init__(self, count: CountConnections) -> None:
         self._count = count
-        self._names: list[Name] = []
+        self._names: deque[Name] = deque()
         self._tick: int | None = None  # the last in which all were looked through
 
     def passes(self, walk: Walk) -> bool:
@@ -75,28 +77,62 @@ class ConnectionsMemory:
 
         Of very many, those that were looked at and live on come last: so each has its turn.
         """
+        names, forgotten = self._names, 0
         kept: list[Name] = []
-        looked_at = 0
-        for name in islice(self._names, LOOKED_THROUGH):
+        for _ in range(min(len(names), LOOKED_THROUGH)):
+            name = names.popleft()
             side = _living(name, walk)
             if side is not None and own is not None and _is_own(name, side, own):
-                self._names[:looked_at] = kept
+                names.appendleft(name)
+                names.extendleft(reversed(kept))
                 return True
-            looked_at += 1
             if side is not None and not is_closed(side.connection):
                 kept.append(name)
-            elif looked_at - len(kept) == FORGOTTEN_AT_ONCE:
+                continue
+            forgotten += 1
+            if forgotten == FORGOTTEN_AT_ONCE:
                 break
         self._tick = tick_of(walk)
-        if looked_at < LOOKED_THROUGH:
-            self._names[:looked_at] = kept
+        if len(kept) + forgotten < LOOKED_THROUGH:
+            names.extendleft(reversed(kept))
         else:
-            self._names = self._names[looked_at:] + kept
+            names.extend(kept)
         return False
+
+    @property
+    def listed(self) -> int:
+        """Tell how many are listed, be it that some of them have ended."""
+        return len(self._names)
+
+    def outlives(self, walk: Walk) -> bool:
+        """Forget what ended before this packet came; say whether anything is left.
+
+        So Linux does once a second for each element of a set. Measured: it forgets whatever has
+        ended, up to the first that lives behind 65 of these.
+        """
+        walk.touch(self)
+        own = None if walk.connection is None else _name_of(walk.connection)
+        names, forgotten = self._names, 0
+        kept: list[Name] = []
+        for _ in range(min(len(names), LOOKED_THROUGH)):
+            name = names.popleft()
+            lives = not walk.is_fresh if name == own else _goes_on(name, walk.now, walk.find)
+            if not lives:
+                forgotten += 1
+                continue
+            kept.append(name)
+            if forgotten >= FORGOTTEN_AT_ONCE:
+                break
+        names.extendleft(reversed(kept))
+        return bool(names)
+
+    def has_living(self, now: float, find: FindSides) -> bool:
+        """Tell whether any connection that is listed has not ended."""
+        return any(_goes_on(name, now, find) for name in self._names)
 
     def save(self) -> object:
         """Give the connections counted."""
-        return list(self._names), self._tick
+        return self._names.copy(), self._tick
 
     def restore(self, saved: object) -> None:
         """Take the connections back."""
@@ -118,7 +154,7 @@ class Name(NamedTuple):
 
 def tick_of(walk: Walk) -> int:
     """Give the tick of Linux's clock in which a packet arrives."""
-    return int(walk.now * TICKS)
+    return nanoseconds(walk.now) * TICKS // SECOND
 
 
 def _own_name(walk: Walk) -> Name | None:
@@ -138,6 +174,11 @@ def _name_of(connection: Connection) -> Name:
     return Name(connection.zones, connection.protocol, connection.original_side.key)
 
 
+def _goes_on(name: Name, now: float, find: FindSides) -> bool:
+    """Tell whether a name leads to a connection that is not over."""
+    return any(not is_closed(side.connection) for side in find(*name, now)[:1])
+
+
 def _living(name: Name, walk: Walk) -> Side | None:
     """Find the side that a name leads to; one of a connection that the packet ends is gone."""
     for side in walk.find(*name, walk.now):
@@ -153,7 +194,8 @@ def _is_of(connection: Connection, walk: Walk) -> bool:
 
 def _is_own(name: Name, side: Side, own: Name) -> bool:
     """Say whether a name, and where it leads, are a packet's own, as Linux compares zones."""
-    return name[1:] == own[1:] and side.connection.zones.original == own.zones.original
+    is_same = name.key == own.key and name.protocol == own.protocol
+    return is_same and side.connection.zones.original == own.zones.original
 
 
 def is_closed(connection: Connection) -> bool:

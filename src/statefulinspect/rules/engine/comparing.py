@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 from typing import Any, Callable, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
+from statefulinspect.rules.engine.elements import Item
 from statefulinspect.rules.engine.intervals import Pair, complement, side_of
-from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.syntax.constants import (
     Bits,
     Constant,

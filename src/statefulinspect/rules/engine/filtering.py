@@ -11,6 +11,7 @@ from statefulinspect.rules.engine.memory import Memory
 from statefulinspect.rules.engine.path import paths_of
 from statefulinspect.rules.engine.program import ChainProgram, Entry
 from statefulinspect.rules.engine.scope import LiveScope, Provider, scope_of
+from statefulinspect.rules.engine.walk import FindSides
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.objects import (
     NamedCounter,
@@ -88,16 +89,18 @@ class Filter:
 
     @property
     def ageing_sets(self) -> list[LiveSet]:
-        """List the sets with a name whose elements age."""
-        return [each for scope in self._scopes for each in scope.sets.values() if each.ages]
+        """List the sets with a name whose elements age, or go with their connections."""
+        sets = (each for scope in self._scopes for each in scope.sets.values())
+        return [each for each in sets if each.ages or each.counts]
 
-    def tables(self, now: float) -> tuple[Table, ...]:
+    def tables(self, now: float, find: FindSides) -> tuple[Table, ...]:
         """Write the tables as they are now: counters, quotas and elements of sets."""
         return tuple(
-            self._written(table, scope, now) for table, scope in zip(self._tables, self._scopes)
+            self._written(table, scope, now, find)
+            for table, scope in zip(self._tables, self._scopes)
         )
 
-    def _written(self, table: Table, scope: LiveScope, now: float) -> Table:
+    def _written(self, table: Table, scope: LiveScope, now: float, find: FindSides) -> Table:
         written: dict[int, Chain] = {}
         for chain in table.chains:
             program = self._programs[table.family, table.name, chain.name]
@@ -108,7 +111,7 @@ class Filter:
             table,
             chains=tuple(written[id(chain)] for chain in table.chains),
             sets=tuple(
-                attrs.evolve(each, elements=scope.sets[each.name].written(now))
+                attrs.evolve(each, elements=scope.sets[each.name].written(now, find))
                 for each in table.sets
             ),
             objects=tuple(_object(each, scope) for each in table.objects),

@@ -5,55 +5,30 @@ segments. Where concatenations overlap the first one decides; one of single valu
 another that holds it, for such sets are refused. Only sets without intervals change while packets
 pass. An element with a timeout is gone at its deadline, and leaves its keys to the next; elements
 of the text begin to age with the first packet.
+
+An element for which connections are counted goes when none of them is left. Linux looks at all of
+them once a second; here each has its turn once in every second of `now`: when it is asked for, or
+when others are added, a few at a time. What was looked at and stays comes last, so the order of a
+set that rules fill is that of the turns; nft's own is that of a hash table, and tells nothing.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from heapq import merge
 from itertools import islice
 from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.engine.memory import Memory
+from statefulinspect.rules.engine.census import LOOKED_THROUGH as CONNECTIONS_LOOKED_THROUGH
+from statefulinspect.rules.engine.elements import GC_INTERVAL, Item, key_of, second_of
 from statefulinspect.rules.engine.segments import Groups, Segments
-from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.syntax.constants import (
-    Anything,
-    Constant,
-    Element,
-    Joined,
-    Value,
-    bounds_of,
-)
+from statefulinspect.rules.engine.walk import FindSides, Walk, find_none
+from statefulinspect.rules.syntax.constants import Anything, Element, bounds_of
 
 DYNAMIC_SIZE: Final = 65_535  # elements of a set that rules fill and whose size nobody said
-GC_INTERVAL: Final = 1.0  # seconds until Linux forgets what was removed
-LOOKED_THROUGH: Final = 64  # elements that one addition looks at for expired ones: bounded work
-
-
-@attrs.define(eq=False)
-class Item:
-    """Hold an element: what it leads to, when it goes, and what is counted for it."""
-
-    element: Element
-    data: Any = None
-    expires_at: float | None = None
-    memories: tuple[Memory, ...] = ()
-
-    def is_there(self, now: float) -> bool:
-        """Tell whether the element is not gone yet."""
-        return self.expires_at is None or self.expires_at > now
-
-
-def key_of(constant: Constant) -> Any:
-    """Give the key of a constant that is one value, or a tuple of them; None if it is more."""
-    if isinstance(constant, Value):
-        return constant.value
-    if isinstance(constant, Joined):
-        parts = tuple(key_of(part) for part in constant.parts)
-        return None if None in parts else parts
-    return None
+LOOKED_THROUGH: Final = 64  # elements that one addition looks at for those gone: bounded work
 
 
 def around(key: Any, segments: Segments) -> Groups:
@@ -75,7 +50,8 @@ class LiveSet:
     ) -> None:
         self.timeout, self.size, self.is_dynamic = timeout, size, is_dynamic
         self.statements = statements  # what hangs on each element
-        self.exact: dict[Any, Item] = {}
+        # To find its first, a dict walks past all that have gone from there.
+        self.exact: dict[Any, Item] = OrderedDict() if is_dynamic else {}
         self._ranges: list[Item] = []
         self._default: Item | None = None
         self._is_started = False
@@ -86,6 +62,7 @@ class LiveSet:
         self.remembers = bool(statements) or any(item.memories for item in self)
         self.ages = any(item.element.timeout or item.element.expires for item in self)
         self.ages = self.ages or timeout is not None
+        self.counts = is_dynamic and any(item.counts for item in self)  # connections
 
     def _enter(self, item: Item) -> None:
         key = key_of(item.element.key)
@@ -134,9 +111,18 @@ class LiveSet:
         if self._default is not None:
             yield self._default
 
+    def seek(self, key: Any, walk: Walk) -> Item | None:
+        """Find the item of a packet's key, unless all connections counted for it have ended."""
+        if self.counts:
+            self._start(walk.now)
+            item = self.exact.get(key)
+            if item is not None and item.is_due(walk.now):
+                self._look_at(key, item, walk)
+        return self.find(key, walk.now)
+
     def admits(self, key: Any, walk: Walk) -> Item | None:
         """Find the item of a packet's key, if what is counted for it lets the packet pass."""
-        item = self.find(key, walk.now)
+        item = self.seek(key, walk)
         if item is None or all(memory.passes(walk) for memory in item.memories):
             return item
         return None
@@ -151,6 +137,8 @@ class LiveSet:
             left = item.element.timeout or self.timeout if left is None else left
             if left and item.expires_at is None:
                 item.expires_at = now + left
+        for item in self.exact.values():
+            item.looked_in = second_of(now)
 
     def add(self, key: Any, item: Item, now: float) -> bool:
         """Add an item; say whether there was room."""
@@ -164,6 +152,8 @@ class LiveSet:
         self.exact.pop(key, None)
         self.exact[key] = item
         self.ages = self.ages or item.expires_at is not None
+        self.counts = self.counts or bool(item.counts)
+        item.looked_in = second_of(now)
         return True
 
     def _forget_expired(self, now: float) -> None:
@@ -171,6 +161,22 @@ class LiveSet:
         for key in list(islice(self.exact, LOOKED_THROUGH)):
             if not self.exact[key].is_there(now):
                 del self.exact[key]
+
+    def forget_ended(self, walk: Walk) -> None:
+        """Take out elements whose connections have ended, of those whose turn it is."""
+        left = CONNECTIONS_LOOKED_THROUGH
+        for key in list(islice(self.exact, LOOKED_THROUGH)) if self.counts else ():
+            item = self.exact[key]
+            if left <= 0 or not item.is_due(walk.now):
+                return
+            left -= sum(count.listed for count in item.counts)
+            self._look_at(key, item, walk)
+
+    def _look_at(self, key: Any, item: Item, walk: Walk) -> None:
+        """Let an element go whose connections have ended; others have had their turn."""
+        del self.exact[key]
+        if item.outlives(walk):
+            self.exact[key] = item
 
     def remove(self, key: Any, now: float) -> None:
         """Take an element out, if it is there; its place is free a second later, as in Linux."""
@@ -180,14 +186,16 @@ class LiveSet:
 
     def save(self) -> object:
         """Give the elements as they are."""
-        items = {key: attrs.evolve(item) for key, item in self.exact.items()}
+        items = type(self.exact)((key, attrs.evolve(item)) for key, item in self.exact.items())
         others = [(item, item.expires_at) for item in (*self._ranges, self._default) if item]
-        return items, others, self._removed, self._clean_at, self._is_started, self.ages
+        flags = self._is_started, self.ages, self.counts
+        return items, others, self._removed, self._clean_at, flags
 
     def restore(self, saved: object) -> None:
         """Take the elements back."""
         assert isinstance(saved, tuple)
-        self.exact, others, self._removed, self._clean_at, self._is_started, self.ages = saved
+        self.exact, others, self._removed, self._clean_at, flags = saved
+        self._is_started, self.ages, self.counts = flags
         for item, expires_at in others:
             item.expires_at = expires_at
 
@@ -197,12 +205,6 @@ class LiveSet:
         if key in self.exact:
             self.exact[key] = self.exact.pop(key)
 
-    def written(self, now: float) -> tuple[Element, ...]:
+    def written(self, now: float, find: FindSides = find_none) -> tuple[Element, ...]:
         """Write the elements that are there now; before the first packet none has aged."""
-        return tuple(_written(item, now) for item in self if item.is_there(now))
-
-
-def _written(item: Item, now: float) -> Element:
-    expires = item.element.expires if item.expires_at is None else item.expires_at - now
-    counted = tuple(memory.written() for memory in item.memories)
-    return attrs.evolve(item.element, expires=expires, statements=counted)
+        return tuple(item.written(now) for item in self if item.is_kept(now, find))

@@ -47,7 +47,7 @@ AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTE
 # By which a rule has settled already what nft would add; `meta protocol` does not.
 SETTLES: Final = {
     "meta nfproto": "meta nfproto",
-    **{f"ct {way}l3proto": "meta nfproto" for way in ("", "original ", "reply ")},
+    **{f"ct {of}l3proto": "meta nfproto" for of in ("", "original ", "reply ")},
     "meta l4proto": "meta l4proto",
     "ip protocol": "meta l4proto",
     "ip6 nexthdr": "meta l4proto",

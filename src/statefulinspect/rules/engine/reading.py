@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.elements import Item
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.readers import SETTLED, reader
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Joined, Prefix, SetLiteral, SetRef, Span, Value

@@ -6,7 +6,8 @@ from typing import Any, Callable, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.elements import Item
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import (
     CounterMemory,
     LimitMemory,
@@ -68,7 +69,7 @@ def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:
         items,
         timeout=named.timeout,
         size=named.size,
-        is_dynamic=is_filled,
+        is_dynamic=is_filled or "dynamic" in named.flags,
         statements=named.statements,
     )
 

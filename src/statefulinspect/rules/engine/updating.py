@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from statefulinspect.rules.engine.livesets import Item, LiveSet
+from statefulinspect.rules.engine.elements import Item
+from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import memories_of
 from statefulinspect.rules.engine.reading import Sets, needs_of, reading_of
 from statefulinspect.rules.engine.walk import Walk
@@ -34,7 +35,7 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
         if update.operation == "delete":
             found.remove(key, walk.now)
             return True
-        item = found.find(key, walk.now)
+        item = found.seek(key, walk)
         timeout = found.timeout if update.timeout is None else update.timeout
         deadline = None if timeout is None else walk.now + timeout
         if item is None:
@@ -42,6 +43,7 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
                 written(key, types), written(value, data_types), timeout=update.timeout
             )
             item = _item(element, deadline, update, found)
+            found.forget_ended(walk)
             if not found.add(key, item, walk.now):
                 return False
         elif renews and item.expires_at is not None:

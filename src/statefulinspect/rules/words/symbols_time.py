@@ -59,7 +59,7 @@ def _days_since_1970(year: int, month: int, day: int) -> int:
 
 def _date_of(days: int) -> tuple[int, int, int]:
     """Find year, month and day: the inverse of `_days_since_1970`."""
-    year = 1970 + days // 366  # never too late, and soon right
+    year = 1969 + days * 400 // 146_097  # days of 400 years; never too late, and soon right
     while _days_since_1970(year + 1, 1, 1) <= days:
         year += 1
     month = 12
