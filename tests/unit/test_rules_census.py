@@ -10,7 +10,7 @@ import pytest
 from builders import CLIENT, SERVER, icmp_error, ip, tcp, udp
 from statefulinspect import Action, Config, Direction, Ruleset, Tracker
 from statefulinspect.conntable import ConnTable
-from statefulinspect.rules.engine.census import LOOKED_THROUGH
+from statefulinspect.rules.engine.census import CONNECTIONS_AT_ONCE
 
 ACCEPT, DROP = Action.ACCEPT, Action.DROP
 TICK = 0.004
@@ -355,30 +355,30 @@ def test_ticks_before_0_are_as_long_as_others():
 
 
 def test_what_was_dropped_is_forgotten_behind_very_many_that_live():
-    living = LOOKED_THROUGH * 3
+    living = CONNECTIONS_AT_ONCE * 3
     tracker, memory = counting(living)
     for packet in asks(*range(1, 2001)):
         tracker.process(packet, 0.0)
-    assert living < listed(memory) < living + LOOKED_THROUGH
+    assert living < listed(memory) < living + CONNECTIONS_AT_ONCE
 
 
 def test_of_very_many_it_is_taken_for_granted_that_a_connection_is_among_them():
     tracker, memory = counting(2000)
-    known = asks(*range(1, LOOKED_THROUGH * 3))
+    known = asks(*range(1, CONNECTIONS_AT_ONCE * 3))
     for packet in (*known, *known[-5:]):
         tracker.process(packet, 0.0)
     assert listed(memory) == len(known)
 
 
-@pytest.mark.parametrize("last", [ask(LOOKED_THROUGH * 2), ask(9999)], ids=["known", "new"])
+@pytest.mark.parametrize("last", [ask(CONNECTIONS_AT_ONCE * 2), ask(9999)], ids=["known", "new"])
 def test_a_packet_looks_at_so_many_and_no_more(last, monkeypatch):
     looked_at, candidates = [], ConnTable.candidates
     monkeypatch.setattr(
         ConnTable, "candidates", lambda *asked: looked_at.append(asked) or candidates(*asked)
     )
     tracker, _ = counting(2000)
-    for packet in asks(*range(1, LOOKED_THROUGH * 2 + 1)):
+    for packet in asks(*range(1, CONNECTIONS_AT_ONCE * 2 + 1)):
         tracker.process(packet, 0.0)
     looked_at.clear()
     tracker.process(last, 1.0)
-    assert LOOKED_THROUGH <= len(looked_at) <= LOOKED_THROUGH + 1  # and its own
+    assert CONNECTIONS_AT_ONCE <= len(looked_at) <= CONNECTIONS_AT_ONCE + 1  # and its own

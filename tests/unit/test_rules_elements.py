@@ -12,8 +12,8 @@ import pytest
 from builders import CLIENT, SERVER, tcp, udp
 from statefulinspect import Action, Config, Ruleset, Tracker
 from statefulinspect.rules.engine import census
-from statefulinspect.rules.engine.census import LOOKED_THROUGH as CONNECTIONS_AT_ONCE
-from statefulinspect.rules.engine.livesets import LOOKED_THROUGH
+from statefulinspect.rules.engine.census import CONNECTIONS_AT_ONCE
+from statefulinspect.rules.engine.livesets import ELEMENTS_AT_ONCE
 
 A, B, C = ("10.0.1.65", "10.0.1.66", "10.0.1.67")
 ADD = "add @s { ip saddr ct count over 20 }"
@@ -263,7 +263,7 @@ def test_a_known_connection_does_not_count_with_those_that_ended_after_it():
 )
 def test_all_that_ended_is_forgotten_up_to_a_connection_behind_65(living, counted, monkeypatch):
     """Of 300, as in Linux without bounds; the packet that comes then forgets 65 more."""
-    monkeypatch.setattr(census, "LOOKED_THROUGH", 1024)
+    monkeypatch.setattr(census, "CONNECTIONS_AT_ONCE", 1024)
     for over, passes in ((counted - 1, True), (counted, False)):
         idiom = Idiom(f"add @s {{ ip saddr ct count over {over} }}")
         packets = [ask(A, port) for port in range(1000, 1300)]
@@ -365,11 +365,11 @@ def test_an_addition_looks_at_a_few():
     for source in SOURCES[:500]:
         idiom.tracker.process(ask(source), 0.1)
     idiom.tracker.process(ask(C), 60.0)
-    assert idiom.inside() == 500 - LOOKED_THROUGH + 1
+    assert idiom.inside() == 500 - ELEMENTS_AT_ONCE + 1
     assert idiom.held() == [f"{C} ct count over 20"]
     for port in range(2, 9):
         idiom.tracker.process(ask(C, port), 60.0)  # adds nothing
-    assert idiom.inside() == 500 - LOOKED_THROUGH + 1
+    assert idiom.inside() == 500 - ELEMENTS_AT_ONCE + 1
     for source in SOURCES[500:507]:
         idiom.tracker.process(ask(source), 60.0)
     assert idiom.inside() == 8

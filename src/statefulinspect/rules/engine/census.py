@@ -17,7 +17,7 @@ from statefulinspect.zones import NO_ZONE, Zone
 
 TICKS: Final = 250  # of Linux's clock in a second, as most distributions build it
 FORGOTTEN_AT_ONCE: Final = 65  # by one packet, as in Linux
-LOOKED_THROUGH: Final = 128  # connections that one packet looks at, unlike Linux: bounded work
+CONNECTIONS_AT_ONCE: Final = 128  # connections that one packet looks at, unlike Linux: bounded work
 
 
 class ConnectionsMemory:
@@ -63,14 +63,14 @@ class ConnectionsMemory:
 
     def _is_due(self, walk: Walk) -> bool:
         """Say whether to look to the end: once in a tick, or always if very many are too many."""
-        is_flood = self._is_over and len(self._names) > LOOKED_THROUGH
+        is_flood = self._is_over and len(self._names) > CONNECTIONS_AT_ONCE
         return is_flood or self._tick != tick_of(walk)
 
     def _is_there(self, walk: Walk, own: Name, *, is_known: bool) -> bool:
         """Say whether the packet's own is listed; among very many that is taken for granted."""
         if (is_known or self._is_due(walk)) and self._look_through(walk, own):
             return True
-        return is_known and len(self._names) > LOOKED_THROUGH
+        return is_known and len(self._names) > CONNECTIONS_AT_ONCE
 
     def _look_through(self, walk: Walk, own: Name | None) -> bool:
         """Forget what has ended, from the oldest up to the packet's own; say whether that is there.
@@ -79,7 +79,7 @@ class ConnectionsMemory:
         """
         names, forgotten = self._names, 0
         kept: list[Name] = []
-        for _ in range(min(len(names), LOOKED_THROUGH)):
+        for _ in range(min(len(names), CONNECTIONS_AT_ONCE)):
             name = names.popleft()
             side = _living(name, walk)
             if side is not None and own is not None and _is_own(name, side, own):
@@ -93,7 +93,7 @@ class ConnectionsMemory:
             if forgotten == FORGOTTEN_AT_ONCE:
                 break
         self._tick = tick_of(walk)
-        if len(kept) + forgotten < LOOKED_THROUGH:
+        if len(kept) + forgotten < CONNECTIONS_AT_ONCE:
             names.extendleft(reversed(kept))
         else:
             names.extend(kept)
@@ -114,7 +114,7 @@ class ConnectionsMemory:
         own = None if walk.connection is None else _name_of(walk.connection)
         names, forgotten = self._names, 0
         kept: list[Name] = []
-        for _ in range(min(len(names), LOOKED_THROUGH)):
+        for _ in range(min(len(names), CONNECTIONS_AT_ONCE)):
             name = names.popleft()
             lives = not walk.is_fresh if name == own else _goes_on(name, walk.now, walk.find)
             if not lives:

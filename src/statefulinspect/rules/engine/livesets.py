@@ -21,14 +21,14 @@ from typing import Any, Final, Iterable, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
-from statefulinspect.rules.engine.census import LOOKED_THROUGH as CONNECTIONS_LOOKED_THROUGH
+from statefulinspect.rules.engine.census import CONNECTIONS_AT_ONCE
 from statefulinspect.rules.engine.elements import GC_INTERVAL, Item, key_of, second_of
 from statefulinspect.rules.engine.segments import Groups, Segments
 from statefulinspect.rules.engine.walk import FindSides, Walk, find_none
 from statefulinspect.rules.syntax.constants import Anything, Element, bounds_of
 
 DYNAMIC_SIZE: Final = 65_535  # elements of a set that rules fill and whose size nobody said
-LOOKED_THROUGH: Final = 64  # elements that one addition looks at for those gone: bounded work
+ELEMENTS_AT_ONCE: Final = 64  # elements that one addition looks at for those gone: bounded work
 
 
 def around(key: Any, segments: Segments) -> Groups:
@@ -158,14 +158,14 @@ class LiveSet:
 
     def _forget_expired(self, now: float) -> None:
         """Take out what has expired, of the elements that were entered first."""
-        for key in list(islice(self.exact, LOOKED_THROUGH)):
+        for key in list(islice(self.exact, ELEMENTS_AT_ONCE)):
             if not self.exact[key].is_there(now):
                 del self.exact[key]
 
     def forget_ended(self, walk: Walk) -> None:
         """Take out elements whose connections have ended, of those whose turn it is."""
-        left = CONNECTIONS_LOOKED_THROUGH
-        for key in list(islice(self.exact, LOOKED_THROUGH)) if self.counts else ():
+        left = CONNECTIONS_AT_ONCE
+        for key in list(islice(self.exact, ELEMENTS_AT_ONCE)) if self.counts else ():
             item = self.exact[key]
             if left <= 0 or not item.is_due(walk.now):
                 return
