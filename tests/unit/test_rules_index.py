@@ -90,7 +90,7 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(bounds, monkeypatch):
         monkeypatch.setattr(index, name, value)
     judge = judge_of(RULES)
     (base,) = judge.filter.paths["forward"].tracked[4]
-    found = base.program._index
+    found = base.program.index(4)
     for iif, state in product(["lan", ""], [CtState.NEW, CtState.INVALID]):
         assert asked(judge.judge, iif, state) == asked(judge.traced, iif, state)
         assert len(found.plans) <= bounds.get("KEYS_AT_MOST", 1000)
@@ -106,5 +106,5 @@ def test_rules_behind_one_that_takes_all_are_not_kept():
     packet = decode(udp(1, 7))
     assert judge.judge(packet, CtState.NEW)[0] is Action.ACCEPT
     (base,) = judge.filter.paths["forward"].tracked[4]
-    (plan,) = base.program._index.plans.values()
+    (plan,) = base.program.index(4).plans.values()
     assert len(plan.entries) == 5

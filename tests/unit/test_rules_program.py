@@ -233,7 +233,7 @@ def test_many_protocols_make_no_more_plans_than_there_is_room_for():
     rules = [Rule(Action.DROP, protocol=number, source="10.0.1.0/24") for number in range(100)]
     rules += [Rule(Action.REJECT, destination_port=port) for port in range(50)]
     judge = RuleJudge(Ruleset(rules, policy=Action.ACCEPT))
-    index = judge.filter.paths["forward"].tracked[4][0].program._index
+    index = judge.filter.paths["forward"].tracked[4][0].program.index(4)
     room = index._room
     for ct_state in (CtState.NEW, CtState.INVALID):
         for number in range(256):

@@ -51,26 +51,21 @@ class Address(NamedTuple):
     octets: int
 
 
-class WordPlace(NamedTuple):
-    """Say where a walk has a word, by attributes, and how it is turned into what rules ask for."""
-
-    attribute: str
-    values: Mapping[Any, Any] | None = None
-
-
-WORDS: Final[Mapping[str, WordPlace]] = {
-    "ct state": WordPlace("ct_bits"),
-    "ct direction": WordPlace("direction"),
-    "meta nfproto": WordPlace("packet.family", NF_FAMILIES),
-    "meta l4proto": WordPlace("protocol"),
-    "meta protocol": WordPlace("packet.family", ETHER_TYPES),
-    "meta iifname": WordPlace("iif"),
-    "meta oifname": WordPlace("oif"),
-    "message type": WordPlace("message_type"),
-    "message code": WordPlace("message_code"),
+WORDS: Final[Mapping[str, str]] = {  # where a walk has them
+    "ct state": "ct_bits",
+    "ct direction": "direction",
+    "meta l4proto": "protocol",
+    "meta iifname": "iif",
+    "meta oifname": "oif",
+    "message type": "message_type",
+    "message code": "message_code",
+}
+FAMILY_WORDS: Final[Mapping[str, Mapping[int, int]]] = {  # what they are by IP version
+    "meta nfproto": NF_FAMILIES,
+    "meta protocol": ETHER_TYPES,
 }
 WORD_OF: Final = {
-    **{text: text for text in WORDS},
+    **{text: text for text in (*WORDS, *FAMILY_WORDS)},
     "meta iif": "meta iifname",
     "meta oif": "meta oifname",
     "ip protocol": "meta l4proto",

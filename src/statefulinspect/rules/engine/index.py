@@ -1,18 +1,18 @@
 """Which rules of a chain a packet can match: found at once, whether there are ten or ten thousand.
 
-What packets have in words (ct state, protocol, interfaces) is looked up as one key, which leads to
-a plan: the rules whose words are these, up to the first that takes every packet. What they have in
-numbers (addresses, ports) cuts a plan's rules by intervals; see `intervals`. A plan is made when
-its words are first met, and shared by all words that lead to the same rules.
+Each IP version has an index of its own, of the rules that its packets can match. What these have in
+words (ct state, protocol, interfaces) is looked up as one key, which leads to a plan: the rules
+whose words are these, up to the first that takes every packet. What they have in numbers
+(addresses, ports) cuts a plan's rules by intervals; see `intervals`. A plan is made when its words
+are first met, and shared by all words that lead to the same rules.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from operator import attrgetter
 from typing import Any, Final, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.conditions import ADDRESSES, OCTETS, PORTS, WORDS
+from statefulinspect.rules.engine.conditions import ADDRESSES, FAMILY_WORDS, OCTETS, PORTS, WORDS
 from statefulinspect.rules.engine.intervals import Pair, Pieces
 from statefulinspect.rules.engine.walk import Walk
 
@@ -25,34 +25,33 @@ HEADER_SIZES: Final = {4: 20, 6: 40}  # octets, without options or extension hea
 
 Field = tuple[slice, list[Any], list[int]]  # where it stands; its edges, and the sets between them
 
-# What there is to look up of the packets of an IP version: the rules that they can meet; addresses;
-# size of the header in octets, and addresses and ports if those stand right behind it. A plain
-# tuple, for one with names takes longer to be taken apart than a field to be looked up.
-View = tuple[int, list[Field], int, list[Field]]
-
 
 class Plan:
-    """Find the rules of some words that a packet's numbers meet.
+    """Say which rules there are for some words, and what to look up of a packet's numbers.
 
     `entries` are the rules, the last first, and a set of them has a bit for each: so the first of a
-    set is its highest bit. `decided` is the first entry, if it takes all packets;
-    `is_empty` that there is none at all.
+    set is its highest bit. Those that a packet meets are in `found` and in its piece of each of the
+    `fields`; of `addresses` and in `at_ports` if the ports do not stand behind `header` octets.
+    `is_foregone` tells that words settle it: by `decided`, the first entry, which takes all
+    packets, or by none if there is no entry at all.
     """
 
-    __slots__ = ("_all", "_ports", "_views", "decided", "entries", "is_empty",
-                 "pieces")  # fmt: skip
+    __slots__ = ("_all", "_ports", "addresses", "decided", "entries", "fields", "found", "header",
+                 "is_foregone", "pieces")  # fmt: skip
 
-    def __init__(self, entries: Sequence[Any], like: Plan | None = None, found: int = 0) -> None:
+    def __init__(
+        self, entries: Sequence[Any], family: int, like: Plan | None = None, found: int = 0
+    ) -> None:
         """Take the rules; or of another plan's rules, which are not cut anew, those found."""
         self.entries = entries
         self._all = (1 << len(entries)) - 1 if like is None else found
         self.pieces: dict[str, Pieces] = self._cut() if like is None else like.pieces
         self._ports = [(at, self.pieces[name]) for name, at in PORTS.items() if name in self.pieces]
-        self._views = {family: self._view(family) for family in (4, 6)}
-        self.is_empty = not self._all
-        first = None if self.is_empty else entries[self._all.bit_length() - 1]
+        self._lay_out(family)
+        first = entries[self._all.bit_length() - 1] if self._all else None
         takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
         self.decided = first if takes_all else None
+        self.is_foregone = takes_all or first is None
 
     def _cut(self) -> dict[str, Pieces]:
         """Cut each number that a rule asks for into pieces."""
@@ -69,37 +68,22 @@ class Plan:
         """Give the set of entries that do not ask for a number."""
         return sum(1 << at for at, entry in enumerate(self.entries) if field not in entry.numbers)
 
-    def _view(self, family: int) -> View:
-        """Lay out what there is to look up of the packets of an IP version."""
-        found, size = self._all, HEADER_SIZES[family]
-        addresses: list[Field] = []
+    def _lay_out(self, family: int) -> None:
+        """Lay out what there is to look up of packets of an IP version."""
+        self.found, self.header = self._all, HEADER_SIZES[family]
+        self.addresses: list[Field] = []
         for field, pieces in self.pieces.items():
             address = ADDRESSES.get(field)
             if address is not None and address.family == family:
-                addresses.append((address.where, pieces.edges, pieces.sets))
+                self.addresses.append((address.where, pieces.edges, pieces.sets))
             elif address is not None:
-                found &= pieces.unasked
-        ports = [
-            (slice(size + at, size + at + 2), pieces.edges, pieces.sets)
+                self.found &= pieces.unasked
+        self.fields = self.addresses + [
+            (slice(self.header + at, self.header + at + 2), pieces.edges, pieces.sets)
             for at, pieces in self._ports
         ]
-        return found, addresses, size, addresses + ports
 
-    def matching(self, walk: Walk) -> int:
-        """Give the set of entries, a bit each, whose numbers are the packet's."""
-        packet, wire, start = walk.packet, walk.wire, walk.l4
-        found, fields, size, plain = self._views[packet.family]
-        if start == size and size + 4 <= packet.stop:
-            fields = plain
-        else:
-            found &= self._at_ports(wire, start, packet.stop)
-        for where, edges, sets in fields:
-            found &= sets[bisect_right(edges, wire[where])]
-            if not found:
-                break
-        return found
-
-    def _at_ports(self, wire: bytes, start: int | None, stop: int) -> int:
+    def at_ports(self, wire: bytes, start: int | None, stop: int) -> int:
         """Give the set of entries that ports do not rule out, wherever these stand."""
         found = self._all
         for at, pieces in self._ports:
@@ -116,14 +100,16 @@ class Index:
     plan of all rules, of which each keeps a mask.
     """
 
-    __slots__ = ("_by_rules", "_by_word", "_conditions", "_entries", "_fields", "_room", "_whole",
-                 "key_of", "plans")  # fmt: skip
+    __slots__ = ("_by_rules", "_by_word", "_conditions", "_entries", "_family", "_fields", "_room",
+                 "_whole", "key_of", "plans")  # fmt: skip
 
-    def __init__(self, entries: Sequence[Any]) -> None:
-        self._entries = entries[::-1]
-        asked = {word.field for entry in entries for word in entry.words} or {"ct state"}
-        self._fields = [field for field in WORDS if field in asked]
-        self.key_of = attrgetter(*(WORDS[field].attribute for field in self._fields))
+    def __init__(self, entries: Sequence[Any], family: int) -> None:
+        """Take the rules, of which packets of an IP version are to be looked up."""
+        self._family = family
+        self._entries = [entry for entry in reversed(entries) if _may_meet(entry, family)]
+        asked = {word.field for entry in self._entries for word in entry.words}
+        self._fields = [field for field in WORDS if field in asked] or ["ct state"]
+        self.key_of = attrgetter(*(WORDS[field] for field in self._fields))
         self._room = PLANS * len(entries) + SPARE_ROOM
         self._whole: Plan | None = None
         self.plans: dict[Any, Plan] = {}
@@ -135,7 +121,8 @@ class Index:
                 grouped.setdefault((word.field, word.key), [word, 0])[1] |= 1 << number
         self._conditions: dict[str, list[Any]] = {field: [] for field in self._fields}
         for (field, _), askers in grouped.items():
-            self._conditions[field].append(askers)
+            if field in self._conditions:
+                self._conditions[field].append(askers)
 
     def plan(self, walk: Walk) -> Plan:
         """Make the plan of a packet's words."""
@@ -147,12 +134,8 @@ class Index:
 
     def _make(self, key: Any) -> Plan:
         """Find the rules of some words, and make their plan if no other words have led to them."""
-        values = dict(zip(self._fields, key if len(self._fields) > 1 else (key,)))
-        for field, value in values.items():
-            meanings = WORDS[field].values
-            values[field] = value if meanings is None else meanings.get(value)
         found = (1 << len(self._entries)) - 1
-        for field, value in values.items():
+        for field, value in zip(self._fields, key if len(self._fields) > 1 else (key,)):
             found &= self._met(field, value)
         plan = self._by_rules.get(found)
         return self._new_plan(found) if plan is None else plan
@@ -175,10 +158,10 @@ class Index:
             kept = self._kept(found)
             if len(kept) <= self._room:
                 self._room -= len(kept) + 1
-                plan = self._by_rules[found] = Plan(kept)
+                plan = self._by_rules[found] = Plan(kept, self._family)
                 return plan
-            self._whole = Plan(self._entries)
-        return Plan(self._entries, self._whole, found)
+            self._whole = Plan(self._entries, self._family)
+        return Plan(self._entries, self._family, self._whole, found)
 
     def _kept(self, found: int) -> list[Any]:
         """List the entries of a set, the last first; none behind one that takes every packet."""
@@ -191,3 +174,12 @@ class Index:
                 break
             found ^= 1 << at
         return kept[::-1]
+
+
+def _may_meet(entry: Any, family: int) -> bool:
+    """Say whether packets of an IP version may match an entry."""
+    return all(
+        word.test(FAMILY_WORDS[word.field][family])
+        for word in entry.words
+        if word.field in FAMILY_WORDS
+    )

@@ -7,6 +7,7 @@ one by one, and tells its listener how each went.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
@@ -173,26 +174,39 @@ def implied(form: Form) -> list[Match]:
 class ChainProgram:
     """Run the rules of one chain."""
 
-    __slots__ = ("_chains", "_index", "entries")
+    __slots__ = ("_chains", "_indexes", "entries")
 
     def __init__(self, chain: Chain, scope: LiveScope, chains: Mapping[str, ChainProgram]) -> None:
         self._chains = chains
         self.entries = [Entry(rule, form, scope) for rule in chain.rules for form in rule.forms]
-        self._index = Index(self.entries)
+        self._indexes: dict[int, Index] = {}  # by IP version
 
-    def run(  # noqa: C901 - each new packet's way: flat is fast
+    def index(self, family: int) -> Index:
+        """Give the index of an IP version, made when first asked for."""
+        return self._indexes.setdefault(family, Index(self.entries, family))
+
+    def run(  # noqa: C901, PLR0912 - each new packet's way: flat is fast
         self, walk: Walk
     ) -> Decision | None:
         """Let the rules decide; None if none of them does."""
-        index = self._index
+        packet = walk.packet
+        index = self._indexes.get(packet.family) or self.index(packet.family)
         plan = index.plans.get(index.key_of(walk)) or index.plan(walk)
-        if plan.is_empty:
-            return None
-        if plan.decided is not None:
+        if plan.is_foregone:
+            if plan.decided is None:
+                return None
             walk.rule = plan.decided.rule
             return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
         walk.by_words = False
-        found, entries = plan.matching(walk), plan.entries
+        wire, start, stop, found, fields = walk.wire, walk.l4, packet.stop, plan.found, plan.fields
+        if start != plan.header or start + 4 > stop:
+            found &= plan.at_ports(wire, start, stop)
+            fields = plan.addresses
+        for where, edges, sets in fields:
+            found &= sets[bisect_right(edges, wire[where])]
+            if not found:
+                break
+        entries = plan.entries
         while found:
             at = found.bit_length() - 1
             entry = entries[at]
