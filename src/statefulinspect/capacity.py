@@ -64,6 +64,8 @@ class Capacity:
             reason = self._sources.refusal(source_of(zone, key), now)
             if reason is not OK:
                 return reason
+        if self._table.count < self._most and self._unassured.count < self._most_unassured:
+            return OK
         if self._table.count >= self._most:
             self._sweep(now)
             if self._is_proven:

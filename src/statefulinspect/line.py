@@ -19,8 +19,8 @@ from statefulinspect.portable import Portable
 class Link(Portable):
     """Hold the neighbours of a member; None while it is in no line, as every copy is."""
 
-    older: Any = attrs.field(default=None, init=False, repr=False)
-    newer: Any = attrs.field(default=None, init=False, repr=False)
+    older: Any = attrs.field(default=None, kw_only=True, repr=False)
+    newer: Any = attrs.field(default=None, kw_only=True, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Give what is set but for the neighbours, who would bring all others along."""

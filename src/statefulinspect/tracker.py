@@ -162,15 +162,15 @@ class Tracker(Tracked):
                         if expires_at < connection.filed_at:
                             self._wheel.file(connection)
                         return side.verdict  # type: ignore[return-value]  # armed sides have one
-        road = self._roads.get(kind)
-        is_zoned = zone != 0 or zone_direction is not None or self._split_sides
-        if road is not None and not is_zoned and hook in PATHS:
+        given = NO_ZONE
+        if zone != 0 or zone_direction is not None or self._split_sides:
+            given = Zone.of(zone, zone_direction)
+        elif (road := self._roads.get(kind)) is not None and hook in PATHS:
             self._now = now
             way = (hook, iif, oif, mark) if self._asks_way else None
             verdict = road(packet, key, length, at, (seq, ack, bits, window), way, now)
             if verdict is not None:
                 return verdict
-        given = Zone.of(zone, zone_direction) if is_zoned else NO_ZONE
         decoded = decode(packet, iif, oif, mark, given)
         decoded.hook = hook if hook in PATHS else refuse_hook(hook)
         self._now = now
