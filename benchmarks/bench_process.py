@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cases import CASES, LATER, PACE, dearest_sweep, filled, openers, sweep
-from measuring import Comparison, Round, beside, compare, floor, fraction, repeat
+from measuring import UNTOLD, Comparison, Round, beside, compare, floor, fraction, repeat
 from statefulinspect import Reason, Tracker
 from statefulinspect.keeper import SWEEP_AT_MOST
 from workloads import WORKLOADS
@@ -46,12 +46,14 @@ def test_case(benchmark, request, name):  # type: ignore[no-untyped-def]  # pyte
         gc.collect()
         return (subjects[0], packets), {}
 
-    benchmark.pedantic(case.run, setup=setup, rounds=request.config.option.benchmark_min_rounds)
+    rounds = request.config.option.benchmark_min_rounds
+    benchmark.pedantic(case.run, setup=setup, rounds=rounds, warmup_rounds=UNTOLD)
     subjects[0].check()
     assert name not in WORKLOADS or passed(subjects[0]) == len(packets)
     benchmark.extra_info["packets"] = len(packets)
     if benchmark.stats:  # None where --benchmark-disable
-        rounds = [Round(own, *other) for own, other in zip(benchmark.stats.stats.data, others)]
+        data = zip(benchmark.stats.stats.data, others[UNTOLD:])
+        rounds = [Round(own, *other) for own, other in data]
         benchmark.extra_info.update(told(Comparison(len(packets), rounds)))
 
 

@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cases import PACE, UNBOUNDED
-from measuring import Case, compare, fraction, repeat, seconds
+from measuring import UNTOLD, Case, compare, fraction, repeat, seconds
 from rulebase import draw_packets, draw_rules
 from statefulinspect import Action, Config, Rule, Ruleset, Tracker, decode
 from statefulinspect.judge import Judge
@@ -93,6 +93,7 @@ def test_new_packets(benchmark, request, number):  # type: ignore[no-untyped-def
         case.run,
         setup=lambda: ((walks(packets), packets), {}),
         rounds=request.config.option.benchmark_min_rounds,
+        warmup_rounds=UNTOLD,
     )
 
 
