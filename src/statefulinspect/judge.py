@@ -17,8 +17,9 @@ from statefulinspect.answers import Answers
 from statefulinspect.checksums import transport_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
-from statefulinspect.events import Cause, Marks
+from statefulinspect.events import Cause
 from statefulinspect.flowkey import TCP, reverse
+from statefulinspect.journal import Marks
 from statefulinspect.keeper import Keeper
 from statefulinspect.linking import connect, part
 from statefulinspect.machines import make_machines

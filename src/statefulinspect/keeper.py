@@ -8,8 +8,9 @@ from statefulinspect.assistance import Assistant
 from statefulinspect.capacity import Capacity
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side
-from statefulinspect.events import EXPIRED, Cause, Journal
+from statefulinspect.events import EXPIRED, Cause
 from statefulinspect.flowkey import FlowKey
+from statefulinspect.journal import Journal
 from statefulinspect.lookup import SideLookup
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.packet import Packet

@@ -14,7 +14,7 @@ from statefulinspect import (
     Ruleset,
     Timeouts,
     Tracker,
-    events,
+    journal,
 )
 
 BACK = {"source": SERVER, "destination": CLIENT}
@@ -286,7 +286,7 @@ def test_renewal_alone_is_no_event():
 
 
 def test_a_journal_that_nobody_reads_forgets_the_oldest_and_counts_them(monkeypatch):
-    monkeypatch.setattr(events, "KEPT", 3)
+    monkeypatch.setattr(journal, "KEPT", 3)
     tracker = listening()
     for port in range(5):
         tracker.process(udp(port, 53), port)
@@ -309,7 +309,7 @@ def lapsing(octets, at):
 
 
 def test_fragments_that_nobody_asks_for_are_forgotten_too(monkeypatch):
-    monkeypatch.setattr(events, "KEPT_OCTETS", 2500)
+    monkeypatch.setattr(journal, "KEPT_OCTETS", 2500)
     tracker = listening()
     for number in range(4):
         tracker.process(lapsing(1020, number), number)
