@@ -143,10 +143,9 @@ class Side(Portable):
     @property
     def ct_state(self) -> CtState:
         """Tell what the next packet of this side is, before any machine has looked at it."""
-        connection = self.connection
-        if self.is_reply or connection.seen_reply:
+        if self.is_reply or self.connection.seen_reply:
             return ESTABLISHED
-        return NEW if connection.master is None else RELATED
+        return NEW if self.connection.master is None else RELATED
 
 
 @attrs.define(eq=False, getstate_setstate=False)
@@ -232,12 +231,13 @@ class Connection(Link):
 
     def listing(self, now: float) -> Listing:
         """Tell what the connection is at `now`."""
-        counts = (self.count(ORIGINAL), self.count(REPLY)) if self.is_accounted else None
+        original, reply = self.original_side, self.reply_side
+        counts = Count(original.packets, original.octets), Count(reply.packets, reply.octets)
         return Listing(
             original=self.original, reply=self.reply, state_name=self.state_name,
             seconds_left=self.seconds_left(now), seen_reply=self.seen_reply,
-            is_assured=self.is_assured, counts=counts, mark=self.mark, zones=self.zones,
-            helper=self.helper,
+            is_assured=self.is_assured, counts=counts if self.is_accounted else None,
+            mark=self.mark, zones=self.zones, helper=self.helper,
         )  # fmt: skip
 
     def to_conntrack(self, now: float) -> str:

@@ -83,9 +83,9 @@ class Event:
         is_last, is_update = self.kind is EventKind.DESTROY, self.kind is EventKind.UPDATE
         listing = self.listing
         if is_last:
-            listing = attrs.evolve(listing, helper=None)
+            listing = listing._replace(helper=None)
         elif is_update and Cause.STATE not in self.causes:
-            listing = attrs.evolve(listing, state_name="")
+            listing = listing._replace(state_name="")
         with_mark = Cause.MARK in self.causes
         return listing.event_line(self.kind.name, with_counts=is_last, with_mark=with_mark)
 

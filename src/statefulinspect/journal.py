@@ -13,9 +13,7 @@ from collections import deque
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-import attrs
-
-from statefulinspect.connection import Connection
+from statefulinspect.connection import ALL_EVENTS, Connection
 from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.rules.words.symbols_system import CT_EVENT
 
@@ -83,18 +81,24 @@ class Journal:
 
     def opened(self, connection: Connection, now: float) -> None:
         """Write down that a connection has begun."""
-        if _bits_of_opening(connection) & connection.event_mask:
+        mask = connection.event_mask
+        if mask == ALL_EVENTS or _bits_of_opening(connection) & mask:
             self._write(EventKind.NEW, connection, (Cause.OPENED,), now, now)
 
     def advanced(
         self, connection: Connection, before: Marks, now: float, *, has_passed: bool
     ) -> bool:
         """Write down what a packet changed, if it passed; say whether nothing is left untold."""
-        causes = self._untold.pop(connection, ()) + before.changes(Marks.of(connection))
-        if causes and not has_passed:
+        causes, after = self._untold.pop(connection, ()), Marks.of(connection)
+        if after != before:
+            causes += before.changes(after)
+        if not causes:
+            return True
+        if not has_passed:
             self._untold[connection] = causes
             return False
-        if _bits_of(causes) & connection.event_mask:
+        mask = connection.event_mask
+        if mask == ALL_EVENTS or _bits_of(causes) & mask:
             self._write(EventKind.UPDATE, connection, tuple(dict.fromkeys(causes)), now, now)
         return True
 
@@ -115,7 +119,7 @@ class Journal:
     ) -> None:  # fmt: skip
         listing = connection.listing(now)
         if Cause.EXPIRED in causes:
-            listing = attrs.evolve(listing, seconds_left=None)
+            listing = listing._replace(seconds_left=None)
         self._keep(Event(kind, at, causes, listing, connection))
 
     def _keep(self, event: Event | FragmentEvent) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import attrs
-
 from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
 from statefulinspect.zones import Zone
 
@@ -20,9 +18,8 @@ class Count(NamedTuple):
     octets: int
 
 
-@attrs.frozen(kw_only=True)
-class Listing:
-    """Hold what a connection was at one instant; frozen.
+class Listing(NamedTuple):
+    """Hold what a connection was at one instant.
 
     `seconds_left` is None when its time had run out; `counts` are of the original and the reply
     direction, or None where `Config.accounting` is off.

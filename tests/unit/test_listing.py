@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from builders import udp
@@ -39,7 +38,7 @@ def test_zones_of_an_entry(given, line):
 def test_an_event_names_mark_and_zone_only_if_there_are_any():
     plain = listing()
     assert plain.event_line("NEW", with_counts=True).endswith(BACK)
-    marked = attrs.evolve(listing(zone=5), mark=7, helper="ftp")
+    marked = listing(zone=5)._replace(mark=7, helper="ftp")
     assert marked.event_line("NEW", with_counts=True).endswith(f"{BACK} mark=7 zone=5 helper=ftp")
 
 
