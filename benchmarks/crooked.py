@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from builders import icmp, icmp_error, ip, tcp, udp
+from builders import icmp, icmp_error, ip, spoiled, tcp, udp
 from honest import CONVERSATIONS, Ends
 from hostile import fragment, header, noise
 from rulesets.aimed import aimed_traffic
@@ -39,8 +39,9 @@ ODD_FLAGS = ("ACK", "SYN", "SYN,ACK", "RST", "RST,ACK", "FIN,ACK", "FIN", "SYN,F
              "PSH,ACK,ECE", "none")  # fmt: skip
 CONTEXTS: list[dict[str, Any]] = [
     {}, {"iif": "lan0", "oif": "wan0"}, {"iif": "wan0", "oif": "lan0"}, {"mark": 7},
-    {"hook": "input", "iif": "lan0"}, {"zone": 1}, {"zone": 1, "zone_direction": Direction.REPLY},
-    {"zone": 1, "zone_direction": Direction.ORIGINAL}, {"hook": "nowhere"},
+    {"hook": "input", "iif": "lan0"}, {"hook": "output", "oif": "wan0"}, {"hook": "nowhere"},
+    {"zone": 1}, {"zone": 1, "zone_direction": Direction.REPLY},
+    {"zone": 1, "zone_direction": Direction.ORIGINAL},
 ]  # fmt: skip
 
 
@@ -142,7 +143,9 @@ class Traffic:
         self.talk = self.talks[which]
         packet = self.talk.step()
         if self.dice.random() < 0.04:
-            return self.dice.choice((packet[:-1], packet + b"tail", packet[:39], packet[:1]))
+            wrong = spoiled(packet, 10), spoiled(packet, len(packet) - 2)  # where checksums tell
+            cut = packet[:-1], packet[:39], packet[:1]
+            return self.dice.choice((*wrong, *cut, packet + b"tail"))
         return packet
 
     def _talk_honestly(self) -> Iterator[bytes]:

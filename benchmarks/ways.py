@@ -79,8 +79,8 @@ def draw_config(dice: random.Random) -> Config:
         timeouts=dice.choice((Timeouts(), Timeouts(tcp_established=200, tcp_unacknowledged=7))),
         dos=dice.choice((DosPolicy(), DosPolicy(), DosPolicy(networks=["10.0.2.0/24"]))),
         helpers=dice.choice(({}, {}, {21: "ftp"})),
-        events=dice.random() < 0.1,
-        verify_checksums=dice.random() < 0.1,
+        events=dice.random() < 0.2,
+        verify_checksums=dice.random() < 0.2,
         accounting=dice.random() < 0.5,
     )
 

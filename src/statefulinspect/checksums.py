@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from statefulinspect.flowkey import ICMP, UDP
 from statefulinspect.packet import Packet
 
 WORD_MAX: Final = 0xFFFF
+NO_CHECKSUM: Final = bytes(2)  # of a UDP datagram that has none (RFC 768, RFC 6935)
 
 
 def is_zero_sum(octets: bytes, more: int = 0) -> bool:
@@ -57,3 +59,19 @@ def transport_is_right(
     number = packet.protocol if protocol is None else protocol
     pseudo = int.from_bytes(addresses, "big") + number + len(octets)
     return is_zero_sum(octets[:covered], pseudo)
+
+
+def plain_is_right(packet: bytes, protocol: int, start: int, length: int) -> bool:
+    """Verify all that `machines` verify of TCP, UDP and ICMP, in a packet without a record.
+
+    It has neither options nor extension headers: the payload begins at 20 in IPv4, at 40 in IPv6,
+    with the addresses right in front of it. The packet ends at `length`.
+    """
+    if start == 20 and not is_zero_sum(packet[:20]):
+        return False
+    if protocol == UDP and packet[start + 6 : start + 8] == NO_CHECKSUM:
+        return True
+    if protocol == ICMP:
+        return is_zero_sum(packet[start:length])
+    addresses_at = 12 if start == 20 else 8
+    return is_zero_sum(packet[addresses_at:length], protocol + length - start)

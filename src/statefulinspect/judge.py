@@ -135,13 +135,9 @@ class Judge(Keeper):
         connection, packet, now = side.connection, walk.packet, walk.now
         marks = None if self.journal is None else Marks.of(connection)
         step = self._step if self._adapts else connection.machine.step
-        reason = step(side, packet, now)
-        verdict = self.conclude(side, walk, reason)
-        if reason.effect not in (END, REOPEN):
-            self._tell(connection, marks, verdict, now)
-        return verdict
+        return self.conclude(side, walk, step(side, packet, now), marks)
 
-    def _tell(
+    def tell(
         self, connection: Connection, before: Marks | None, verdict: Verdict, now: float
     ) -> None:
         """Write down what a packet has changed, if anybody wants to know."""
@@ -151,17 +147,24 @@ class Judge(Keeper):
         if not self.journal.advanced(connection, before, now, has_passed=has_passed):
             take_back(connection)  # the hot path tells nothing
 
-    def conclude(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
+    def conclude(self, side: Side, walk: Walk, reason: Reason, before: Marks | None) -> Verdict:
         """Let the rules look at a packet that its connection has taken so, and do what follows."""
-        connection, packet, now = side.connection, walk.packet, walk.now
+        connection, now = side.connection, walk.now
         if reason.effect is REOPEN:
             self.remove(connection, Cause.REOPENED, now)
             return self._track(walk, side.key)
+        if reason.effect is END:
+            return self._end(side, walk, reason)
+        verdict = self._taken(side, walk, reason)
+        self.tell(connection, before, verdict, now)
+        return verdict
+
+    def _taken(self, side: Side, walk: Walk, reason: Reason) -> Verdict:
+        """Let the rules look at a packet that leaves its connection where it is."""
+        connection, packet, now = side.connection, walk.packet, walk.now
         if reason.effect is REFUSE:
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
-        if reason.effect is END:
-            return self._end(side, walk, reason)
         verdict = self.answers.of(side, walk, reason)
         if connection.helper is not None and verdict.action is ACCEPT:
             verdict = self._assist(side, packet, verdict, now)
@@ -242,5 +245,5 @@ class Judge(Keeper):
             return self.answers.without_connection(walk, reason)
         marks = None if self.journal is None else Marks.of(side.connection)
         verdict = self.answers.about(side, walk, reason)
-        self._tell(side.connection, marks, verdict, walk.now)
+        self.tell(side.connection, marks, verdict, walk.now)
         return verdict

@@ -59,7 +59,7 @@ class Openings:
         self._judge, self._of_opening = judge, judge.answers.of_opening
         self._expectations = judge.expectations
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
-        self.unanswered = 0
+        self._journal, self.unanswered = judge.journal, 0
         machine: Any = judge.machines[TCP]
         self._tcp, self._life = machine, machine.timers.opening
         self.detached = Detached(machine, is_accounted=config.accounting)
@@ -81,7 +81,7 @@ class Openings:
         if action is not ACCEPT or reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
         self.unanswered += 1
-        if self.unanswered <= FEW:
+        if self.unanswered <= FEW or self._journal is not None:  # events tell of connections
             connection = self._judge.connection_for(TCP, key, NO_ZONE, now)
             side = connection.original_side
             self._tcp.begin_with_syn(side, end, window, options, now)
@@ -129,6 +129,8 @@ class Openings:
         self._table.enter(connection)
         self._capacity.enter(connection, now)
         self._wheel.file(connection)
+        if self._journal is not None:
+            self._journal.opened(connection, now)
 
     def _fate(self, protocol: int, key: bytes, way: Way) -> Fate | None:
         """Tell what the rules make of an opening, if nobody has to look at it."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
+from statefulinspect.checksums import plain_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
+from statefulinspect.journal import Marks
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
 from statefulinspect.machines.tcp_flags import FIN_FLAG, SYN_FLAG
@@ -43,30 +45,37 @@ ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
 class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
-    There are none where checksums are verified, events are told, lives are shortened, rules look
-    before tracking does, or the broadcast addresses of networks are guarded; and none may be taken
-    while some connection's zone holds for one direction only.
+    There are none where lives are shortened, rules look before tracking does, or the broadcast
+    addresses of networks are guarded; and none may be taken while some connection's zone holds for
+    one direction only.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._answers, self._table = judge, judge.answers, judge.table
         messages = {each: partial(self._message, each) for each in KEY_SIZES}
-        roads: dict[int, Road] = {UDP: self._udp, **messages}
-        sides: Any = {each: judge.table.sides(0, each) for each in roads}
+        roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
+        if config.verify_checksums:
+            roads = {each: partial(self._verified, each, road) for each, road in roads.items()}
+        sides: Any = {each: judge.table.sides(0, each) for each in (UDP, *KEY_SIZES)}
         self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
+        self._tells = judge.journal is not None
         self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
         is_closed = (
-            config.verify_checksums
-            or config.events
-            or config.limits.adaptive_start is not None
-            or config.dos.networks
-            or judge.filter.has_raw
+            config.limits.adaptive_start is not None or config.dos.networks or judge.filter.has_raw
         )
-        self._short_roads = roads
-        roads = {TCP: self._tcp, NOT_PLAIN: self._short, **roads}
-        self.roads: Mapping[int, Road] = {} if is_closed else roads
+        self._short_roads = {each: road for each, road in roads.items() if each != TCP}
+        self.roads: Mapping[int, Road] = {} if is_closed else {NOT_PLAIN: self._short, **roads}
+
+    def _verified(
+        self, protocol: int, road: Road, packet: bytes, key: bytes, length: int, at: int,
+        numbers: Numbers, way: Way, now: float,
+    ) -> Verdict | None:  # fmt: skip
+        """Take a packet through whose checksums are right."""
+        if not plain_is_right(packet, protocol, at - 20, length):
+            return None
+        return road(packet, key, length, at, numbers, way, now)
 
     def _tcp(  # noqa: C901, PLR0912 - a call costs a twentieth
         self, packet: bytes, key: bytes, length: int, at: int, numbers: Numbers,
@@ -95,6 +104,7 @@ class Shortcut:
         machine: Any = connection.machine
         if not _may_go_on(connection, now):
             return None
+        marks = Marks.of(connection) if self._tells else None
         if connection.is_assured:
             take_back(connection)
         if event is ACK or event is FIN:
@@ -112,7 +122,7 @@ class Shortcut:
         if not is_taken:
             segment = Segment(event, flags, seq, ack, end & M32, window, options, ack)
             reason = machine.advance(side, segment, now)
-        return self._go_on(side, packet, length, reason, way, now)
+        return self._go_on(side, packet, length, reason, marks, way, now)
 
     def _short(
         self, packet: bytes, _: bytes, __: int, ___: int, ____: Numbers, way: Way, now: float
@@ -163,22 +173,27 @@ class Shortcut:
         connection = side.connection
         if not _may_go_on(connection, now):
             return None
+        marks = Marks.of(connection) if self._tells else None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
-        return self._go_on(side, packet, length, reason, way, now)
+        return self._go_on(side, packet, length, reason, marks, way, now)
 
     def _go_on(
-        self, side: Side, packet: bytes, length: int, reason: Reason, way: Way, now: float
-    ) -> Verdict:
+        self, side: Side, packet: bytes, length: int, reason: Reason, marks: Marks | None,
+        way: Way, now: float,
+    ) -> Verdict:  # fmt: skip
         """Answer a packet that its connection has taken; let the rules look if they have to."""
         verdict = self._answers.ready(side, way, length) if reason is OK else None
         if verdict is not None:
             self._judge.settle(side, length, OK, now)
+            if marks is not None:
+                self._judge.tell(side.connection, marks, verdict, now)
             return verdict
         hook, iif, oif, mark = way or ("forward", "", "", 0)
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
-        return self._judge.conclude(side, walk_of(decoded, now, self._table.candidates), reason)
+        walk = walk_of(decoded, now, self._table.candidates)
+        return self._judge.conclude(side, walk, reason, marks)
 
 
 def _may_go_on(connection: Connection, now: float) -> bool:

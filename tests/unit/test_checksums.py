@@ -9,6 +9,7 @@ from statefulinspect.checksums import (
     header_is_right,
     is_zero_sum,
     payload_is_right,
+    plain_is_right,
     transport_is_right,
 )
 from statefulinspect.decoding import decode
@@ -111,3 +112,27 @@ def test_octets_that_are_all_zero_lack_their_checksum():
     right = bytes([0, 0, 0xFF, 0xFF]) + bytes(4)
     assert payload_is_right(decode(ip(CLIENT, SERVER, ICMP, right)))
     assert not payload_is_right(decode(ip(CLIENT, SERVER, ICMP, bytes(8))))
+
+
+PLAIN = {
+    name: wire
+    for name, wire in (*WITH_PSEUDO_HEADER.items(), ("ICMP", icmp(8, data=b"odd")))
+    if name not in {"IPv4 options", "IPv6 extension header"}
+}
+
+
+@pytest.mark.parametrize("wire", PLAIN.values(), ids=list(PLAIN))
+def test_a_plain_packet_is_right_as_a_whole(wire):
+    packet = decode(wire)
+    assert plain_is_right(wire + b"tail", packet.protocol, packet.l4, len(wire))
+    summed = range(0 if packet.family == 4 else 8 * 8, len(wire) * 8)
+    for bit in summed:
+        broken = flipped(wire, bit)
+        assert not plain_is_right(broken, packet.protocol, packet.l4, len(wire)), bit
+
+
+@pytest.mark.parametrize("ends", [{}, V6], ids=["IPv4", "IPv6"])
+def test_a_plain_datagram_without_a_checksum(ends):
+    packet = decode(udp(data=b"data", checksum=0, **ends))
+    assert plain_is_right(packet.wire, packet.protocol, packet.l4, packet.stop)
+    assert not plain_is_right(packet.wire, 6, packet.l4, packet.stop), "only UDP may lack it"

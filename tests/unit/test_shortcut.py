@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from builders import icmp, icmp_error, tcp, udp
+from builders import icmp, icmp_error, spoiled, tcp, udp
 from fullway import FullWay, snapshot
 from statefulinspect import Config, DosPolicy, HelperPolicy, Limits, Ruleset, Tracker
 
@@ -47,6 +47,7 @@ def same(packets, *, hook="forward", config=None, **context):
     ):  # which differ by identity
         assert snapshot(short) == snapshot(full)
     assert str(short.ruleset) == str(full.ruleset)
+    assert list(map(str, short.events())) == list(map(str, full.events()))
     short.check()
     return found
 
@@ -122,9 +123,20 @@ def test_each_type_of_message(family):
             same([*asked, icmp(type_, code, id_=0x0102, **back)])
 
 
+PROFILES = {"own": Config(), "linux": Config.linux(), "events": Config.linux(events=True)}
+EACH_PROFILE = pytest.mark.parametrize("config", PROFILES.values(), ids=PROFILES)
+
+
+def spoiled_somewhere(packet):
+    """The packet with a wrong octet: in its header, its address, its payload, its last word."""
+    places = (10, 15, 30, len(packet) - 2) if packet[0] >> 4 == 4 else (20, 50, len(packet) - 2)
+    return [spoiled(packet, at) for at in places]
+
+
 @BOTH
+@EACH_PROFILE
 @pytest.mark.parametrize("hook", ["forward", "input", "output"])
-def test_a_conversation_at_each_hook(family, hook):
+def test_a_conversation_at_each_hook(family, hook, config):
     there, back = ENDS[family]
     segments = [
         tcp(7, 80, "SYN", 1, **there),
@@ -137,10 +149,30 @@ def test_a_conversation_at_each_hook(family, hook):
         tcp(80, 7, "FIN,ACK", 12, 11, **back),
         tcp(7, 80, "ACK", 11, 13, **there),
     ]
-    found = same(segments, hook=hook)
+    found = same(segments, hook=hook, config=config)
     reasons = [each.reason.name for each in found]
     assert reasons == ["OK"] * 5 + ["ACK_ABOVE_SENT"] + ["OK"] * 3
-    same([*segments, icmp_error(segments[0], **back)] if family == 4 else segments, hook=hook)
+    errors = [icmp_error(segments[0], **back)] if family == 4 else []
+    same([*segments, *errors], hook=hook, config=config)
+    odd = [each for segment in segments for each in (*spoiled_somewhere(segment), segment)]
+    same(odd, hook=hook, config=config)
+
+
+@BOTH
+@EACH_PROFILE
+@pytest.mark.parametrize("data", [b"", b"odd", b"even"])
+def test_questions_and_answers_with_a_wrong_octet(family, config, data):
+    there, back = ENDS[family]
+    asked, answered = (8, 0) if family == 4 else (128, 129)
+    packets = [
+        *(udp(7, 53, data, **there), udp(53, 7, data, **back)),
+        *(udp(8, 53, data, checksum=0, **there), udp(53, 8, data, checksum=0, **back)),
+        *(icmp(asked, data=data, **there), icmp(answered, data=data, **back)),
+    ]
+    odd = [each for packet in packets for each in (*spoiled_somewhere(packet), packet)]
+    found = same(odd, config=config)
+    refused = {each.reason.name for each in found} - {"OK"}
+    assert ("CHECKSUM" in refused) == config.verify_checksums
 
 
 @BOTH
@@ -174,7 +206,6 @@ def test_segments_with_options(family, options):
 
 CONFIGS = {
     "checksums": Config(verify_checksums=True),
-    "events": Config(events=True),
     "adaptive lives": Config(limits=Limits(max_connections=2, adaptive_start=1, adaptive_end=4)),
     "networks": Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
     "helpers": Config(helpers={53: "tftp", 80: "ftp"}, helper_policy=HelperPolicy(lowest_port=0)),
@@ -199,7 +230,8 @@ def test_what_has_to_be_looked_at_is(family, config):
 
 
 @BOTH
-def test_what_is_ordinary_does_not_go_the_full_way(family, monkeypatch):
+@EACH_PROFILE
+def test_what_is_ordinary_does_not_go_the_full_way(family, config, monkeypatch):
     """Else nothing above would notice that the short way leaves everything to the full one."""
     there, back = ENDS[family]
     echo_type, reply_type = (8, 0) if family == 4 else (128, 129)
@@ -214,8 +246,11 @@ def test_what_is_ordinary_does_not_go_the_full_way(family, monkeypatch):
         tcp(7, 80, "FIN,ACK", 2, 12, **there),
     ]
     if family == 4:
-        ordinary += [with_octet(each, 6, 0x40) for each in ordinary[:3]]  # not to be fragmented
-    tracker, taken = Tracker(), []
+        not_to_be_fragmented = {"fragment": 0x4000}
+        ordinary += [udp(7, 53, **there, **not_to_be_fragmented)]
+        ordinary += [tcp(9, 80, "SYN", 1, **there, **not_to_be_fragmented)]
+    ordinary += [tcp(port, 80, "SYN", 1, **there) for port in range(100, 120)]  # a flood
+    tracker, taken = Tracker(config=config), []
     tracker.process(icmp(echo_type, id_=99, **there), 0.0)  # of messages the first is looked at
     monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
     for number, packet in enumerate(ordinary):
