@@ -62,6 +62,8 @@ class Openings:
         self._journal, self.unanswered = judge.journal, 0
         machine: Any = judge.machines[TCP]
         self._tcp, self._life = machine, machine.timers.opening
+        screen = judge.validation.screen
+        self._is_ordinary = screen.spares if config.dos.networks else is_ordinary
         self.detached = Detached(machine, is_accounted=config.accounting)
         self._helped = {
             each: judge.assistant.helped_ports(each) for each in (TCP, UDP, ICMP, ICMPV6)
@@ -135,6 +137,6 @@ class Openings:
     def _fate(self, protocol: int, key: bytes, way: Way) -> Fate | None:
         """Tell what the rules make of an opening, if nobody has to look at it."""
         fate, helped = self._of_opening(protocol, key, way), self._helped[protocol]
-        if self._expectations.count or (helped and key[-2:] in helped) or not is_ordinary(key):
+        if self._expectations.count or (helped and key[-2:] in helped):
             return None
-        return fate
+        return fate if self._is_ordinary(key) else None

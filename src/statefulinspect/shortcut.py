@@ -45,9 +45,8 @@ ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
 class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
-    There are none where lives are shortened, rules look before tracking does, or the broadcast
-    addresses of networks are guarded; and none may be taken while some connection's zone holds for
-    one direction only.
+    There are none where lives are shortened, or rules look before tracking does; and none may be
+    taken while some connection's zone holds for one direction only.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -62,9 +61,7 @@ class Shortcut:
         self._openings = Openings(judge, config)
         self._tells = judge.journal is not None
         self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
-        is_closed = (
-            config.limits.adaptive_start is not None or config.dos.networks or judge.filter.has_raw
-        )
+        is_closed = config.limits.adaptive_start is not None or judge.filter.has_raw
         self._short_roads = {each: road for each, road in roads.items() if each != TCP}
         self.roads: Mapping[int, Road] = {} if is_closed else {NOT_PLAIN: self._short, **roads}
 

@@ -123,7 +123,10 @@ def test_each_type_of_message(family):
             same([*asked, icmp(type_, code, id_=0x0102, **back)])
 
 
-PROFILES = {"own": Config(), "linux": Config.linux(), "events": Config.linux(events=True)}
+NAMED = Config(dos=DosPolicy(networks=["10.0.9.0/24"]))
+PROFILES = {
+    "own": Config(), "linux": Config.linux(), "events": Config.linux(events=True), "named": NAMED
+}  # fmt: skip
 EACH_PROFILE = pytest.mark.parametrize("config", PROFILES.values(), ids=PROFILES)
 
 
@@ -227,6 +230,27 @@ def test_what_has_to_be_looked_at_is(family, config):
         ],
         config=config,
     )
+
+
+def test_the_broadcast_address_of_a_network_that_was_named():
+    """It is looked at whichever way its packets go; those of its neighbours are not."""
+    everybody = "10.0.0.3"
+    there, back = ENDS[4]
+    to, since = {**there, "destination": everybody}, {**back, "source": everybody}
+    found = same(
+        [
+            *(make(**ends) for make in (udp, syn, echo) for ends in (to, since, there, back)),
+            *(icmp(0, **since), udp(53, 1000, **since), udp(**to)),
+        ],
+        config=Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+    )
+    told = [each.reason.name for each in found]
+    assert told == [
+        *("OK", "SOURCE_BROADCAST", "OK", "OK"),
+        *("OK", "SOURCE_BROADCAST", "OK", "OK"),
+        *("SMURF", "SOURCE_BROADCAST", "OK", "OK"),
+        *("SOURCE_BROADCAST", "SOURCE_BROADCAST", "OK"),
+    ]
 
 
 @BOTH
