@@ -19,12 +19,13 @@ import attrs
 
 import bench_process
 import bench_rules
+import bench_settings
 import collisions
 import memory
 from cases import CASES
 from machine import describe
 
-PARTS = ("workloads", "rules", "memory", "collisions")
+PARTS = ("workloads", "rules", "settings", "memory", "collisions")
 ROUNDS = 5
 
 
@@ -59,6 +60,12 @@ def rules(size: Size) -> Iterator[str]:
     yield f"\n{bench_rules.established_line(size.rounds)}"
 
 
+def settings(size: Size) -> Iterator[str]:
+    """Write what settings cost."""
+    yield "### Settings: a packet with right checksums, beside `dpkt.ip.IP(raw)`\n"
+    yield from bench_settings.lines(size.rounds, size.packets)
+
+
 def memory_taken(size: Size) -> Iterator[str]:
     """Write what connections take."""
     yield "### Memory\n"
@@ -82,7 +89,8 @@ def lines(size: Size, only: list[str]) -> Iterator[str]:
     if names:
         yield ""
         yield from workloads(size, names)
-    for name, part in zip(PARTS[1:], (rules, memory_taken, collisions_chosen)):
+    parts = (rules, settings, memory_taken, collisions_chosen)
+    for name, part in zip(PARTS[1:], parts):
         if is_asked_for(name):
             yield ""
             yield from part(size)
