@@ -22,6 +22,7 @@ from typing import Any, Callable, Final, Iterable  # noqa: UP035 - Python 3.9
 
 from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
+from statefulinspect.checksums import plain_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import NO_NUMBER, Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
@@ -70,6 +71,7 @@ class Tracker(Tracked):
         tcp_sides: Any = self._table.sides(0, TCP)
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
         self._split_sides = self._table.split_sides
+        self._looks_closer = config.verify_checksums or self._split_sides
         timers = TcpTimers(config)
         self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_way = self._judge.filter.asks_way
@@ -125,8 +127,8 @@ class Tracker(Tracked):
                     now < connection.expires_at
                     and (bits < OPTIONS or packet[at : at + 4] == TIMESTAMPS_ONLY)
                     and (terms is None or terms[0] is None or terms[0] == (hook, iif, oif, mark))
-                    and not self._split_sides
                     and (hook is FORWARD or hook in PATHS)
+                    and (not self._looks_closer or self._is_plain_and_right(packet, at, length))
                 ):
                     if ack == side.highest_ack and window == side.seen_window:
                         fits = octets > 0  # else it might be a repetition
@@ -210,6 +212,10 @@ class Tracker(Tracked):
             self._judge.sweep(now)
             self._defragmenter.sweep(now)
         return now
+
+    def _is_plain_and_right(self, packet: bytes, at: int, length: int) -> bool:
+        """Say whether checksums of a segment are right, and no zone is of one direction only."""
+        return not self._split_sides and plain_is_right(packet, TCP, at - 20, length)
 
     def trace(  # noqa: PLR0913 - what `process` takes
         self,

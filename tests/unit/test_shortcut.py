@@ -8,7 +8,7 @@ import pytest
 
 from builders import icmp, icmp_error, spoiled, tcp, udp
 from fullway import FullWay, snapshot
-from statefulinspect import Config, DosPolicy, HelperPolicy, Limits, Ruleset, Tracker
+from statefulinspect import Config, CtState, DosPolicy, HelperPolicy, Limits, Ruleset, Tracker
 
 ENDS = {
     4: ({"source": "10.0.0.1", "destination": "10.0.0.2"},
@@ -280,3 +280,25 @@ def test_what_is_ordinary_does_not_go_the_full_way(family, config, monkeypatch):
     for number, packet in enumerate(ordinary):
         tracker.process(packet, 0.25 * number)
     assert taken == []
+
+
+@BOTH
+@EACH_PROFILE
+def test_the_next_segment_in_order_is_taken_at_once(family, config, monkeypatch):
+    there, back = ENDS[family]
+    tracker, taken = Tracker(config=config), []
+    for number, packet in enumerate([
+        tcp(7, 80, "SYN", 1, **there),
+        tcp(80, 7, "SYN,ACK", 5, 2, **back),
+        tcp(7, 80, "ACK", 2, 6, **there),
+        tcp(80, 7, "PSH,ACK", 6, 2, data=b"answer", **back),
+    ]):  # fmt: skip
+        tracker.process(packet, 0.25 * number)
+    monkeypatch.setattr(tracker, "_roads", {})
+    monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
+    right = tcp(80, 7, "PSH,ACK", 12, 2, options=TIMESTAMPS, data=b"odd", **back)
+    tracker.process(spoiled(right, len(right) - 2), 2.0)
+    assert len(taken) == config.verify_checksums
+    if config.verify_checksums:
+        assert tracker.process(right, 2.0).ct_state is CtState.ESTABLISHED
+    assert len(taken) == config.verify_checksums

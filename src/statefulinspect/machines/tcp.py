@@ -113,12 +113,8 @@ class TcpMachine:
         connection.expires_at = now + self.timers.by_state[CLOSE]
 
     def arm(self, connection: Connection) -> None:
-        """Give the connection to the hot path, if it may take the next segments in order.
-
-        It may not where checksums are verified: that is left to the full way.
-        """
-        if not self._verify:
-            arm(connection)
+        """Give the connection to the hot path, if it may take the next segments in order."""
+        arm(connection)
 
     def advance(self, side: Side, segment: Segment, now: float) -> Reason:
         """Take the connection one segment further.
