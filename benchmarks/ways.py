@@ -57,11 +57,34 @@ SMALL: dict[Any, dict[str, int]] = {
 }  # fmt: skip
 
 
+BEFORE_TRACKING = """
+table inet early {
+  chain prerouting {
+    type filter hook prerouting priority raw
+    tcp dport 80 counter accept
+    iifname "lan0" udp dport 53 counter
+    ip saddr 10.0.1.3 udp dport 53 notrack
+    meta mark 7 tcp flags syn limit rate 20/second counter
+    ip daddr 10.0.2.2 meta l4proto icmp counter drop
+  }
+}
+table inet filter {
+  chain forward {
+    type filter hook forward priority filter; policy drop
+    ct state established,related,untracked counter accept
+    tcp dport { 21, 80 } counter accept
+    meta l4proto { udp, icmp, icmpv6 } accept
+  }
+}
+"""
+
+
 @lru_cache(maxsize=1)
 def rulesets() -> list[tuple[str, Ruleset]]:
-    """Read the rulesets of the tests, each with its text; the first two are made without one."""
+    """Read the rulesets of the tests, each with its text; the first three are made without one."""
     texts = [path.read_text() for path in sorted(RULESETS.glob("*.nft"))]
     own = [Ruleset.default(), Ruleset.outbound(inside=["10.0.1.0/24", "fd00:1::/64"])]
+    own.append(Ruleset.parse(BEFORE_TRACKING))
     read = [(text, Ruleset.parse(text, unsupported="ignore")) for text in texts]
     return [("", each) for each in own] + read
 
@@ -90,7 +113,7 @@ class Universe:
 
     def __init__(self, seed: int) -> None:
         self.dice = dice = random.Random(seed)
-        text, rules = dice.choice(rulesets()[:2] if dice.random() < 0.6 else rulesets())
+        text, rules = dice.choice(rulesets()[:3] if dice.random() < 0.6 else rulesets())
         config = draw_config(dice)
         self.trackers = Tracker(rules, config), FullWay(rules, config)
         self.traffic, self.now = Traffic(dice, text), 1000.0

@@ -143,6 +143,14 @@ class Answers:
             self._remember(sort, fate)
         return fate
 
+    def can_tell(self, side: Side, way: Way) -> bool:
+        """Say whether there is a verdict `ready` for the next packet of a side."""
+        verdict, terms = side.verdict, side.terms
+        if verdict is not None and (terms is None or terms[0] == way):
+            return verdict.action is not REJECT
+        sort = sort_of(side, way)
+        return (self._foregone.get(sort) or self._foretell(sort, side.key)) is not None
+
     def ready(self, side: Side, way: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.
 

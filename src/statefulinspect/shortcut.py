@@ -45,8 +45,9 @@ ANSWER, OPENING = MessageKind.ANSWER, MessageKind.OPENING
 class Shortcut:
     """Take ordinary packets of TCP, UDP and ICMP through; `roads` lead there, by protocol.
 
-    There are none where lives are shortened, or rules look before tracking does; and none may be
-    taken while some connection's zone holds for one direction only.
+    There are none where lives are shortened, and none may be taken while some connection's zone
+    holds for one direction only. If rules look before tracking does, it must be known beforehand
+    what they say.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -59,9 +60,9 @@ class Shortcut:
         self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
-        self._tells = judge.journal is not None
+        self._tells, self._has_raw = judge.journal is not None, judge.filter.has_raw
         self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
-        is_closed = config.limits.adaptive_start is not None or judge.filter.has_raw
+        is_closed = config.limits.adaptive_start is not None
         self._short_roads = {each: road for each, road in roads.items() if each != TCP}
         self.roads: Mapping[int, Road] = {} if is_closed else {NOT_PLAIN: self._short, **roads}
 
@@ -100,6 +101,8 @@ class Shortcut:
         connection = side.connection
         machine: Any = connection.machine
         if not _may_go_on(connection, now):
+            return None
+        if self._has_raw and not self._answers.can_tell(side, way):
             return None
         marks = Marks.of(connection) if self._tells else None
         if connection.is_assured:
@@ -170,6 +173,8 @@ class Shortcut:
         connection = side.connection
         if not _may_go_on(connection, now):
             return None
+        if self._has_raw and not self._answers.can_tell(side, way):
+            return None
         marks = Marks.of(connection) if self._tells else None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
@@ -190,6 +195,8 @@ class Shortcut:
         decoded = decode(packet, iif, oif, mark)
         decoded.hook = hook
         walk = walk_of(decoded, now, self._table.candidates)
+        if self._has_raw:
+            self._answers.before_tracking(walk)  # lets it pass, and counts it
         return self._judge.conclude(side, walk, reason, marks)
 
 

@@ -30,6 +30,8 @@ def test_the_hot_path_is_taken_often_enough():
         ("machines.tcp.take_back", lambda _: None),
         ("keeper.take_back", lambda _: None),
         ("shortcut.plain_is_right", lambda *_: True),
+        ("answers.Answers.can_tell", lambda *_: True),
+        ("rules.engine.foretelling.Foretelling._passes", lambda *_: True),
         ("shortcut.Marks", mock.Mock(of=lambda _: None)),
         ("openings.is_ordinary", lambda _: True),
         ("openings.scale_and_flags", lambda _: (0, 0)),
@@ -38,7 +40,7 @@ def test_the_hot_path_is_taken_often_enough():
 )
 def test_a_difference_is_noticed(name, wrong, capsys):
     def search():
-        for seed in (*range(1, 5), 32):  # which verifies checksums
+        for seed in (1, 2, 3, 4, 11):  # 3 verifies checksums, 11 has rules before tracking
             compare(seed)
 
     with mock.patch(f"statefulinspect.{name}", wrong), pytest.raises(AssertionError):

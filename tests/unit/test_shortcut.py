@@ -30,9 +30,9 @@ def told(verdict):
     return verdict.action, verdict.ct_state, verdict.direction, verdict.reason, made_at
 
 
-def same(packets, *, hook="forward", config=None, **context):
+def same(packets, *, hook="forward", config=None, early="", **context):
     """Send packets both ways; give what the verdicts are, if all that is known is the same."""
-    rules = Ruleset.parse(RULES % hook)
+    rules = Ruleset.parse(early + RULES % hook)
     short, full = (kind(rules, config=config or Config()) for kind in (Tracker, FullWay))
     found = []
     for number, packet in enumerate(packets):
@@ -302,3 +302,51 @@ def test_the_next_segment_in_order_is_taken_at_once(family, config, monkeypatch)
     if config.verify_checksums:
         assert tracker.process(right, 2.0).ct_state is CtState.ESTABLISHED
     assert len(taken) == config.verify_checksums
+
+
+EARLY = """table inet early {
+  chain p { type filter hook prerouting priority raw; %s }
+  chain o { type filter hook output priority raw; %s }
+}
+"""
+EARLY_RULES = {
+    "none": "",
+    "a counter": "counter",
+    "counters by what the key tells": "tcp dport 80 counter accept; udp sport 53 counter; counter",
+    "some refused": "udp sport 53 counter drop; tcp sport 80 counter",
+    "some not tracked": "udp dport 53 counter notrack; counter",
+    "some looked at closer": "tcp flags & fin == fin counter; ip ttl 64 counter; ip dscp 8 drop",
+    "some marked": "udp sport 53 meta mark set 5; tcp dport 80 meta mark set 6 counter",
+    "in another zone": "udp dport 53 ct zone set 7; udp sport 53 ct zone set 7; counter",
+    "by way": 'iifname "lan0" counter; oifname "wan0" counter drop',
+    "by state": "ct state new counter drop; ct state untracked counter; ct direction reply drop",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("rules", EARLY_RULES.values(), ids=EARLY_RULES)
+@pytest.mark.parametrize("hook", ["forward", "output"])
+def test_rules_before_tracking(family, rules, hook):
+    there, back = ENDS[family]
+    early = EARLY % (rules, rules)
+    packets = [
+        *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, **there), udp(53, 7, **back)),
+        *(tcp(7, 80, "SYN", 1, **there), tcp(80, 7, "SYN,ACK", 5, 2, **back)),
+        *(tcp(7, 80, "ACK", 2, 6, **there), tcp(80, 7, "PSH,ACK", 6, 2, data=b"data", **back)),
+        *(tcp(80, 7, "PSH,ACK", 10, 2, data=b"data", **back), tcp(7, 80, "ACK", 2, 99, **there)),
+        *(tcp(7, 80, "FIN,ACK", 2, 14, **there), tcp(7, 80, "RST", 3, **there)),
+        *(tcp(7, 80, "SYN", 70_000, **there), echo(**there), udp(8, 54, **there)),
+    ]
+    same(packets, hook=hook, early=early, iif="lan0", oif="wan0")
+    same(packets, hook=hook, early=early)
+
+
+def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
+    there, back = ENDS[4]
+    rules = Ruleset.parse(EARLY % ("counter", "counter") + RULES % "forward")
+    tracker, taken = Tracker(rules), []
+    monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
+    for packet in (udp(7, 53, **there), udp(53, 7, **back), syn(**there), udp(7, 53, **there)):
+        tracker.process(packet, 0.0)
+    assert taken == []
+    assert "counter packets 4 " in str(tracker.ruleset)

@@ -11,9 +11,19 @@ from typing import Final, Mapping, Optional  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side
 from statefulinspect.packet import Packet
-from statefulinspect.rules.engine.path import Path, decide
+from statefulinspect.rules.engine.path import Bases, Path, decide
 from statefulinspect.rules.engine.walk import Walk, walk_of
-from statefulinspect.terms import ESTABLISHED, HOLD, NEW, REJECT, RELATED, Action, CtState
+from statefulinspect.terms import (
+    ACCEPT,
+    ESTABLISHED,
+    HOLD,
+    INVALID_BIT,
+    NEW,
+    REJECT,
+    RELATED,
+    Action,
+    CtState,
+)
 
 Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if no rule asks
 Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
@@ -50,9 +60,20 @@ class Foretelling:
         walk = self._walks.get(sort) or self._begin(sort)
         walk.wire, walk.rule = BEFORE_ADDRESSES[len(key)] + key, None
         walk.by_words, walk.tally = True, None
-        packet = walk.packet
-        action = decide(self._paths[packet.hook].tracked[packet.family], walk)
+        packet, path = walk.packet, self._paths[walk.packet.hook]
+        raw = path.raw[packet.family]
+        if raw and not self._passes(raw, walk):
+            return None
+        action = decide(path.tracked[packet.family], walk)
         return None if action is HOLD or action is REJECT else (action, walk)
+
+    def _passes(self, raw: Bases, walk: Walk) -> bool:
+        """Say whether the rules that come before tracking let a packet pass, and only count it."""
+        side, walk.side, ct_bits, walk.ct_bits = walk.side, None, walk.ct_bits, INVALID_BIT
+        walk.iif, walk.oif, walk.is_tracked = walk.packet.iif, walk.packet.oif, False
+        action = decide(raw, walk)
+        walk.side, walk.ct_bits, walk.is_tracked = side, ct_bits, True
+        return action is ACCEPT
 
     def _begin(self, sort: Sort) -> Walk:
         """Begin the walks of packets of a sort: one for all, as nothing but the key differs."""
