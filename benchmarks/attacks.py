@@ -100,6 +100,20 @@ def syn_flood(size: int) -> str:
     )
 
 
+def stray_flood(size: int) -> str:
+    """Send segments that belong to no connection, as if they answered."""
+    tracker, base = Tracker(), honest_cost()
+    kinds = [tcp(flags=flags) for flags in ("ACK", "RST", "SYN,ACK", "FIN,ACK")]
+    strays = [
+        packet
+        for number, kind in enumerate(kinds)
+        for packet in random_openers(size // len(kinds), kind, seed=number)
+    ]
+    cost = spent(tracker, strays)
+    assert len(tracker) == 0, "a segment of no connection has opened one"
+    return f"{len(strays)} stray segments: {cost:.0f} ns each, {cost / base:.2f} of an opener"
+
+
 def half_open_flood(size: int) -> str:
     """Open from one source that may open ten a second."""
     limits = Limits(new_per_second_per_source=10, max_per_source=100)
@@ -194,6 +208,7 @@ def year(size: int) -> str:
 # attack: sizes of a full and of a quick run
 ATTACKS: dict[Callable[[int], str], tuple[int, int]] = {
     syn_flood: (2_000_000, 40_000),
+    stray_flood: (200_000, 10_000),
     half_open_flood: (200_000, 10_000),
     fragment_flood: (200_000, 10_000),
     expectation_flood: (200_000, 10_000),

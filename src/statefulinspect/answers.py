@@ -14,6 +14,7 @@ from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.foretelling import (
     IS_ANNOUNCED,
     IS_REPLY,
+    IS_STRAY,
     SEEN_REPLY,
     Foretelling,
     Sort,
@@ -129,6 +130,19 @@ class Answers:
         """Tell what becomes of the packet that opens such a connection, if that can be told."""
         sort = protocol, len(key), 0, way
         return self._foregone.get(sort) or self._foretell(sort, key)
+
+    def of_stray(
+        self, protocol: int, key: bytes, way: Way, octets: int, reason: Reason
+    ) -> Verdict | None:
+        """Answer a packet that is of no connection, if it can be told what the rules conclude."""
+        sort = protocol, len(key), IS_STRAY, way
+        fate = self._foregone.get(sort) or self._foretell(sort, key)
+        if fate is None:
+            return None
+        action, state, _, rule, tally = fate
+        if tally is not None:
+            count(tally, octets)
+        return verdict_of(action, state, None, reason, None, rule)
 
     def _foretell(self, sort: Sort, key: bytes) -> Fate | None:
         """Ask the rules about a packet that nobody has decoded; None if they have to see it."""

@@ -1,4 +1,4 @@
-"""Connections that open the short way: nobody has to look at the packets that open them.
+"""Connections that open the short way, or do not: nobody has to look at their first packets.
 
 What SYNs open that are answered soon is made at once, for it is needed soon. In a flood, which
 nobody answers, it is not made before somebody asks for it; see `unreplied`.
@@ -16,6 +16,7 @@ from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
+from statefulinspect.machines.tcp_table import TcpEvent
 from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK
@@ -126,6 +127,13 @@ class Openings:
         side.packets, side.octets = 1, octets
         self._enter(connection, now)
         return verdict_of(ACCEPT, state, direction, OK, connection, rule)
+
+    def stray(self, key: bytes, octets: int, way: Way, event: TcpEvent) -> Verdict | None:
+        """Refuse a TCP segment that belongs to no connection, and cannot open one."""
+        reason = self._tcp.refusal(event)
+        if reason is OK or self._expectations.count or not self._is_ordinary(key):
+            return None
+        return self._judge.answers.of_stray(TCP, key, way, octets, reason)
 
     def _enter(self, connection: Connection, now: float) -> None:
         self._table.enter(connection)

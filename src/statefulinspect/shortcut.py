@@ -96,7 +96,7 @@ class Shortcut:
             side = self._table.unreplied_side(key, side)
         if side is None:
             if event is not SYN:
-                return None
+                return self._openings.stray(key, length, way, event)
             return self._openings.by_syn(key, length, way, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine

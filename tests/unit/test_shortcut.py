@@ -350,3 +350,40 @@ def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
         tracker.process(packet, 0.0)
     assert taken == []
     assert "counter packets 4 " in str(tracker.ruleset)
+
+
+STRAY_RULES = {
+    "none": "",
+    "a counter": "ct state invalid counter",
+    "one port": "ct state invalid tcp dport 80 counter accept; ct state invalid counter drop",
+    "a reject": "ct state invalid counter reject",
+    "flags": "ct state invalid tcp flags rst counter accept",
+    "what there is not": "ct state new,untracked counter; ct direction original counter",
+}
+
+
+@BOTH
+@EACH_PROFILE
+@pytest.mark.parametrize("rules", STRAY_RULES.values(), ids=STRAY_RULES)
+def test_segments_of_no_connection(family, config, rules):
+    there, back = ENDS[family]
+    early = f"table inet s {{ chain c {{ type filter hook forward priority -1; {rules}\n}} }}\n"
+    strays = [
+        tcp(port, 80, flags, 1, 2, **there)
+        for port, flags in enumerate(["ACK", "RST", "RST,ACK", "SYN,ACK", "FIN,ACK"], 7)
+    ]
+    found = same([*strays, syn(**there), *strays, tcp(80, 1000, "RST", **back)], config=config,
+                 early=early)  # fmt: skip
+    reasons = [each.reason.name for each in found[:5]]
+    picked_up = "OK" if config.tcp.loose else "TCP_MIDSTREAM"
+    assert reasons == [picked_up] + ["TCP_NOT_AN_OPENING"] * 4
+
+
+def test_segments_of_no_connection_need_no_record(monkeypatch):
+    there, _ = ENDS[4]
+    tracker, taken = Tracker(), []
+    monkeypatch.setattr(tracker, "_classify", lambda packet, _: taken.append(packet))
+    for flags in ("ACK", "RST", "SYN,ACK", "FIN,ACK"):
+        verdict = tracker.process(tcp(flags=flags, **there), 0.0)
+        assert (verdict.ct_state, verdict.connection) == (CtState.INVALID, None)
+    assert taken == []

@@ -45,6 +45,7 @@ from statefulinspect.machines.tcp_table import (
     SYN_SENT,
     TIME_WAIT,
     TRANSITIONS,
+    TcpEvent,
     TcpState,
 )
 from statefulinspect.machines.tcp_timers import SYN_SENT2_TIMEOUT, TcpTimers
@@ -81,12 +82,17 @@ class TcpMachine:
         if segment.event is SYN:
             return self.begin_with_syn(side, segment.end, segment.window, segment.options, now)
         _set_out(side.connection)
-        if segment.event is not ACK:
-            return Reason.TCP_NOT_AN_OPENING
-        if not self._policy.loose:
-            return Reason.TCP_MIDSTREAM
+        reason = self.refusal(segment.event)
+        if reason is not OK:
+            return reason
         _adopt(side, segment)
         return self.advance(side, segment, now)
+
+    def refusal(self, event: TcpEvent) -> Reason:
+        """Say why a segment other than a SYN begins nothing; OK if it is picked up."""
+        if event is not ACK:
+            return Reason.TCP_NOT_AN_OPENING
+        return OK if self._policy.loose else Reason.TCP_MIDSTREAM
 
     def begin_with_syn(
         self, side: Side, end: int, window: int, options: bytes, now: float

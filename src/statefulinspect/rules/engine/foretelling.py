@@ -17,6 +17,7 @@ from statefulinspect.terms import (
     ACCEPT,
     ESTABLISHED,
     HOLD,
+    INVALID,
     INVALID_BIT,
     NEW,
     REJECT,
@@ -29,8 +30,8 @@ Way = Optional[tuple[str, str, str, int]]  # hook, interfaces and mark; None if 
 Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
 
 # Bits of a stage, which leads to the ct state: the packet answers; the connection was answered, or
-# has a master.
-IS_REPLY, SEEN_REPLY, IS_ANNOUNCED = 1, 2, 4
+# has a master; there is no connection, and will be none.
+IS_REPLY, SEEN_REPLY, IS_ANNOUNCED, IS_STRAY = 1, 2, 4, 8
 
 FAMILY_OF_SIZE: Final = {12: 4, 36: 6}  # by the size of a key with ports
 BEFORE_ADDRESSES: Final = {12: bytes(12), 36: bytes(8)}  # of a header
@@ -39,6 +40,8 @@ WALKS_AT_MOST: Final = 1 << 10  # sorts whose walk is remembered: then it begins
 
 def state_of(stage: int) -> CtState:
     """Tell the ct state of packets of a stage."""
+    if stage & IS_STRAY:
+        return INVALID
     if stage & (IS_REPLY | SEEN_REPLY):
         return ESTABLISHED
     return RELATED if stage & IS_ANNOUNCED else NEW
@@ -84,7 +87,8 @@ class Foretelling:
         packet.stop = len(BEFORE_ADDRESSES[size]) + size
         packet.l4 = packet.stop - 4
         walk = walk_of(packet, 0.0)
-        walk.side, walk.ct_bits = Side(b"", stage & IS_REPLY), state_of(stage).bit
+        walk.side = None if stage & IS_STRAY else Side(b"", stage & IS_REPLY)
+        walk.ct_bits = state_of(stage).bit
         walk.is_foretold = walk.is_tracked = walk.is_sent_on = True
         if len(self._walks) >= WALKS_AT_MOST:
             self._walks.clear()
