@@ -43,8 +43,7 @@ class Assistant:
     def helper(self, name: str) -> Helper:
         """Give the helper of a name; RuleError if there is none."""
         if name not in self._helpers:
-            msg = f"helper {name!r}: there is none; there are {', '.join(self._helpers)}"
-            raise RuleError(msg)
+            raise RuleError(self._unknown(name))
         return self._helpers[name]
 
     def _assignments(self, given: Mapping[int, object]) -> dict[tuple[int, int], Helper]:
@@ -53,11 +52,15 @@ class Assistant:
         for port, named in given.items():
             helper = self._helpers.get(named) if isinstance(named, str) else named
             if isinstance(helper, type) or not isinstance(helper, Helper):
-                msg = f"helpers: {named!r} is none; there are {', '.join(self._helpers)}"
+                msg = f"{self._unknown(named)}, or a helper of your own"
                 raise ConfigError(msg)
             self._helpers.setdefault(helper.name, helper)
             found.update({(protocol, port): helper for protocol in helper.protocols})
         return found
+
+    def _unknown(self, given: object) -> str:
+        """Say that there is no such helper, and which there are."""
+        return f"helper {given!r}: expected one of {', '.join(self._helpers)}"
 
     def helped_ports(self, protocol: int) -> frozenset[bytes]:
         """List the ports, as they stand on the wire, whose connections get a helper."""

@@ -237,7 +237,7 @@ def test_what_is_no_helper_at_a_port(run, capsys, word):
 def test_a_helper_there_is_not(run):
     status, lines, complaint = run(SMALL, "--helper", "21=ftpd")
     assert (status, lines) == (2, [])
-    assert complaint[0].startswith("statefulinspect: --helper: helpers: 'ftpd' is none; there are")
+    assert complaint[0].startswith("statefulinspect: --helper: helper 'ftpd': expected one of ")
 
 
 def test_only_the_inside_may_open(run):
@@ -541,9 +541,9 @@ def test_missing_files_and_directories(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("prefix", "words"),
     [
-        ("10.0.0.0/33", "prefix '10.0.0.0/33': "),
-        ("10.0.0.1/8", "prefix '10.0.0.1/8': 10.0.0.1/8 has host bits set"),
-        ("office", "prefix 'office': "),
+        ("10.0.0.0/33", "prefix '10.0.0.0/33': expected CIDR notation"),
+        ("10.0.0.1/8", "prefix '10.0.0.1/8': has host bits set; expected '10.0.0.0/8'"),
+        ("office", "prefix 'office': expected CIDR notation, as in '10.0.0.0/8'"),
     ],
 )
 def test_a_prefix_that_is_none(run, prefix, words):
@@ -757,6 +757,15 @@ def test_control_c_ends_with_what_is_left_and_totals(monkeypatch, capsys):
         read_from(monkeypatch, Interrupted(SMALL))
         assert main(["replay", *options, "-"]) == command.INTERRUPTED == 130
         assert capsys.readouterr() == expected
+
+
+def test_interrupted_while_arguments_are_read(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "parse", interrupted)
+    assert main(["replay", "-"]) == command.INTERRUPTED
+    assert capsys.readouterr() == ("", "")
 
 
 def test_control_c_ends_the_printing_quietly(run, monkeypatch):

@@ -32,15 +32,20 @@ WITHOUT_RICH: Final = "the command line needs rich: pip install 'statefulinspect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and tell its exit status."""
-    streams.prepare()
-    options = parse(argv)
+    try:
+        streams.prepare()
+        return _ended(parse(argv))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _ended(options: Options) -> int:
+    """Run to the end, or to what ends it: then complain, in one line."""
     status, complaint = FAILED, ""
     try:
         streams.require_standard_output()
         status = _run(options)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
     except OSError as error:  # of writing; reading has its own
