@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -28,7 +29,7 @@ from statefulinspect.cli.trial_report import print_json, print_text, print_updat
 from statefulinspect.decoding import decode
 from statefulinspect.rules.ruleset import Ruleset
 
-DIFFERS = 1
+DIFFERS: Final = 1
 
 
 def trial(options: TrialOptions) -> int:
