@@ -115,9 +115,10 @@ class FrozenMapping(Mapping[int, object]):
         return repr(self._held)
 
 
-def frozen(value: Any) -> Any:
+def frozen(value: Mapping[int, object]) -> Mapping[int, object]:
     """Copy a mapping, which may change later; leave anything else to the validator."""
-    return FrozenMapping(value) if isinstance(value, Mapping) else value
+    given: object = value
+    return FrozenMapping(value) if isinstance(given, Mapping) else value
 
 
 def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:

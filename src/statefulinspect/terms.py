@@ -31,7 +31,7 @@ class CtState(Enum):
     True
     """
 
-    _value_: str
+    value: str
     bit: int
 
     def __new__(cls, word: str, bit: int) -> CtState:
@@ -86,7 +86,7 @@ class Reason(Enum):
     'REFUSE'
     """
 
-    _value_: str
+    value: str
     effect: Effect
 
     def __new__(cls, sentence: str, effect: Effect) -> Reason:
