@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from builders import CLIENT, SERVER, gre, icmp_error, packed, tcp, udp
@@ -496,9 +498,10 @@ class TestThePolicyOfConfig:
 def test_names_and_objects_that_are_no_helpers():
     with pytest.raises(ConfigError, match="helper 'gopher': expected one of ftp, "):
         Tracker(config=Config(helpers={70: "gopher"}))
-    for other in (object(), FtpHelper):  # a class, where one of its objects is meant
-        with pytest.raises(ConfigError, match=r"^helper .*: expected one of ftp, "):
-            Tracker(config=Config(helpers={70: other}))
+    with pytest.raises(ConfigError, match=r"FtpHelper'>: expected an object of this class$"):
+        Tracker(config=Config(helpers={70: FtpHelper}))
+    with pytest.raises(ConfigError, match="has protocols, families, begin, read, too"):
+        Tracker(config=Config(helpers={70: SimpleNamespace(name="gopher", policies={})}))
 
 
 @pytest.mark.parametrize("value", [["ftp"], {"21": "ftp"}, {70_000: "ftp"}, {-1: "ftp"}, None])
