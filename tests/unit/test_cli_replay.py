@@ -563,6 +563,29 @@ def test_rules_that_cannot_work_are_named(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("hooks", "asked", "others"),
+    [
+        (["input"], "forward", "input"),
+        (["input", "output", "prerouting"], "forward", "input and output"),
+        (["forward", "input"], "output", "forward and input"),
+        (["input", "forward"], "forward", ""),
+        (["prerouting"], "forward", ""),
+        ([], "forward", ""),
+    ],
+)
+def test_rules_without_a_chain_at_the_hook(tmp_path, capsys, hooks, asked, others):
+    rules, capture, expected = (str(tmp_path / each) for each in ("h.nft", "c.pcap", "h.expect"))
+    chains = (f"chain {hook} {{ type filter hook {hook} priority 0; }}" for hook in hooks)
+    Path(rules).write_text(f"table ip t {{ {'; '.join(chains)}; }}")
+    Path(capture).write_bytes(SMALL)
+    Path(expected).write_text("2 accept")
+    told = f"{rules}: warning: no chain at hook {asked}, but some at {others}: see --hook\n"
+    for words in (["replay", "--rules", rules], ["test", rules, "--expect", expected]):
+        assert main([*words, "--hook", asked, capture]) == 0
+        assert capsys.readouterr().err == (told if others else "")
+
+
+@pytest.mark.parametrize(
     "words", [[], ["replay"], ["play", "x"], ["replay", "--fast", "x"], ["replay", "x", "y"]]
 )
 def test_wrong_arguments_take_one_line(capsys, words):

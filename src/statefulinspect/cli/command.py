@@ -116,5 +116,5 @@ def _replay(options: ReplayOptions) -> int:
 
 def _rules(options: ReplayOptions) -> Ruleset:
     if options.rules:
-        return read_rules(options.rules, options.reading)
+        return read_rules(options.rules, options.reading, options.way.hook)
     return Ruleset.outbound(options.inside) if options.inside else Ruleset.default()

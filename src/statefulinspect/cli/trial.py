@@ -34,7 +34,7 @@ DIFFERS: Final = 1
 
 def trial(options: TrialOptions) -> int:
     """Test the rules, or write down what they do; give the exit status."""
-    rules = read_rules(options.rules, options.reading)
+    rules = read_rules(options.rules, options.reading, options.way.hook)
     expected = {} if options.is_update else _read(options.expect)
     with opened(options.file) as source:
         frames = list(read_frames(source, PIPED))
