@@ -221,13 +221,22 @@ ATTACKS: dict[Callable[[int], str], tuple[int, int]] = {
 def main() -> None:
     """Run and report."""
     names = {attack.__name__: attack for attack in ATTACKS}
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--only", choices=names, help="one attack")
+    parser.add_argument(
+        "--only",
+        choices=names,
+        nargs="+",
+        default=[*names],
+        metavar="ATTACK",
+        help=f"some of {', '.join(names)}",
+    )
     parser.add_argument("--size", type=int, help="packets or entries")
     arguments = parser.parse_args()
     for name, attack in names.items():
-        if arguments.only in (None, name):
+        if name in arguments.only:
             size = arguments.size or ATTACKS[attack][arguments.quick]
             print(f"{name:18} {attack(size)}", flush=True)
 

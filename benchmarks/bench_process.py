@@ -131,7 +131,9 @@ def sweep_lines(rounds: int, at_most: int | None = None) -> Iterator[str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     for line in lines(CASES, parser.parse_args().rounds):
         print(line, flush=True)

@@ -37,6 +37,18 @@ def test_check_names_what_differs(monkeypatch, tmp_path, capsys):
     assert "reasons.md is stale" in capsys.readouterr().out
 
 
+def test_the_readme_shows_what_its_first_command_prints(capsys):
+    pytest.importorskip("rich")
+    from statefulinspect.cli import main  # noqa: PLC0415 - not all have rich
+
+    project = Path(__file__).parent.parent
+    shown = (project / "README.md").read_text(encoding="utf-8").split("```text\n")[1]
+    shown = shown.partition("```")[0].replace("...\n", "").splitlines()
+    assert main(["replay", str(project / "tests/captures/office.pcap")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line in shown] == shown
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_empty_part(name):
     text = (Path(__file__).parent.parent / "docs" / name).read_text(encoding="utf-8")

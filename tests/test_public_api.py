@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +95,59 @@ def test_errors_are_value_errors(name):
 
 def test_the_package_is_typed():
     assert (__import__("pathlib").Path(statefulinspect.__file__).parent / "py.typed").exists()
+
+
+RIGHT = """
+from __future__ import annotations
+
+import statefulinspect as si
+
+
+def told(tracker: si.Tracker, packet: bytes, now: float) -> list[str]:
+    verdict: si.Verdict = tracker.process(packet, now, iif="lan0", hook="input")
+    words = [verdict.action.value, verdict.ct_state.value, verdict.reason.value]
+    connection: si.Connection | None = verdict.connection
+    if connection is not None:
+        words += [connection.state_name, str(connection.original.source), connection.helper or ""]
+        connection.mark, connection.labels = connection.original.source_port or 0, 1
+    words += [cause.value for event in tracker.events() for cause in event.causes]
+    words += [str(each.rule.place) for each in tracker.process_many([packet], now) if each.rule]
+    return [*words, str(tracker.trace(packet, now)), repr(tracker.find(packet))]
+
+
+dos = si.DosPolicy(networks=["10.0.0.0/8"], loopback={"lo"})
+config = si.Config.linux(timeouts=si.Timeouts(udp=20), helpers={69: "tftp"}, dos=dos)
+rule = si.Rule(si.Action.ACCEPT, ct_state=["new"], destination_port=[53, (8000, 8010)])
+tracker = si.Tracker(si.Ruleset([rule], policy=si.Action.DROP), config)
+"""
+WRONG = """
+from statefulinspect import Config, DosPolicy, Rule, Tracker
+
+DosPolicy(networks=8)
+DosPolicy(loopback=None)
+Config(helpers=21)
+Rule("accept")
+Tracker(Config())
+Tracker().process("packet", 0.0)
+"""
+
+
+@pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
+@pytest.mark.parametrize(("code", "errors"), [(RIGHT, 0), (WRONG, 6)], ids=["right", "wrong"])
+def test_what_mypy_says_of_a_users_code(tmp_path, code, errors):
+    """In a process of its own, for mypy changes the limit of recursion."""
+    project = Path(__file__).parent.parent
+    file = tmp_path / "user.py"
+    file.write_text(code, encoding="utf-8")
+    options = ["--config-file", project / "pyproject.toml", "--follow-imports=silent"]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "--cache-dir", tmp_path, "--no-pretty", file],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "MYPYPATH": str(project / "src")},
+        text=True,
+    )
+    found = [line for line in run.stdout.splitlines() if ": error: " in line]
+    said = run.stdout + run.stderr
+    assert (len(found), run.returncode) == (errors, bool(errors)), said
+    assert all("[arg-type]" in line for line in found), said

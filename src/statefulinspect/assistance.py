@@ -23,6 +23,7 @@ from statefulinspect.rules.errors import RuleError
 from statefulinspect.terms import ESTABLISHED, OK, Reason
 
 UDP_HEADER: Final = 8
+OFFERS: Final = ("name", "protocols", "families", "policies", "begin", "read")  # of a `Helper`
 
 
 class Assistant:
@@ -43,8 +44,7 @@ class Assistant:
     def helper(self, name: str) -> Helper:
         """Give the helper of a name; RuleError if there is none."""
         if name not in self._helpers:
-            msg = f"helper {name!r}: there is none; there are {', '.join(self._helpers)}"
-            raise RuleError(msg)
+            raise RuleError(self._unknown(name))
         return self._helpers[name]
 
     def _assignments(self, given: Mapping[int, object]) -> dict[tuple[int, int], Helper]:
@@ -53,11 +53,19 @@ class Assistant:
         for port, named in given.items():
             helper = self._helpers.get(named) if isinstance(named, str) else named
             if isinstance(helper, type) or not isinstance(helper, Helper):
-                msg = f"helpers: {named!r} is none; there are {', '.join(self._helpers)}"
-                raise ConfigError(msg)
+                raise ConfigError(self._unknown(named))
             self._helpers.setdefault(helper.name, helper)
             found.update({(protocol, port): helper for protocol in helper.protocols})
         return found
+
+    def _unknown(self, given: object) -> str:
+        """Say that there is no such helper, and which there are; or what a helper lacks."""
+        if isinstance(given, str):
+            return f"helper {given!r}: expected one of {', '.join(self._helpers)}"
+        if isinstance(given, type):
+            return f"helper {given!r}: expected an object of this class"
+        missing = [name for name in OFFERS if getattr(given, name, None) is None]
+        return f"helper {given!r}: expected a name, or an object that has {', '.join(missing)}, too"
 
     def helped_ports(self, protocol: int) -> frozenset[bytes]:
         """List the ports, as they stand on the wire, whose connections get a helper."""

@@ -12,6 +12,7 @@ import attrs
 AttributeValidator = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 LONGEST: Final = 0xFFFF_FFFF  # seconds: what ctnetlink can carry, and exact beside any clock
+SHOWN: Final = 80  # characters of a wrong value; of a longer one, its class tells more
 
 
 class ConfigError(ValueError):
@@ -114,9 +115,10 @@ class FrozenMapping(Mapping[int, object]):
         return repr(self._held)
 
 
-def frozen(value: Any) -> Any:
+def frozen(value: Mapping[int, object]) -> Mapping[int, object]:
     """Copy a mapping, which may change later; leave anything else to the validator."""
-    return FrozenMapping(value) if isinstance(value, Mapping) else value
+    given: object = value
+    return FrozenMapping(value) if isinstance(given, Mapping) else value
 
 
 def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -132,15 +134,15 @@ def instance(kind: type) -> AttributeValidator:
     """Make a validator that names the expected class."""
 
     def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            msg = f"{field.name}={value!r}: expected {kind.__name__}(...)"
-            raise ConfigError(msg)
+        refuse_other(field.name, value, kind, ConfigError)
 
     return validate
 
 
-def refuse_other(value: object, kind: type, error: type[ValueError]) -> None:
+def refuse_other(name: str, value: object, kind: type, error: type[ValueError]) -> None:
     """Raise for an argument of another class, which a caller without type checker may pass."""
     if not isinstance(value, kind):
-        msg = f"{kind.__name__.lower()}={value!r}: expected {kind.__name__}(...)"
+        whole = repr(value)
+        shown = whole if len(whole) <= SHOWN else f"{type(value).__name__}(...)"
+        msg = f"{name}={shown}: expected {kind.__name__}(...)"
         raise error(msg)

@@ -152,10 +152,10 @@ class Side(Portable):
 class Connection(Link):
     """Hold one tracked connection, as first packet and answers made it.
 
-    Yours to read; `mark` (32 bits) and `labels` (128) are yours to write. `expires_at` is on the
-    caller's clock. `last_*` is what the TCP tracker, like Linux, remembers of the last segment that
-    counted, written late by the hot path (`tcp_prediction`); `restarts` how often both ends began
-    anew; `memory` is other machines'. `event_mask` is of `ct event`, `is_screened` of `screening`.
+    Yours to read: `original`, `reply`, `count`, `state_name`, `seen_reply`, `is_assured`, `helper`,
+    `master`, `expires_at` (on your clock); yours to write: `mark` (32 bits) and `labels` (128). The
+    rest is the tracker's: so is `last_*`, what TCP, like Linux, remembers of the last segment that
+    counted; the hot path writes it late (`tcp_prediction`).
 
     >>> from statefulinspect import Tracker
     >>> Tracker().process(bytes.fromhex("4500001400000000405900000a0000010a000002"), 0.0).connection
@@ -185,15 +185,15 @@ class Connection(Link):
     repeats: int = attrs.field(init=False)
 
     labels = Rare(0)
-    event_mask = Rare(ALL_EVENTS)
+    event_mask = Rare(ALL_EVENTS)  # of `ct event`
     master = Rare[Optional["Connection"]](None)
     helper = Rare[Optional[str]](None)
     helper_memory = Rare[object](None)
-    is_screened = Rare[bool](otherwise=False)
-    memory = Rare[object](None)
+    is_screened = Rare[bool](otherwise=False)  # some check looks at its addresses (`screening`)
+    memory = Rare[object](None)  # of machines but TCP's
     last_scale = Rare(0)
     last_flags = Rare(0)
-    restarts = Rare(0)
+    restarts = Rare(0)  # how often both ends began anew
 
     @property
     def is_ordinary(self) -> bool:

@@ -14,14 +14,15 @@ from statefulinspect.checks import ConfigError, switch
 from statefulinspect.networks import broadcast_networks
 
 
-def _interface_names(given: Any) -> frozenset[str]:
+def _interface_names(given: Iterable[str]) -> frozenset[str]:
     """Copy interface names; ConfigError for one name alone, and for what is no name."""
-    is_several = isinstance(given, Iterable) and not isinstance(given, str)
-    names = frozenset(given) if is_several else frozenset()
+    several: object = given
+    is_several = isinstance(several, Iterable) and not isinstance(several, str)
+    names: frozenset[object] = frozenset(given) if is_several else frozenset()
     if not is_several or not all(isinstance(name, str) and name for name in names):
         msg = f"loopback={given!r}: expected interface names, as in ['lo']"
         raise ConfigError(msg)
-    return names
+    return frozenset(map(str, names))
 
 
 def _switch_field() -> Any:

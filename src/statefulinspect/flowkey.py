@@ -114,8 +114,8 @@ class FlowKey(NamedTuple):
     r"""Name one direction of a flow: the protocol number and the bytes described above.
 
     >>> key = FlowKey(6, bytes([10, 0, 0, 1, 10, 0, 0, 2]) + b"\x04\x00\x00\x50")
-    >>> str(key)
-    'src=10.0.0.1 dst=10.0.0.2 sport=1024 dport=80'
+    >>> key
+    FlowKey(tcp src=10.0.0.1 dst=10.0.0.2 sport=1024 dport=80)
     >>> key.reverse().reverse() == key
     True
     """
@@ -176,6 +176,10 @@ class FlowKey(NamedTuple):
         """Write the key as the conntrack tool does."""
         ends = f"src={show_address(self.source)} dst={show_address(self.destination)}"
         return ends + self._own_part()
+
+    def __repr__(self) -> str:
+        """Show protocol and ends."""
+        return f"FlowKey({PROTOCOL_NAMES.get(self.protocol, self.protocol)} {self})"
 
     def _number(self, at: int) -> int:
         """Read two bytes of the protocol's own part."""

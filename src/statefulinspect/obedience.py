@@ -5,7 +5,7 @@ The policy is asked about every announcement; what it forbids is passed over as 
 
 from __future__ import annotations
 
-from typing import Any, Callable, ClassVar, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, ClassVar, Iterable, Mapping, NamedTuple, NoReturn  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -50,6 +50,11 @@ class Speaker(NamedTuple):
         return Expectation(announced, self.connection, self.helper, is_inactive=inactive)
 
 
+def _refuse(speaker: Speaker, said: object, expected: str) -> NoReturn:
+    msg = f"helper {speaker.helper.name!r} said {said!r}: expected {expected}"
+    raise TypeError(msg)
+
+
 class Obedience:
     """Carry out what helpers say."""
 
@@ -58,9 +63,16 @@ class Obedience:
         self._policy, self._keys, self._sever = config.helper_policy, keys, sever
 
     def obey(self, speaker: Speaker, outcome: Outcome) -> Reason:
-        """Carry out statements, up to the first that cannot be; OK, or why the packet goes."""
-        for statement in outcome.before if isinstance(outcome, Refuse) else outcome:
-            reason = self._WAYS[type(statement)](self, speaker, statement)
+        """Carry out statements, up to the first that cannot be; OK, or why the packet goes.
+
+        TypeError for what is no statement.
+        """
+        said: object = outcome.before if isinstance(outcome, Refuse) else outcome
+        if not isinstance(said, Iterable):
+            _refuse(speaker, said, "statements, or Refuse")
+        for statement in said:
+            way = self._WAYS.get(type(statement)) or _refuse(speaker, statement, "a statement")
+            reason = way(self, speaker, statement)
             if reason is not OK:
                 return reason
         return outcome.reason if isinstance(outcome, Refuse) else OK

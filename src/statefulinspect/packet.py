@@ -19,6 +19,7 @@ from statefulinspect.flowkey import (
     Address,
     FlowKey,
     address_of,
+    show_address,
 )
 from statefulinspect.terms import OK, Reason
 from statefulinspect.zones import NO_ZONE, Zone
@@ -81,7 +82,7 @@ class Packet:
     (Packet(10.0.1.2:40000 > 8.8.8.8:53, protocol 17), 53, 8, 'OK')
     """
 
-    wire: bytes = attrs.field()
+    wire: bytes
     family: int = 0
     protocol: int = -1
     l4: int = 0
@@ -167,11 +168,14 @@ class Packet:
         """Show the packet's ends and protocol."""
         if not self.family:
             return f"Packet({len(self.wire)} bytes, not IP)"
-        ends = [
-            f"{address}" if port is None else f"{address}:{port}"
-            for address, port in (
-                (self.source, self.source_port),
-                (self.destination, self.destination_port),
-            )
-        ]
-        return f"Packet({' > '.join(ends)}, protocol {self.protocol})"
+        source = _end(self.source_octets, self.source_port)
+        destination = _end(self.destination_octets, self.destination_port)
+        return f"Packet({source} > {destination}, protocol {self.protocol})"
+
+
+def _end(octets: bytes, port: int | None) -> str:
+    """Write an address, with a port as URLs have it (RFC 3986 3.2.2)."""
+    shown = show_address(address_of(octets))
+    if port is None:
+        return shown
+    return f"{shown}:{port}" if len(octets) == 4 else f"[{shown}]:{port}"

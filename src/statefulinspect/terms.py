@@ -31,6 +31,7 @@ class CtState(Enum):
     True
     """
 
+    value: str
     bit: int
 
     def __new__(cls, word: str, bit: int) -> CtState:
@@ -85,6 +86,7 @@ class Reason(Enum):
     'REFUSE'
     """
 
+    value: str
     effect: Effect
 
     def __new__(cls, sentence: str, effect: Effect) -> Reason:

@@ -90,8 +90,8 @@ class Tracked:
         same. Fragments that have waited too long are dropped too, and not counted. ValueError for a
         time that never comes, and for a number that is negative or not whole.
         """
-        if at_most is not None and (at_most < 0 or at_most != at_most // 1):
-            msg = f"at_most={at_most}: expected a whole number from 0 on, or None"
+        if at_most is not None and not (type(at_most) is int and at_most >= 0):
+            msg = f"at_most={at_most!r}: expected a whole number from 0 on, or None"
             raise ValueError(msg)
         self._now = self._later(now)
         wheel, remove = self._wheel, self._judge.remove
@@ -133,7 +133,7 @@ class Tracked:
 
     def delete(self, connection: Connection) -> None:
         """Remove a connection; ValueError if this tracker does not hold it, or it has expired."""
-        refuse_other(connection, Connection, ValueError)
+        refuse_other("connection", connection, Connection, ValueError)
         if not self._table.holds(connection) or connection.expires_at <= self._now:
             msg = f"{connection!r} is not tracked here"
             raise ValueError(msg)

@@ -65,8 +65,8 @@ class Tracker(Tracked):
     def __init__(self, rules: Ruleset | None = None, config: Config | None = None) -> None:
         rules = Ruleset.default() if rules is None else rules
         config = Config() if config is None else config
-        refuse_other(rules, Ruleset, RuleError)
-        refuse_other(config, Config, ConfigError)
+        refuse_other("rules", rules, Ruleset, RuleError)
+        refuse_other("config", config, Config, ConfigError)
         super().__init__(rules, config)
         tcp_sides: Any = self._table.sides(0, TCP)
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next

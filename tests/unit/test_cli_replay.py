@@ -237,7 +237,7 @@ def test_what_is_no_helper_at_a_port(run, capsys, word):
 def test_a_helper_there_is_not(run):
     status, lines, complaint = run(SMALL, "--helper", "21=ftpd")
     assert (status, lines) == (2, [])
-    assert complaint[0].startswith("statefulinspect: --helper: helpers: 'ftpd' is none; there are")
+    assert complaint[0].startswith("statefulinspect: --helper: helper 'ftpd': expected one of ")
 
 
 def test_only_the_inside_may_open(run):
@@ -541,9 +541,9 @@ def test_missing_files_and_directories(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("prefix", "words"),
     [
-        ("10.0.0.0/33", "prefix '10.0.0.0/33': "),
-        ("10.0.0.1/8", "prefix '10.0.0.1/8': 10.0.0.1/8 has host bits set"),
-        ("office", "prefix 'office': "),
+        ("10.0.0.0/33", "prefix '10.0.0.0/33': expected CIDR notation"),
+        ("10.0.0.1/8", "prefix '10.0.0.1/8': has host bits set; expected '10.0.0.0/8'"),
+        ("office", "prefix 'office': expected CIDR notation, as in '10.0.0.0/8'"),
     ],
 )
 def test_a_prefix_that_is_none(run, prefix, words):
@@ -560,6 +560,29 @@ def test_rules_that_cannot_work_are_named(tmp_path, capsys):
     for words in (["replay", "--rules", rules], ["test", rules, "--expect", expected]):
         assert main([*words, capture]) == 2
         assert capsys.readouterr().err.startswith(f"statefulinspect: {rules}: helper 'h323'")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "asked", "others"),
+    [
+        (["input"], "forward", "input"),
+        (["input", "output", "prerouting"], "forward", "input and output"),
+        (["forward", "input"], "output", "forward and input"),
+        (["input", "forward"], "forward", ""),
+        (["prerouting"], "forward", ""),
+        ([], "forward", ""),
+    ],
+)
+def test_rules_without_a_chain_at_the_hook(tmp_path, capsys, hooks, asked, others):
+    rules, capture, expected = (str(tmp_path / each) for each in ("h.nft", "c.pcap", "h.expect"))
+    chains = (f"chain {hook} {{ type filter hook {hook} priority 0; }}" for hook in hooks)
+    Path(rules).write_text(f"table ip t {{ {'; '.join(chains)}; }}")
+    Path(capture).write_bytes(SMALL)
+    Path(expected).write_text("2 accept")
+    told = f"{rules}: warning: no chain at hook {asked}, but some at {others}: see --hook\n"
+    for words in (["replay", "--rules", rules], ["test", rules, "--expect", expected]):
+        assert main([*words, "--hook", asked, capture]) == 0
+        assert capsys.readouterr().err == (told if others else "")
 
 
 @pytest.mark.parametrize(
@@ -757,6 +780,15 @@ def test_control_c_ends_with_what_is_left_and_totals(monkeypatch, capsys):
         read_from(monkeypatch, Interrupted(SMALL))
         assert main(["replay", *options, "-"]) == command.INTERRUPTED == 130
         assert capsys.readouterr() == expected
+
+
+def test_interrupted_while_arguments_are_read(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "parse", interrupted)
+    assert main(["replay", "-"]) == command.INTERRUPTED
+    assert capsys.readouterr() == ("", "")
 
 
 def test_control_c_ends_the_printing_quietly(run, monkeypatch):

@@ -150,3 +150,7 @@ def test_text(flow, text):
 )
 def test_addresses_are_written_as_inet_ntop_does(address, text):
     assert show_address(ip_address(address)) == text
+
+
+def test_a_key_shows_what_it_names():
+    assert repr(FlowKey(50, bytes(8))) == "FlowKey(50 src=0.0.0.0 dst=0.0.0.0)"

@@ -236,3 +236,37 @@ def test_a_refusal_obeys_what_was_said_before():
     scene.say(announce(1026), who=scene.other)
     assert scene.say_refusing(announce(1026), announce(1027)) is Reason.EXPECTATION_CLASH
     assert scene.ports() == [1025, 1026]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "complaint"),
+    [
+        (None, "helper 'reader' said None: expected statements, or Refuse"),
+        ([Renew(5.0), 7], "helper 'reader' said 7: expected a statement"),
+        (Refuse(Reason.HELPER_PARTIAL, ("so",)), "helper 'reader' said 'so': expected a statement"),
+    ],
+)
+def test_what_is_said_has_to_be_statements(outcome, complaint):
+    scene = Scene()
+    with pytest.raises(TypeError) as caught:
+        scene.obedience.obey(Speaker(Reader(), scene.one, 1.0), outcome)
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"destination": "10.0.0.1"}, "destination='10.0.0.1': expected an address as 4 or 16 oct"),
+        ({"destination": None}, "destination=None: expected an address"),
+        ({"source": bytes(5)}, "source=b'"),
+        ({"source_mask": 24}, "source_mask=24: expected an address"),
+        ({"destination_port": 65_536}, "destination_port=65536: expected a number from 0 to 65535"),
+        ({"destination_port": None}, "destination_port=None: expected a number"),
+        ({"source_port": -1}, "source_port=-1: expected a number"),
+    ],
+)
+def test_an_announcement_has_addresses_and_ports(changes, complaint):
+    given = {"protocol": TCP, "destination": HERE, "destination_port": 80}
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Announce(**{**given, **changes})
+    assert str(caught.value).startswith(complaint)

@@ -258,6 +258,7 @@ def test_icmp_of_the_other_family(wire):
     ("wire", "text"),
     [
         (tcp(), "Packet(10.0.1.2:1000 > 10.0.2.2:80, protocol 6)"),
+        (tcp(**V6), "Packet([fd00:1::2]:1000 > [fd00:2::2]:80, protocol 6)"),
         (icmp(128, **V6), "Packet(fd00:1::2 > fd00:2::2, protocol 58)"),
         (b"\x00\x01", "Packet(2 bytes, not IP)"),
     ],

@@ -204,3 +204,7 @@ def test_all_kinds_of_fates_are_among_them():
     assert len({each[1] for each in found}) == 5
     assert {each[2] for each in found} == {None, *Direction}
     assert len({each[3] for each in found}) >= 12
+
+
+def test_a_trace_shows_itself_in_short():
+    assert repr(Tracker(LOOKING_ON).trace(tcp(), 0.0)) == "<Trace: accept, 2 steps>"

@@ -492,7 +492,7 @@ def test_a_tcp_option_is_changed_for_the_rules_behind(setting, options, found):
 
 def test_an_unknown_helper_is_refused():
     text = forward('ct helper set "x"', more='ct helper x { type "gopher" protocol tcp; }')
-    with pytest.raises(RuleError, match="'gopher': there is none; there are ftp"):
+    with pytest.raises(RuleError, match=r"^helper 'gopher': expected one of ftp, "):
         tracker_of(text)
 
 

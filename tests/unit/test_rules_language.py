@@ -6,6 +6,7 @@ What nft itself says of these texts was asked of nft 1.0.6, by `nft -c -f -` and
 from __future__ import annotations
 
 import builtins
+from pathlib import Path
 
 import pytest
 
@@ -411,6 +412,13 @@ def test_errors_name_place_word_and_what_is_expected(text):
     assert str(error) == f"line {line}, column {column}: {error.message}"
 
 
+def test_a_text_that_breaks_off_and_one_of_json():
+    with pytest.raises(RuleError, match=r"^line 1, column 10: the end of the text: expected "):
+        read_text("table t {")
+    with pytest.raises(RuleError, match=r"^line 2, column 1: '\{': expected nft's text; JSON is"):
+        read_text('\n{"nftables": []}')
+
+
 def test_a_block_gives_table_objects_sets_chains_and_then_rules():
     text = """#!/usr/sbin/nft -f
     table inet t { # handle 7
@@ -712,6 +720,18 @@ def test_errors_name_the_included_file(files, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("found", [None, b"table t"])
+def test_what_resolve_gives_has_to_be_text(found):
+    with pytest.raises(TypeError, match=f"^resolve gave {type(found).__name__}: expected a text"):
+        read_text('include "x"', lambda _: found)
+
+
+@pytest.mark.parametrize("given", [None, b"table t", Path("/etc/nftables.conf")])
+def test_only_a_text_is_read(given):
+    with pytest.raises(TypeError, match=f"^{type(given).__name__}: expected nft's text, a str$"):
+        read_text(given)
+
+
 def test_files_are_not_included_without_an_end():
     files = {str(number): f'include "{number + 1}"' for number in range(500)}
     with pytest.raises(RuleError, match="15: line 1, column 9: include '16': expected at most 15"):
@@ -753,9 +773,8 @@ def test_words_and_numbers_know_their_place():
 
 def test_durations_are_seconds():
     content = objects("add set t s { timeout 1m; gc-interval 1500ms; size 60; }")[0][1]
-    assert (type(content["timeout"]), content["timeout"].is_duration) == (Number, True)
+    assert (type(content["timeout"]), content["timeout"]) == (Number, 60)
     assert (type(content["gc-interval"]), content["gc-interval"].line) == (Seconds, 1)
-    assert not content["size"].is_duration
 
 
 def test_numbers_in_durations_have_eight_digits_like_in_nft():

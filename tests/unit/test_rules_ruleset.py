@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from ipaddress import ip_network
 
 import pytest
@@ -358,3 +360,13 @@ def test_a_rule_that_stands_in_another_ruleset_stays_where_it_is():
     other = Ruleset([Rule(Action.DROP, protocol="tcp"), allow], policy=Action.DROP)
     assert (allow.place.number, other.rules[1].place.number) == (1, 2)
     assert other.rules[1] == allow
+
+
+@pytest.mark.parametrize("copied", [lambda each: pickle.loads(pickle.dumps(each)), copy.deepcopy])
+def test_copied_and_pickled_rules_say_the_same(copied):
+    ruleset = Ruleset.parse(FIREWALL)
+    again = copied(ruleset)
+    assert (again, again.rules, str(again)) == (ruleset, ruleset.rules, str(ruleset))
+    rule = Rule(Action.DROP, protocol="udp", destination_port=53, iif="eth0")
+    assert {copied(rule)} == {rule}
+    assert len(pickle.dumps(rule)) < 2000  # without the names of all ports

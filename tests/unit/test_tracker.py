@@ -291,7 +291,7 @@ def test_programmers_are_told():
         tracker.process(udp(), 0, zone=65536)
     with pytest.raises(ValueError, match="connection=None: expected Connection"):
         tracker.delete(None)
-    for number in (-1, 1.5, float("nan")):
+    for number in (-1, 1.5, float("nan"), "3", True):
         with pytest.raises(ValueError, match="at_most="):
             tracker.expire(0, number)
     assert len(tracker) == 0
@@ -361,8 +361,10 @@ def test_a_removed_connection_leaves_no_cycle_for_the_collector():
 
 
 def test_rules_and_configuration_of_another_kind_are_refused():
-    with pytest.raises(RuleError, match=r"ruleset=\[\]: expected Ruleset\(...\)"):
+    with pytest.raises(RuleError, match=r"^rules=\[\]: expected Ruleset\(...\)"):
         Tracker(rules=[])
+    with pytest.raises(RuleError, match=r"^rules=Config\(...\): expected Ruleset\(...\)$"):
+        Tracker(Config())
     with pytest.raises(ConfigError, match=r"config=0: expected Config\(...\)"):
         Tracker(config=0)
 

@@ -32,15 +32,20 @@ WITHOUT_RICH: Final = "the command line needs rich: pip install 'statefulinspect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and tell its exit status."""
-    streams.prepare()
-    options = parse(argv)
+    try:
+        streams.prepare()
+        return _ended(parse(argv))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _ended(options: Options) -> int:
+    """Run to the end, or to what ends it: then complain, in one line."""
     status, complaint = FAILED, ""
     try:
         streams.require_standard_output()
         status = _run(options)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
     except OSError as error:  # of writing; reading has its own
@@ -111,5 +116,5 @@ def _replay(options: ReplayOptions) -> int:
 
 def _rules(options: ReplayOptions) -> Ruleset:
     if options.rules:
-        return read_rules(options.rules, options.reading)
+        return read_rules(options.rules, options.reading, options.way.hook)
     return Ruleset.outbound(options.inside) if options.inside else Ruleset.default()

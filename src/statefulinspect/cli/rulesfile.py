@@ -18,6 +18,7 @@ import attrs
 from statefulinspect.cli.options import RulesReading
 from statefulinspect.cli.source import STANDARD_INPUT
 from statefulinspect.cli.streams import standard_input
+from statefulinspect.rules.engine.path import PATHS
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 
@@ -91,8 +92,11 @@ class RulesFile:
         return lines[at - 1] if 0 < at <= len(lines) else ""
 
 
-def read_rules(name: str, reading: RulesReading) -> Ruleset:
-    """Read a ruleset, with its warnings to standard error; UnreadableError if it cannot be."""
+def read_rules(name: str, reading: RulesReading, hook: str) -> Ruleset:
+    """Read a ruleset for packets of a hook, with warnings to standard error.
+
+    UnreadableError if it cannot be read.
+    """
     file = RulesFile.opened(name, reading)
     try:
         ruleset = file.parse()
@@ -102,7 +106,21 @@ def read_rules(name: str, reading: RulesReading) -> Ruleset:
     for each in ruleset.warnings:
         where, words = placed(file.name, each)
         sys.stderr.write(f"{where}: warning: {words}\n")
+    others = _other_hooks(ruleset, hook)
+    if others:
+        words = f"no chain at hook {hook}, but some at {' and '.join(others)}: see --hook"
+        sys.stderr.write(f"{file.name}: warning: {words}\n")
     return ruleset
+
+
+def _other_hooks(ruleset: Ruleset, hook: str) -> list[str]:
+    """List the hooks of chains that packets might be meant for, if none has theirs.
+
+    The rules of a host say nothing about what it forwards, and so would accept all of it.
+    """
+    tables = [table for table in ruleset.tables if not table.is_dormant]
+    found = {chain.hook for table in tables for chain in table.chains}
+    return [] if hook in found else [each for each in PATHS if each in found]
 
 
 def position(name: str, error: RuleError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -28,12 +29,12 @@ from statefulinspect.cli.trial_report import print_json, print_text, print_updat
 from statefulinspect.decoding import decode
 from statefulinspect.rules.ruleset import Ruleset
 
-DIFFERS = 1
+DIFFERS: Final = 1
 
 
 def trial(options: TrialOptions) -> int:
     """Test the rules, or write down what they do; give the exit status."""
-    rules = read_rules(options.rules, options.reading)
+    rules = read_rules(options.rules, options.reading, options.way.hook)
     expected = {} if options.is_update else _read(options.expect)
     with opened(options.file) as source:
         frames = list(read_frames(source, PIPED))

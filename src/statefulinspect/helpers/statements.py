@@ -5,13 +5,29 @@ They are carried out in their order, up to the first that cannot be: the packet 
 
 from __future__ import annotations
 
-from typing import Final, Sequence, Union  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Sequence, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.terms import Reason
 
 ANY: Final = None  # in place of an address or a port: it does not matter
+
+
+def _address(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no address: text say, or an object of `ipaddress`."""
+    is_any = value is ANY and field.default is ANY
+    if not is_any and not (isinstance(value, bytes) and len(value) in (4, 16)):
+        msg = f"{field.name}={value!r}: expected an address as 4 or 16 octets"
+        raise TypeError(msg)
+
+
+def _port(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no port."""
+    is_any = value is ANY and field.default is ANY
+    if not is_any and not (isinstance(value, int) and 0 <= value <= 65_535):
+        msg = f"{field.name}={value!r}: expected a number from 0 to 65535"
+        raise ValueError(msg)
 
 
 @attrs.frozen
@@ -28,11 +44,11 @@ class Announce:
     """
 
     protocol: int
-    destination: bytes
-    destination_port: int
-    source: bytes | None = ANY
-    source_port: int | None = ANY
-    source_mask: bytes | None = None
+    destination: bytes = attrs.field(validator=_address)
+    destination_port: int = attrs.field(validator=_port)
+    source: bytes | None = attrs.field(default=ANY, validator=_address)
+    source_port: int | None = attrs.field(default=ANY, validator=_port)
+    source_mask: bytes | None = attrs.field(default=None, validator=_address)
     kind: str = ""
     is_permanent: bool = False
     is_inactive: bool = False

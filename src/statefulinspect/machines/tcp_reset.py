@@ -41,7 +41,7 @@ class Reset(Enum):
 
 
 def weigh_reset(side: Side, segment: Segment, *, ignore_old: bool) -> Reset:
-    """Tell how far a reset can be believed (RFC 5961 3, as seen from the middle)."""
+    """Tell how far a reset can be believed."""
     connection = side.connection
     if connection.state in CLOSING:
         return Reset.BELIEVED

@@ -73,9 +73,14 @@ def _prefix(value: object) -> Network:
         msg = f"prefix {value!r}: expected no zone; name the interface with iif or oif"
         raise RuleError(msg)
     try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        msg = f"prefix {value!r}: expected CIDR notation, as in '10.0.0.0/8'"
+        raise RuleError(msg) from None
+    try:
         return ip_network(value)
-    except ValueError as error:
-        msg = f"prefix {value!r}: {error}"
+    except ValueError:
+        msg = f"prefix {value!r}: has host bits set; expected '{network}'"
         raise RuleError(msg) from None
 
 

@@ -55,7 +55,8 @@ def _loaded(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise RuleError(error.msg, error.lineno, error.colno) from None
+        msg = f"expected JSON: {error.msg}"
+        raise RuleError(msg, error.lineno, error.colno) from None
     except (ValueError, RecursionError) as error:
         msg = f"expected JSON: {error}"
         raise RuleError(msg) from None

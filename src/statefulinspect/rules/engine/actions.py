@@ -13,7 +13,14 @@ import attrs
 
 from statefulinspect.rules.engine.comparing import test_of
 from statefulinspect.rules.engine.memory import Memory, memory_of
-from statefulinspect.rules.engine.reading import Read, live_set, may_change, needs_of, reading_of
+from statefulinspect.rules.engine.reading import (
+    Read,
+    are_met,
+    live_set,
+    may_change,
+    needs_of,
+    reading_of,
+)
 from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.setting import setter
 from statefulinspect.rules.engine.updating import updater
@@ -81,14 +88,14 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     passes, may_differ = _comparison(match, scope)
 
     def step(walk: Walk) -> Outcome:
-        for need in needs:
+        for need in needs:  # `are_met`, written out: every match comes here
             if need.read(walk) not in need.allowed:
                 return NEXT
         value = read(walk)
         return None if value is not None and passes(walk, value) else NEXT
 
     def tell(walk: Walk) -> Any:
-        return read(walk) if all(need.read(walk) in need.allowed for need in needs) else None
+        return read(walk) if are_met(needs, walk) else None
 
     return Deed(step, varies or may_differ, read=tell)
 
@@ -131,7 +138,7 @@ def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
         item.data = _outcome_of(item.element.data)
 
     def step(walk: Walk) -> Outcome:
-        if any(need.read(walk) not in need.allowed for need in needs):
+        if not are_met(needs, walk):
             return NEXT
         value = read(walk)
         item = None if value is None else found.admits(value, walk)
@@ -161,7 +168,7 @@ def _use(statement: UseObject, scope: LiveScope) -> Deed:
     kind = statement.kind
 
     def step(walk: Walk) -> Outcome:
-        if any(need.read(walk) not in need.allowed for need in needs):
+        if not are_met(needs, walk):
             return NEXT
         value = read(walk)
         item = None if value is None else found.admits(value, walk)
@@ -204,7 +211,7 @@ def _assign(assign: Assign, scope: LiveScope) -> Deed:
     assign_to, changes = setter(assign.target)
 
     def step(walk: Walk) -> Outcome:
-        if any(need.read(walk) not in need.allowed for need in needs):
+        if not are_met(needs, walk):
             return NEXT
         value = read(walk)
         return None if value is not None and assign_to(walk, value) else NEXT

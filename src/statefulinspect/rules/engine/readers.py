@@ -48,6 +48,21 @@ class BitPlace(NamedTuple):
         """Count the octets up to the last of the bits."""
         return (self.offset + self.bits + 7) // 8
 
+    @property
+    def first(self) -> int:
+        """Give the first octet that has some of the bits."""
+        return self.offset // 8
+
+    @property
+    def shift(self) -> int:
+        """Count the bits of the last octet that are behind them."""
+        return self.size * 8 - self.offset - self.bits
+
+    @property
+    def mask(self) -> int:
+        """Give so many bits, all of them set."""
+        return (1 << self.bits) - 1
+
 
 class Part(NamedTuple):
     """Say how what a header consists of is found by its name, and where the fields of it are."""
@@ -88,7 +103,7 @@ def reader(text: str) -> Reader:
     find, size = (finder_of(text), 0) if where is None else (where.find, where.size)
     for part, within in WITHIN.items():
         find = within(find, size) if text.startswith(part) else find
-    return _exists(find) if where is None else _bits(find, where.offset, where.bits)
+    return _exists(find) if where is None else _bits(find, where)
 
 
 def place_of(text: str) -> BitPlace | None:
@@ -150,10 +165,9 @@ BASES: Final[dict[str, Finder]] = {
 }
 
 
-def _bits(find: Finder, offset: int, bits: int) -> Reader:
-    """Make the reader of some bits at an offset from where a header is found."""
-    first, last = offset // 8, (offset + bits + 7) // 8
-    shift, mask = last * 8 - offset - bits, (1 << bits) - 1
+def _bits(find: Finder, where: BitPlace) -> Reader:
+    """Make the reader of bits in a header, which `find` finds where it is long enough."""
+    first, last, shift, mask = where.first, where.size, where.shift, where.mask
 
     def read(walk: Walk) -> int | None:
         at = find(walk)

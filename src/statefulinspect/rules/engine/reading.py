@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Mapping, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.elements import Item
 from statefulinspect.rules.engine.livesets import LiveSet
@@ -147,6 +147,14 @@ def _lookup(expression: Lookup, sets: Sets) -> Reading:
         return None if item is None else constant_of(item.data)
 
     return Reading(read, key.varies or may_change(found))
+
+
+def are_met(needs: Sequence[Need], walk: Walk) -> bool:
+    """Say whether a packet has all that has to be before something can be read."""
+    for need in needs:  # noqa: SIM110 - all() takes three times as long
+        if need.read(walk) not in need.allowed:
+            return False
+    return True
 
 
 def needs_of(expression: object) -> Iterator[Need]:

@@ -109,11 +109,10 @@ OF_THE_PACKET: Final = frozenset({"meta mark", "meta priority", "meta pkttype", 
 
 def _bits_setter(where: BitPlace) -> Setter:
     """Make what writes bits into a header; checksums are not looked at again, and stay."""
-    size = (where.offset + where.bits + 7) // 8
 
     def assign(walk: Walk, value: int) -> bool:
         at = where.find(walk)
-        if at is None or at + size > walk.packet.stop:
+        if at is None or at + where.size > walk.packet.stop:
             return False
         _write(walk, at, where, value)
         return True
@@ -128,7 +127,6 @@ def _option_setter(text: str) -> Setter:
     ever lowered, and not to a path's MTU, which is not known.
     """
     where = place_of(text) or BitPlace(finder_of(text), 0, 0)
-    size = (where.offset + where.bits + 7) // 8
 
     def assign(walk: Walk, value: Any) -> bool:
         span, at = options_of(walk), where.find(walk)
@@ -136,9 +134,9 @@ def _option_setter(text: str) -> Setter:
             return span is not None
         _, stop = span
         length = option_length(walk.wire, at)
-        if at + length > stop or size > length:
+        if at + length > stop or where.size > length:
             return False
-        if not size:
+        if not where.size:
             walk.wire = walk.wire[:at] + bytes([NO_OPERATION]) * length + walk.wire[at + length :]
         elif value != PATH_MTU and (walk.wire[at] != MAXSEG or value < _read(walk, at, where)):
             _write(walk, at, where, value)
@@ -148,20 +146,12 @@ def _option_setter(text: str) -> Setter:
 
 
 def _read(walk: Walk, at: int, where: BitPlace) -> int:
-    first, last, shift = _octets(where)
-    found = int.from_bytes(walk.wire[at + first : at + last], "big")
-    return found >> shift & ((1 << where.bits) - 1)
+    found = int.from_bytes(walk.wire[at + where.first : at + where.size], "big")
+    return found >> where.shift & where.mask
 
 
 def _write(walk: Walk, at: int, where: BitPlace, value: int) -> None:
-    first, last, shift = _octets(where)
-    mask = ((1 << where.bits) - 1) << shift
-    found = int.from_bytes(walk.wire[at + first : at + last], "big")
-    changed = (found & ~mask | value << shift & mask).to_bytes(last - first, "big")
-    walk.wire = walk.wire[: at + first] + changed + walk.wire[at + last :]
-
-
-def _octets(where: BitPlace) -> tuple[int, int, int]:
-    """Give the first octet, the one after the last, and how many bits are behind the wanted."""
-    last = (where.offset + where.bits + 7) // 8
-    return where.offset // 8, last, last * 8 - where.offset - where.bits
+    first, stop, mask = at + where.first, at + where.size, where.mask << where.shift
+    found = int.from_bytes(walk.wire[first:stop], "big")
+    changed = (found & ~mask | value << where.shift & mask).to_bytes(stop - first, "big")
+    walk.wire = walk.wire[:first] + changed + walk.wire[stop:]

@@ -63,7 +63,7 @@ class Arrival(NamedTuple):
         return f"trace {self.chain} packet: hook {self.hook} ct state {self.ct_state}"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Trace:
     """Hold what became of a packet and everything that led to it, in order.
 
@@ -80,6 +80,10 @@ class Trace:
         words += ["reason", verdict.reason.name]
         words += ["by", str(verdict.rule.place)] if verdict.rule and verdict.rule.place else []
         return "\n".join([*map(str, self.steps), " ".join(words)])
+
+    def __repr__(self) -> str:
+        """Show what became of the packet, and how many steps led there."""
+        return f"<Trace: {self.verdict.action.value}, {len(self.steps)} steps>"
 
 
 class Recorder:

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from statefulinspect.rules.engine.elements import Item
 from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import memories_of
-from statefulinspect.rules.engine.reading import Sets, needs_of, reading_of
+from statefulinspect.rules.engine.reading import Sets, are_met, needs_of, reading_of
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.syntax.constants import Element, Joined, Value
 from statefulinspect.rules.syntax.statements import UpdateSet
@@ -25,7 +25,7 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
     renews = update.operation == "update"
 
     def change(walk: Walk) -> bool:
-        if any(need.read(walk) not in need.allowed for need in needs):
+        if not are_met(needs, walk):
             return False
         key = read(walk)
         value = None if data is None else data(walk)

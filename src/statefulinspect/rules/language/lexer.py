@@ -76,9 +76,7 @@ def _duration(text: str, line: int, column: int) -> Leaf:
         raise RuleError(msg, line, column)
     if milliseconds % 1000:
         return Seconds(milliseconds / 1000, line, column)
-    number = Number(milliseconds // 1000, line, column)
-    number.is_duration = True
-    return number
+    return Number(milliseconds // 1000, line, column)
 
 
 READERS: Final[Mapping[str, Callable[[str, int, int], Leaf]]] = {

@@ -63,8 +63,11 @@ def _parser() -> Any:
     )
 
 
-def _parse(text: str, start: str) -> list[Any]:
-    """Read a text into drafts and definitions."""
+def _parse(text: object, start: str) -> list[Any]:
+    """Read a text into drafts and definitions; TypeError if it is none."""
+    if not isinstance(text, str):
+        msg = f"{type(text).__name__}: expected nft's text, a str"
+        raise TypeError(msg)
     parser = _parser()
     from lark.exceptions import UnexpectedToken  # noqa: PLC0415 - lark is an extra
 
@@ -73,5 +76,8 @@ def _parse(text: str, start: str) -> list[Any]:
     try:
         items: list[Any] = parser.parse(text, start=start)
     except UnexpectedToken as error:
+        if text.lstrip().startswith("{"):
+            msg = "'{': expected nft's text; JSON is for Ruleset.from_json to read"
+            raise RuleError(msg, error.token.line, error.token.column) from None
         raise unexpected(error, parser.terminals, can_take) from None
     return items

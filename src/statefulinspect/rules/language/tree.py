@@ -54,7 +54,7 @@ class Word(str):
 
 
 class Number(int):
-    """Hold an integer of nft's JSON; `is_duration` tells that it was written like 1d2h3m4s.
+    """Hold an integer of nft's JSON.
 
     >>> Number(22, 3, 12) == 22
     True
@@ -64,7 +64,6 @@ class Number(int):
     column: int | None
     name = ""
     type = ""
-    is_duration = False
 
     def __new__(cls, value: int, line: int | None = None, column: int | None = None) -> Number:
         """Make an integer that knows its place."""
@@ -85,7 +84,6 @@ class Seconds(float):
     column: int | None
     name = ""
     type = ""
-    is_duration = True
 
     def __new__(cls, value: float, line: int | None = None, column: int | None = None) -> Seconds:
         """Make a duration that knows its place."""

@@ -117,10 +117,13 @@ class Filler:
             )
             raise error_at(file, msg)
         try:
-            found = self._resolve(str(file))
+            found: object = self._resolve(str(file))
         except (OSError, LookupError) as error:
             msg = f"include {str(file)!r}: {error}"
             raise error_at(file, msg) from None
+        if not isinstance(found, (str, Mapping)):
+            msg = f"resolve gave {type(found).__name__}: expected a text, or texts by their names"
+            raise TypeError(msg)
         return {str(file): found} if isinstance(found, str) else found
 
     def _read(self, text: str, name: str, within: str) -> list[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.tables import Chain, Table
 
-WARNING = "warning"  # something that is hardly meant so
-INFO = "info"  # advice: maybe it is
+WARNING: Final = "warning"  # something that is hardly meant so
+INFO: Final = "info"  # advice: maybe it is
 
 
 class Finding(NamedTuple):

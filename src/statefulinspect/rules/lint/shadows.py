@@ -72,8 +72,9 @@ def shadow_findings(chain: Chain, view: View, ending: frozenset[str]) -> Iterato
 def ends(case: Case, ending: frozenset[str]) -> bool:
     """Tell whether no packet of a case goes on, given the chains that decide all their packets."""
     decision = case.decision
-    is_jump = isinstance(decision, Decide) and decision.kind == "jump"
-    return case.is_end or (is_jump and case.is_sure and decision.chain in ending)  # type: ignore[union-attr]
+    if isinstance(decision, Decide) and decision.kind == "jump":
+        return case.is_sure and decision.chain in ending
+    return case.is_end
 
 
 def ending_chains(chains: tuple[Chain, ...], views: dict[str, View]) -> frozenset[str]:

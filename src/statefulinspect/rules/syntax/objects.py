@@ -28,7 +28,7 @@ TIMEOUT_STATES: Final[Mapping[int, Mapping[str, str]]] = {
     },
     UDP: {"unreplied": "udp", "replied": "udp_stream"},
 }  # fmt: skip
-OBJECT_KINDS = ("counter", "quota", "limit", "ct helper", "ct timeout", "ct expectation")
+OBJECT_KINDS: Final = ("counter", "quota", "limit", "ct helper", "ct timeout", "ct expectation")
 
 
 def block(head: str, lines: Iterable[str]) -> str:

@@ -12,7 +12,8 @@ group, realm and device group only the names of the number 0 are known.
 
 from __future__ import annotations
 
-from typing import Final, Mapping  # noqa: UP035 - Python 3.9
+import copyreg
+from typing import Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.words import symbols, symbols_notation, symbols_system, symbols_time
 from statefulinspect.rules.words.services import INET_SERVICE
@@ -88,6 +89,19 @@ _ALL: Final = (
 )  # fmt: skip
 
 TYPES: Final[Mapping[str, DataType]] = {each.name: each for each in _ALL}
+
+
+def _named(name: str) -> DataType:
+    return TYPES[name]
+
+
+def _reduced(kind: DataType) -> tuple[Callable[[str], DataType], tuple[str]]:
+    """Let a type stay the same when a rule is copied or pickled: there is one of each name."""
+    return _named, (kind.name,)
+
+
+for _kind in dict.fromkeys(map(type, _ALL)):
+    copyreg.pickle(_kind, _reduced)
 
 
 def interface_pattern(name: str) -> tuple[str, bool]:
