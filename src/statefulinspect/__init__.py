@@ -11,8 +11,10 @@ from statefulinspect.decoding import decode
 from statefulinspect.dos import DosPolicy
 from statefulinspect.events import Cause, Event, EventKind, FragmentEvent
 from statefulinspect.expectation import Expectation
+from statefulinspect.flowkey import FlowKey
 from statefulinspect.limits import Limits
 from statefulinspect.packet import Packet
+from statefulinspect.rules.engine.trace import Trace
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
@@ -32,6 +34,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Expectation",
+    "FlowKey",
     "FragmentEvent",
     "HelperPolicy",
     "Limits",
@@ -42,6 +45,7 @@ __all__ = [
     "Ruleset",
     "TcpPolicy",
     "Timeouts",
+    "Trace",
     "Tracker",
     "Verdict",
     "decode",

@@ -68,6 +68,10 @@ class Trace:
     """Hold what became of a packet and everything that led to it, in order.
 
     `steps` are the rules tried, the base chains met and their policies; str() writes them.
+
+    >>> from statefulinspect import Tracker
+    >>> Tracker().trace(bytes.fromhex("4500001400000000405900000a0000010a000002"), now=0.0)
+    <Trace: accept, 3 steps>
     """
 
     verdict: Verdict
