@@ -14,7 +14,7 @@ import pytest
 
 from builders import udp
 from kernel.compare import KINDS, Mix
-from kernel.differ import EVERYTHING_PASSES, Exchange, configure
+from kernel.differ import EVERYTHING_PASSES, Exchange, configure, is_of_the_link
 from kernel.kernel import HELPERS, Kernel
 from kernel.settings import draw
 from kernel.talks import Packet, UdpLiteTalk, UdpTalk, draw_ends, with_dscp
@@ -128,13 +128,16 @@ class Holder:
         return Exchange(self.kernel, self.config, self.rules)
 
     def mix(self, number: int) -> Exchange:
-        """Hold a mix of talks, of whose packets some bear a DSCP that rules look at."""
+        """Hold a mix of talks, of whose packets some bear a DSCP that rules look at.
+
+        What a router does not forward, such as a redirect, meets no rule here.
+        """
         exchange, dice = self.begin(number), self.dice
         mix = Mix(dice, exchange, [*KINDS, UdpTalk, UdpLiteTalk], 1000 + number)
         dscps = [0, 0, *dice.choices(range(len(SETTINGS) + 1), k=3)]
         for _ in range(dice.randrange(3, 25)):
             packet = mix.next()._replace(pause=0)
-            if self.rules is not EVERYTHING_PASSES:
+            if self.rules is not EVERYTHING_PASSES and not is_of_the_link(packet.wire):
                 packet = packet._replace(wire=with_dscp(packet.wire, dice.choice(dscps)))
             send(exchange, packet)
         return exchange
