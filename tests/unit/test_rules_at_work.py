@@ -197,6 +197,18 @@ def test_a_raw_chain_sees_no_state():
     assert fates(tracker_of(RAW % ("ct direction original drop", "new")), DNS) == [ACCEPT]
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "notrack\n ct state untracked drop",
+        "notrack\n ct state != untracked accept\n drop",
+        "ct zone set 7\n ct state new drop",
+    ],
+)
+def test_a_state_that_a_rule_has_changed_is_seen_by_the_rules_behind(rules):
+    assert fates(tracker_of(RAW % (rules, "new,untracked")), DNS) == [DROP]
+
+
 def test_notrack():
     tracker = tracker_of(RAW % ("udp dport 53 notrack", "untracked"))
     verdict = tracker.process(DNS, 0.0)
@@ -409,6 +421,21 @@ def test_a_map_filled_by_packets():
     rules = f"{filling}\n meta mark set ip saddr map @m meta mark 5 accept"
     tracker = tracker_of(forward(rules, more=sets))
     assert fates(tracker, udp(1, 54), DNS, udp(1, 54)) == [DROP, ACCEPT, ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("data", "added"),
+    [
+        ("10.0.0.1 . 80", "10.0.0.1 . 80"),
+        ("ip saddr . 80", "10.0.1.2 . 80"),
+        ("ip saddr . udp dport", "10.0.1.2 . 53"),
+    ],
+)
+def test_constants_are_part_of_what_a_map_is_filled_with(data, added):
+    named = "map m { type inet_service : ipv4_addr . inet_service; flags dynamic; }"
+    tracker = tracker_of(forward(f"add @m {{ udp sport : {data} }} accept", more=named))
+    assert fates(tracker, DNS) == [ACCEPT]
+    assert f"elements = {{ 40000 : {added} }}" in str(tracker.ruleset)
 
 
 def test_what_goes_into_a_map_has_needs_too():
@@ -705,6 +732,8 @@ def test_an_authentication_header_lends_nobody_its_verdict():
         ("udp dport set 99\n udp dport 99 drop\n accept", DROP),
         ("udp dport set 99\n udp dport 53 drop\n accept", ACCEPT),
         ("ip saddr set 1.2.3.4\n ip saddr 1.2.3.4 drop\n accept", DROP),
+        ("ip protocol set 89\n ip protocol 89 drop\n accept", DROP),
+        ("ip protocol set 89\n ip protocol udp drop\n accept", ACCEPT),
     ],
 )
 def test_a_changed_header_is_seen_by_the_rules_behind(rules, fate):
@@ -767,6 +796,20 @@ def test_a_shift_beyond_the_field_is_refused():
 def test_numgen_counts_packets_that_the_rest_of_its_rule_refuses():
     tracker = tracker_of(forward("numgen inc mod 2 == 0 udp dport 53 accept"))
     assert fates(tracker, udp(40000, 54), DNS, DNS) == [DROP, DROP, ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("elements", "before", "counted"),
+    [
+        ("counter; elements = { 40000 }", "", 3),
+        ("flags dynamic;", "udp dport 55 add @s { udp sport counter }", 4),
+    ],
+)
+def test_an_element_counts_packets_that_the_rest_of_its_rule_refuses(elements, before, counted):
+    named = f"set s {{ type inet_service; {elements} }}"
+    tracker = tracker_of(forward(f"{before}\n udp sport @s udp dport 53 accept", more=named))
+    assert fates(tracker, udp(40000, 55), udp(40000, 54), DNS) == [DROP, DROP, ACCEPT]
+    assert f"elements = {{ 40000 counter packets {counted} " in str(tracker.ruleset)
 
 
 def test_setting_nftrace_does_nothing():

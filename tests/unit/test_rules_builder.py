@@ -318,6 +318,7 @@ REFUSED = [
     ("add @ports { tcp dport : 5 }", "add @ports: expected a key only, for it is no map"),
     ("add @fates { tcp dport : accept }", "add @fates: packets add no verdicts"),
     ("add @fates { tcp dport : 5 }", "add @fates: packets add no verdicts"),
+    ("add @marks { tcp dport : 1 . 2 }", "the data of @marks: 2 parts, expected 1, mark"),
     ("add @marks { tcp dport : ip saddr }",
      "datatype mismatch: the data of @marks has ipv4_addr, expected"),
     ("meter m { ip saddr timeout 5s ct count over 5 }", "set m has timeouts: ct count wants one w"),
