@@ -87,9 +87,8 @@ def constant_of(constant: object) -> Any:
     """Give the value of a constant, a tuple for a concatenation."""
     if isinstance(constant, Joined):
         return tuple(map(constant_of, constant.parts))
-    if isinstance(constant, Value):
-        return constant.value
-    return getattr(constant, "mask", constant)
+    assert isinstance(constant, Value)
+    return constant.value
 
 
 def _binary(expression: Binary, sets: Sets) -> Reading:
