@@ -52,6 +52,7 @@ def test_jump_comes_back_and_goto_does_not():
       }
     """
     tracker = tracker_of(forward("jump back\n counter goto ends\n counter accept", more=chains))
+    assert tracker.trace(DNS, 0.0).verdict.action is DROP
     assert fates(tracker, DNS) == [DROP]
     assert sorted(counters(tracker)) == ["0", "1", "1", "1"]
 
@@ -91,8 +92,10 @@ def test_a_rule_goes_on_behind_continue(rule, fate, counted):
         ("meta nfproto { ipv6, ipv4 }", "1"),
         ("ct l3proto ipv4", "1"),
         ("ip saddr 10.0.0.1", "1"),
+        ("ip ttl set 3", "1"),
         ("meta nfproto != ipv4", "0"),  # does not, so nft asks first of all
         ("ct l3proto != ipv4", "0"),
+        ("meta nfproto 2-3", "0"),
         ("meta protocol ip", "0"),
         ("ct protocol udp", "0"),
     ],
