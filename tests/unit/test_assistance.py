@@ -187,6 +187,16 @@ def test_an_expectation_is_used_up_even_by_a_malformed_packet(helper):
     assert tracker.process(expected_packet(), 2.0).ct_state is CtState.NEW
 
 
+def test_what_is_not_tracked_uses_up_no_expectation(helper):
+    chain = "type filter hook prerouting priority raw; udp sport 7 notrack;"
+    rules = Ruleset.parse(f"table inet t {{ chain c {{ {chain} }} }}")
+    tracker = tracker_of(helper, rules=rules)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    assert tracker.process(expected_packet(), 1.0).ct_state is CtState.UNTRACKED
+    assert tracker.process(expected_packet(sport=8), 2.0).ct_state is CtState.RELATED
+
+
 def test_a_malformed_packet_at_the_key_of_a_connection_uses_up_nothing(helper):
     tracker = tracker_of(helper)
     tracker.process(expected_packet(), 0.0)
@@ -252,6 +262,13 @@ def test_a_refused_opening_leaves_nothing(helper):
     assert len(tracker) == 0
     assert tracker.expectations == []
     clash.check()
+
+
+def test_an_opening_that_rules_drop_is_not_read(helper):
+    rules = Ruleset([Rule(Action.DROP, destination=SERVER)], policy=Action.ACCEPT)
+    tracker = tracker_of(helper, rules=rules)
+    assert tracker.process(udp(1000, 53, b"one"), 0.0).action is Action.DROP
+    assert helper.seen == []
 
 
 def test_an_opening_for_which_there_is_no_room_announces_nothing(helper):

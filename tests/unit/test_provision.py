@@ -56,6 +56,14 @@ def test_a_helper_is_for_its_protocol_and_ip_version_and_the_rule_goes_on(name, 
     assert counters(tracker) == [1]
 
 
+def test_a_helper_is_given_with_the_first_packet_only():
+    tracker = tracker_of('ct direction reply ct helper set "any"')
+    tracker.process(UDP, 0.0)
+    tracker.process(udp(5060, 5060, source=SERVER, destination=CLIENT), 0.0)
+    assert next(iter(tracker)).helper is None
+    assert counters(tracker) == [1]
+
+
 @pytest.mark.parametrize("name", ["any", "four", "six"])
 def test_a_timeout_is_for_its_protocol_whatever_its_l3proto_and_the_rule_goes_on(name):
     """As in Linux, which keeps the l3proto of a timeout and never looks at it."""

@@ -651,6 +651,22 @@ def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, state):
     assert next(iter(tracker)).state_name == state
 
 
+def test_a_reject_without_a_reset_closes_nothing():
+    tracker = tracker_of(forward("tcp flags == syn|ack reject", "accept"))
+    answer = tcp(80, 1000, "SYN,ACK", 5, 2, source=SERVER, destination=CLIENT)
+    assert fates(tracker, tcp(flags="SYN", seq=1), answer) == [ACCEPT, REJECT]
+    assert next(iter(tracker)).state_name == "SYN_RECV"
+
+
+def test_a_reset_is_not_answered_by_one_that_closes():
+    tracker = tracker_of(forward("tcp flags rst reject with tcp reset", "accept"))
+    back = {"source": SERVER, "destination": CLIENT}
+    opening = tcp(flags="SYN", seq=1), tcp(80, 1000, "SYN,ACK", 5, 2, **back)
+    fates(tracker, *opening, tcp(flags="ACK", seq=2, ack=6))
+    assert fates(tracker, tcp(80, 1000, "RST", 106, **back)) == [REJECT]  # may be forged
+    assert next(iter(tracker)).state_name == "ESTABLISHED"
+
+
 def test_a_reset_leaves_what_is_closed_its_deadline():
     """As Linux does: the second segment finds CLOSE, and is one too many without an answer."""
     config = Config.linux(

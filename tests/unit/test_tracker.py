@@ -19,6 +19,7 @@ from statefulinspect import (
     ConfigError,
     CtState,
     Direction,
+    Limits,
     Reason,
     Rule,
     RuleError,
@@ -356,6 +357,25 @@ def test_a_removed_connection_leaves_no_cycle_for_the_collector():
     try:
         tracker.flush()
         assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython counts references")
+@pytest.mark.parametrize(
+    "packet",
+    [tcp(flags="ACK", seq=1, ack=1), tcp(flags="SYN"), udp(1000, 55)],
+    ids=["by its machine", "by a rule", "for want of room"],
+)
+def test_an_opening_that_is_refused_leaves_no_cycle_for_the_collector(packet):
+    rules = Ruleset([Rule(Action.DROP, protocol="tcp")], policy=Action.ACCEPT)
+    tracker = Tracker(rules, Config(limits=Limits(max_per_source=1)))
+    tracker.process(udp(1000, 54), 0)
+    gc.collect()
+    gc.disable()
+    try:
+        assert tracker.process(packet, 1).action is Action.DROP
+        assert gc.collect() == 0
     finally:
         gc.enable()
 
