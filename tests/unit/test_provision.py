@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, tcp, udp
+from fullway import FullWay
 from statefulinspect import Action, Config, Reason, Ruleset, Tracker
 
 V6 = {"source": CLIENT6, "destination": SERVER6}
@@ -15,18 +16,19 @@ OBJECTS = """
     ct timeout any { protocol udp; policy = { unreplied : 7 } }
     ct timeout four { protocol udp; l3proto ip; policy = { unreplied : 7 } }
     ct timeout six { protocol udp; l3proto ip6; policy = { unreplied : 7 } }
+    ct timeout short { protocol tcp; policy = { established : 50 } }
     ct expectation one { protocol tcp; dport 9876; timeout 60s; size 1; l3proto ip; }
     ct expectation two { protocol tcp; dport 9876; timeout 60s; size 2; l3proto ip; }
     ct expectation next { protocol tcp; dport 9877; timeout 60s; size 2; l3proto ip; }
 """
 
 
-def tracker_of(*rules):
+def tracker_of(*rules, kind=Tracker):
     """A tracker whose forward chain has these rules, and counts whom they let through."""
     text = "\n".join(f"{rule} counter" for rule in rules)
     head = "type filter hook forward priority filter; policy accept;"
     ruleset = Ruleset.parse(f"table inet t {{ {OBJECTS} chain c {{ {head}\n{text}\n}} }}")
-    return Tracker(ruleset, Config.linux(verify_checksums=False))
+    return kind(ruleset, Config.linux(verify_checksums=False))
 
 
 def counters(tracker):
@@ -48,6 +50,7 @@ UDP, UDP6, TCP = udp(5060, 5060), udp(5060, 5060, **V6), tcp(5060, 5060, "SYN")
         ("six", UDP, False),
         ("six", UDP6, True),
     ],
+    ids=["udp", "udp, ip6", "tcp", "ip: ip", "ip: ip6", "ip6: ip", "ip6: ip6"],
 )
 def test_a_helper_is_for_its_protocol_and_ip_version_and_the_rule_goes_on(name, packet, is_for):
     tracker = tracker_of(f'ct helper set "{name}"')
@@ -73,6 +76,18 @@ def test_a_timeout_is_for_its_protocol_whatever_its_l3proto_and_the_rule_goes_on
     assert counters(tracker) == [3]
 
 
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_a_timeout_holds_for_segments_in_order_too(kind):
+    tracker = tracker_of('ct timeout set "short"', kind=kind)
+    back = {"source": SERVER, "destination": CLIENT}
+    tracker.process(tcp(flags="SYN", seq=1), 0.0)
+    tracker.process(tcp(80, 1000, "SYN,ACK", 5, 2, **back), 0.0)
+    for number in range(5):
+        tracker.process(tcp(seq=2 + number, ack=6, data=b"x"), 0.0)
+        tracker.process(tcp(80, 1000, "ACK", 6, 3 + number, **back), 0.0)
+        assert next(iter(tracker)).seconds_left(0.0) == 50
+
+
 def test_an_expectation_holds_as_long_as_it_says():
     tracker = tracker_of('ct expectation set "two"')
     tracker.process(udp(), 0.0)
@@ -96,9 +111,9 @@ def test_what_another_connection_expects_already_drops_the_packet():
     assert len(tracker) == len(tracker.expectations) == 1
 
 
-def test_a_trace_expects_nothing():
+def test_a_trace_expects_nothing_and_its_rule_goes_on():
     tracker = tracker_of('ct expectation set "two"')
-    assert tracker.trace(udp(), 0.0).verdict.action is Action.ACCEPT
+    assert "(verdict continue)" in str(tracker.trace(udp(), 0.0))
     assert not list(tracker.expectations)
     tracker.process(udp(), 0.0)
     fulfilled = tcp(5, 9876, "SYN", source=SERVER, destination=CLIENT)

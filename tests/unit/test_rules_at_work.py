@@ -638,11 +638,15 @@ def test_an_error_is_related():
     assert fates(tracker, DNS, icmp_error(DNS), icmp_error(udp(1, 2))) == [ACCEPT, ACCEPT, DROP]
 
 
-@pytest.mark.parametrize(("is_wrong", "state"), [(False, "CLOSE"), (True, "SYN_RECV")])
-def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, state):
+@pytest.mark.parametrize(
+    ("is_wrong", "verifies", "state"),
+    [(False, True, "CLOSE"), (True, True, "SYN_RECV"), (True, False, "CLOSE")],
+)
+def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, verifies, state):
     """As in Linux, which looks at what this machine itself sends only then."""
     rules = forward("tcp flags == syn|ack reject with tcp reset", "accept")
-    tracker = tracker_of(rules.replace("hook forward", "hook output"), Config.linux())
+    config = Config.linux(verify_checksums=verifies)
+    tracker = tracker_of(rules.replace("hook forward", "hook output"), config)
     back = {"source": SERVER, "destination": CLIENT}
     fates(tracker, tcp(flags="SYN", seq=1))
     assert fates(tracker, tcp(80, 1000, "SYN,ACK", 5, 2, bad=is_wrong, **back), hook="output") == [
