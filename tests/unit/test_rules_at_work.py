@@ -441,6 +441,26 @@ def test_constants_are_part_of_what_a_map_is_filled_with(data, added):
     assert f"elements = {{ 40000 : {added} }}" in str(tracker.ruleset)
 
 
+def test_what_a_map_is_filled_with_may_be_looked_up():
+    """In nft's JSON only: its language has no word for it."""
+    sport, dport = ({"payload": {"protocol": "udp", "field": each}} for each in ("sport", "dport"))
+    pairs = {"set": [[53, {"concat": ["10.0.0.1", 80]}], [54, {"concat": ["10.0.0.2", 80]}]]}
+    named = {"type": "inet_service", "map": ["ipv4_addr", "inet_service"], "flags": "dynamic"}
+    found = {"map": {"key": dport, "data": pairs}}
+    rule = {"expr": [{"map": {"op": "add", "elem": sport, "data": found, "map": "@m"}}]}
+    place = {"family": "ip", "table": "t"}
+    hook = {"type": "filter", "hook": "forward", "prio": 0}
+    content = [
+        {"table": {"family": "ip", "name": "t"}},
+        {"map": {**place, "name": "m", **named}},
+        {"chain": {**place, "name": "c", **hook}},
+        {"rule": {**place, "chain": "c", **rule}},
+    ]
+    tracker = Tracker(Ruleset.from_json({"nftables": content}), LINUX)
+    fates(tracker, DNS)
+    assert "elements = { 40000 : 10.0.0.1 . 80 }" in str(tracker.ruleset)
+
+
 def test_what_goes_into_a_map_has_needs_too():
     sets = "map m { type mark : inet_service; flags dynamic; }"
     tracker = tracker_of(forward("add @m { meta mark : tcp dport } accept", more=sets))
