@@ -65,11 +65,12 @@ class Provision:
         return use
 
     def _timeout(self, named: CtTimeout) -> Use:
+        """Make the use of other timeouts; Linux asks for their protocol, not for their l3proto."""
         machine, first = self._other_machine(named)
 
         def use(walk: Walk) -> bool:
             connection = walk.connection
-            if connection is not None and walk.is_fresh and _is_for(named, connection):
+            if connection is not None and walk.is_fresh and connection.protocol == named.protocol:
                 connection.machine, connection.expires_at = machine, walk.now + first
             return True
 
@@ -102,7 +103,6 @@ class Provision:
             known = self._assistant.expectations.of(connection)
             if sum(each.kind == announcer.kind for each in known) >= named.size:
                 return False
-            walk.varies = True
             if walk.listener is not None:
                 return True
             expected = Expectation(announcer.announced(side), connection, announcer)
@@ -147,8 +147,8 @@ class Announcer:
         return address[:size].ljust(size, b"\0")
 
 
-def _is_for(named: CtHelper | CtTimeout, connection: Connection) -> bool:
-    """Say whether an object is for connections of this protocol and IP version."""
+def _is_for(named: CtHelper, connection: Connection) -> bool:
+    """Say whether a helper is for connections of this protocol and IP version."""
     is_protocol = named.protocol in (None, connection.protocol)
     size = address_size(connection.original_side.key)
     return is_protocol and ADDRESS_SIZES.get(named.family, size) == size

@@ -14,6 +14,7 @@ from statefulinspect import (
     CtState,
     Direction,
     HelperPolicy,
+    Limits,
     Reason,
     Rule,
     RuleError,
@@ -99,6 +100,29 @@ def test_tcp_is_read_once_a_reply_was_seen(helper):
     assert helper.seen == [(1, b"", 99), (0, b"hi", 10)]
 
 
+def test_all_of_a_sequence_number_is_shown(helper):
+    tracker = tracker_of(helper, 21)
+    tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+    tracker.process(tcp(21, 1000, "SYN,ACK", 0x12345678, 10, **BACK), 0.1)
+    assert helper.seen == [(1, b"", 0x12345678)]
+
+
+def test_what_stands_behind_a_packet_is_not_read(helper):
+    tracker = tracker_of(helper)
+    tracker.process(udp(1000, 53, b"one") + b"padding", 0.0)
+    assert helper.seen == [(0, b"one", 0)]
+
+
+def test_what_does_not_begin_properly_passes_unread():
+    tracker = Tracker(config=Config(helpers={21: "ftp"}))
+    tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
+    tracker.process(tcp(21, 1000, "SYN,ACK", 99, 10, **BACK), 0.1)
+    tracker.process(tcp(1000, 21, "ACK", 10, 100), 0.2)
+    verdict = tracker.process(tcp(21, 1000, "PSH,ACK", 100, 10, data=b"hello\r\n", **BACK), 0.3)
+    assert (verdict.action, verdict.reason) == (Action.ACCEPT, Reason.OK)
+    assert verdict.connection.helper is None
+
+
 def test_the_hot_path_does_not_pass_a_helper_by(helper):
     tracker = tracker_of(helper, 21)
     tracker.process(tcp(1000, 21, "SYN", 9), 0.0)
@@ -163,6 +187,16 @@ def test_an_expectation_is_used_up_even_by_a_malformed_packet(helper):
     assert tracker.process(malformed, 1.0).ct_state is CtState.INVALID
     assert tracker.expectations == []
     assert tracker.process(expected_packet(), 2.0).ct_state is CtState.NEW
+
+
+def test_what_is_not_tracked_uses_up_no_expectation(helper):
+    chain = "type filter hook prerouting priority raw; udp sport 7 notrack;"
+    rules = Ruleset.parse(f"table inet t {{ chain c {{ {chain} }} }}")
+    tracker = tracker_of(helper, rules=rules)
+    helper.outcome = (announce(),)
+    tracker.process(udp(1000, 53), 0.0)
+    assert tracker.process(expected_packet(), 1.0).ct_state is CtState.UNTRACKED
+    assert tracker.process(expected_packet(sport=8), 2.0).ct_state is CtState.RELATED
 
 
 def test_a_malformed_packet_at_the_key_of_a_connection_uses_up_nothing(helper):
@@ -230,6 +264,22 @@ def test_a_refused_opening_leaves_nothing(helper):
     assert len(tracker) == 0
     assert tracker.expectations == []
     clash.check()
+
+
+def test_an_opening_that_rules_drop_is_not_read(helper):
+    rules = Ruleset([Rule(Action.DROP, destination=SERVER)], policy=Action.ACCEPT)
+    tracker = tracker_of(helper, rules=rules)
+    assert tracker.process(udp(1000, 53, b"one"), 0.0).action is Action.DROP
+    assert helper.seen == []
+
+
+def test_an_opening_for_which_there_is_no_room_announces_nothing(helper):
+    tracker = tracker_of(helper, limits=Limits(max_per_source=1))
+    helper.outcome = [announce()]
+    tracker.process(udp(999, 80), 0.0)
+    assert tracker.process(udp(1000, 53), 0.1).reason is Reason.SOURCE_FULL
+    assert not tracker.expectations
+    assert tracker.process(expected_packet(), 0.2).ct_state is CtState.NEW
 
 
 def test_expectations_end_with_their_master(helper):

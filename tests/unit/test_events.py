@@ -137,6 +137,13 @@ def test_a_reset_of_an_unanswered_opening():
     assert told(tracker) == [("NEW", ("OPENED",)), ("DESTROY", ("RESET",))]
 
 
+def test_a_reset_that_ends_its_connection_is_counted_before():
+    tracker = listening(accounting=True)
+    tracker.process(SYN, 0)
+    tracker.process(tcp(80, 1000, "RST,ACK", 0, 1, **BACK), 1)
+    assert str(tracker.events()[-1]).count("packets=1 bytes=40") == 2
+
+
 @pytest.mark.parametrize("fate", ["accept", "drop"])
 def test_what_rules_set_on_the_reset_that_ends_a_connection_comes_too_late(fate):
     rules = f"""table ip t {{ chain c {{ type filter hook forward priority 0

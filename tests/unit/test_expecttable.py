@@ -95,9 +95,10 @@ def test_what_does_not_matter_is_not_compared(table):
 
 
 def test_a_source_port_may_be_told(table):
-    table.announce(expected(master(), source_port=20), 0.0)
-    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=21)), 1.0) is None
-    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=20)), 1.0) is not None
+    table.announce(expected(master(), source_port=2000), 0.0)
+    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=2001)), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=2000 - 256)), 1.0) is None
+    assert table.take(NO_ZONE, FlowKey(TCP, key(sport=2000)), 1.0) is not None
 
 
 def test_a_network_may_be_told(table):

@@ -58,6 +58,7 @@ REPEATED = [
     ("numgen inc mod 2 0 accept", "ADAD"),
     ("numgen inc mod 3 vmap { 0 : accept, 1 : drop, 2 : accept }", "ADAADA"),
     ("numgen inc mod 2 vmap { 1 : accept } drop", "DADA"),
+    ("numgen inc mod 2 offset 1 vmap { 1 : accept, 2 : drop }", "ADAD"),
     ("ct mark 1 drop\n ct mark set 1 accept", "ADDD"),
     ("ct mark set ct mark or 2\n ct mark 2 accept", "AAAA"),
     ("ct mark set numgen inc mod 2\n ct mark 1 accept", "DADA"),
@@ -121,6 +122,12 @@ DIFFERING = [
     ("tcp flags syn accept", [tcp(flags="SYN"), tcp(flags="RST"), tcp(flags="SYN")], "ADA"),
     ("tcp window 9 accept", [tcp(flags="SYN", window=each) for each in (8, 9, 8)], "DAD"),
     ("ip dscp cs1 accept", [bytes([0x45, tos]) + udp()[2:] for tos in (0, 32, 0, 32)], "DADA"),
+    ("ip id & 1 == 1 accept", [udp()[:4] + bytes([0, n]) + udp()[6:] for n in (7, 8, 7)], "ADA"),
+    (
+        "meta mark set ip id map { 7 : 1, 8 : 2 }\n meta mark 1 accept",
+        [udp()[:4] + bytes([0, n]) + udp()[6:] for n in (7, 8, 7)],
+        "ADA",
+    ),
     ("ip id 7 accept", [udp()[:4] + bytes([0, n]) + udp()[6:] for n in (7, 8, 7)], "ADA"),
 ]
 
@@ -131,6 +138,22 @@ DIFFERING = [
 )
 def test_packets_of_a_flow_that_differ(rules, packets, expected, kind):
     assert fates(tracker_of(rules, kind, SETS), packets) == expected
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "udp sport @s drop\n accept",
+        "meta mark set udp sport map @m\n meta mark 7 drop\n accept",
+        "udp sport . udp dport @pairs drop\n accept",
+    ],
+)
+def test_what_packets_of_another_flow_have_filled(rules, kind):
+    more = f"{SETS}\n set pairs {{ type inet_service . inet_service; flags dynamic; size 9; }}"
+    fill = "add @s { udp sport } add @m { udp sport : 7 } add @pairs { udp sport . 53 } accept"
+    tracker = tracker_of(f"udp dport 54 {fill}\n {rules}", kind, more)
+    assert fates(tracker, [udp(), udp(), udp(dport=54), udp()]) == "AAAD"
 
 
 @WAYS

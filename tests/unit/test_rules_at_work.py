@@ -52,6 +52,7 @@ def test_jump_comes_back_and_goto_does_not():
       }
     """
     tracker = tracker_of(forward("jump back\n counter goto ends\n counter accept", more=chains))
+    assert tracker.trace(DNS, 0.0).verdict.action is DROP
     assert fates(tracker, DNS) == [DROP]
     assert sorted(counters(tracker)) == ["0", "1", "1", "1"]
 
@@ -91,8 +92,10 @@ def test_a_rule_goes_on_behind_continue(rule, fate, counted):
         ("meta nfproto { ipv6, ipv4 }", "1"),
         ("ct l3proto ipv4", "1"),
         ("ip saddr 10.0.0.1", "1"),
+        ("ip ttl set 3", "1"),
         ("meta nfproto != ipv4", "0"),  # does not, so nft asks first of all
         ("ct l3proto != ipv4", "0"),
+        ("meta nfproto 2-3", "0"),
         ("meta protocol ip", "0"),
         ("ct protocol udp", "0"),
     ],
@@ -195,6 +198,18 @@ def test_a_raw_chain_sees_no_state():
     assert fates(tracker_of(RAW % ("ct state new drop", "new")), DNS) == [ACCEPT]
     assert fates(tracker_of(RAW % ("ct state invalid drop", "new")), DNS) == [DROP]
     assert fates(tracker_of(RAW % ("ct direction original drop", "new")), DNS) == [ACCEPT]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "notrack\n ct state untracked drop",
+        "notrack\n ct state != untracked accept\n drop",
+        "ct zone set 7\n ct state new drop",
+    ],
+)
+def test_a_state_that_a_rule_has_changed_is_seen_by_the_rules_behind(rules):
+    assert fates(tracker_of(RAW % (rules, "new,untracked")), DNS) == [DROP]
 
 
 def test_notrack():
@@ -411,6 +426,41 @@ def test_a_map_filled_by_packets():
     assert fates(tracker, udp(1, 54), DNS, udp(1, 54)) == [DROP, ACCEPT, ACCEPT]
 
 
+@pytest.mark.parametrize(
+    ("data", "added"),
+    [
+        ("10.0.0.1 . 80", "10.0.0.1 . 80"),
+        ("ip saddr . 80", "10.0.1.2 . 80"),
+        ("ip saddr . udp dport", "10.0.1.2 . 53"),
+    ],
+)
+def test_constants_are_part_of_what_a_map_is_filled_with(data, added):
+    named = "map m { type inet_service : ipv4_addr . inet_service; flags dynamic; }"
+    tracker = tracker_of(forward(f"add @m {{ udp sport : {data} }} accept", more=named))
+    assert fates(tracker, DNS) == [ACCEPT]
+    assert f"elements = {{ 40000 : {added} }}" in str(tracker.ruleset)
+
+
+def test_what_a_map_is_filled_with_may_be_looked_up():
+    """In nft's JSON only: its language has no word for it."""
+    sport, dport = ({"payload": {"protocol": "udp", "field": each}} for each in ("sport", "dport"))
+    pairs = {"set": [[53, {"concat": ["10.0.0.1", 80]}], [54, {"concat": ["10.0.0.2", 80]}]]}
+    named = {"type": "inet_service", "map": ["ipv4_addr", "inet_service"], "flags": "dynamic"}
+    found = {"map": {"key": dport, "data": pairs}}
+    rule = {"expr": [{"map": {"op": "add", "elem": sport, "data": found, "map": "@m"}}]}
+    place = {"family": "ip", "table": "t"}
+    hook = {"type": "filter", "hook": "forward", "prio": 0}
+    content = [
+        {"table": {"family": "ip", "name": "t"}},
+        {"map": {**place, "name": "m", **named}},
+        {"chain": {**place, "name": "c", **hook}},
+        {"rule": {**place, "chain": "c", **rule}},
+    ]
+    tracker = Tracker(Ruleset.from_json({"nftables": content}), LINUX)
+    fates(tracker, DNS)
+    assert "elements = { 40000 : 10.0.0.1 . 80 }" in str(tracker.ruleset)
+
+
 def test_what_goes_into_a_map_has_needs_too():
     sets = "map m { type mark : inet_service; flags dynamic; }"
     tracker = tracker_of(forward("add @m { meta mark : tcp dport } accept", more=sets))
@@ -608,17 +658,37 @@ def test_an_error_is_related():
     assert fates(tracker, DNS, icmp_error(DNS), icmp_error(udp(1, 2))) == [ACCEPT, ACCEPT, DROP]
 
 
-@pytest.mark.parametrize(("is_wrong", "state"), [(False, "CLOSE"), (True, "SYN_RECV")])
-def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, state):
+@pytest.mark.parametrize(
+    ("is_wrong", "verifies", "state"),
+    [(False, True, "CLOSE"), (True, True, "SYN_RECV"), (True, False, "CLOSE")],
+)
+def test_a_reset_closes_unless_the_checksum_is_wrong(is_wrong, verifies, state):
     """As in Linux, which looks at what this machine itself sends only then."""
     rules = forward("tcp flags == syn|ack reject with tcp reset", "accept")
-    tracker = tracker_of(rules.replace("hook forward", "hook output"), Config.linux())
+    config = Config.linux(verify_checksums=verifies)
+    tracker = tracker_of(rules.replace("hook forward", "hook output"), config)
     back = {"source": SERVER, "destination": CLIENT}
     fates(tracker, tcp(flags="SYN", seq=1))
     assert fates(tracker, tcp(80, 1000, "SYN,ACK", 5, 2, bad=is_wrong, **back), hook="output") == [
         REJECT
     ]
     assert next(iter(tracker)).state_name == state
+
+
+def test_a_reject_without_a_reset_closes_nothing():
+    tracker = tracker_of(forward("tcp flags == syn|ack reject", "accept"))
+    answer = tcp(80, 1000, "SYN,ACK", 5, 2, source=SERVER, destination=CLIENT)
+    assert fates(tracker, tcp(flags="SYN", seq=1), answer) == [ACCEPT, REJECT]
+    assert next(iter(tracker)).state_name == "SYN_RECV"
+
+
+def test_a_reset_is_not_answered_by_one_that_closes():
+    tracker = tracker_of(forward("tcp flags rst reject with tcp reset", "accept"))
+    back = {"source": SERVER, "destination": CLIENT}
+    opening = tcp(flags="SYN", seq=1), tcp(80, 1000, "SYN,ACK", 5, 2, **back)
+    fates(tracker, *opening, tcp(flags="ACK", seq=2, ack=6))
+    assert fates(tracker, tcp(80, 1000, "RST", 106, **back)) == [REJECT]  # may be forged
+    assert next(iter(tracker)).state_name == "ESTABLISHED"
 
 
 def test_a_reset_leaves_what_is_closed_its_deadline():
@@ -705,6 +775,8 @@ def test_an_authentication_header_lends_nobody_its_verdict():
         ("udp dport set 99\n udp dport 99 drop\n accept", DROP),
         ("udp dport set 99\n udp dport 53 drop\n accept", ACCEPT),
         ("ip saddr set 1.2.3.4\n ip saddr 1.2.3.4 drop\n accept", DROP),
+        ("ip protocol set 89\n ip protocol 89 drop\n accept", DROP),
+        ("ip protocol set 89\n ip protocol udp drop\n accept", ACCEPT),
     ],
 )
 def test_a_changed_header_is_seen_by_the_rules_behind(rules, fate):
@@ -767,6 +839,20 @@ def test_a_shift_beyond_the_field_is_refused():
 def test_numgen_counts_packets_that_the_rest_of_its_rule_refuses():
     tracker = tracker_of(forward("numgen inc mod 2 == 0 udp dport 53 accept"))
     assert fates(tracker, udp(40000, 54), DNS, DNS) == [DROP, DROP, ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("elements", "before", "counted"),
+    [
+        ("counter; elements = { 40000 }", "", 3),
+        ("flags dynamic;", "udp dport 55 add @s { udp sport counter }", 4),
+    ],
+)
+def test_an_element_counts_packets_that_the_rest_of_its_rule_refuses(elements, before, counted):
+    named = f"set s {{ type inet_service; {elements} }}"
+    tracker = tracker_of(forward(f"{before}\n udp sport @s udp dport 53 accept", more=named))
+    assert fates(tracker, udp(40000, 55), udp(40000, 54), DNS) == [DROP, DROP, ACCEPT]
+    assert f"elements = {{ 40000 counter packets {counted} " in str(tracker.ruleset)
 
 
 def test_setting_nftrace_does_nothing():

@@ -31,6 +31,7 @@ SETS = """
     set counted { type inet_service; counter; }
     set owners { type ipv4_addr; size 9; flags dynamic; }
     map marks { type inet_service : mark; flags timeout; }
+    map pairing { type inet_service : ipv4_addr . inet_service; }
     map fates { type inet_service : verdict; elements = { 22 : jump other, 80 : accept }; }
     map tallies { type ipv4_addr : counter; elements = { 192.0.2.1 : "seen" }; }
     counter seen { packets 5 bytes 7; }
@@ -214,6 +215,7 @@ ACCEPTED = [
     ("ct event set new or related", "ct event set new,related"),
     ("counter name tcp dport map { 22 : seen }", 'counter name tcp dport map { 22 : "seen" }'),
     ("add @owners { @nh,96,32 }", None),
+    ("add @ports { 22 }", None),
     ("reject with icmpx 2", "reject with icmpx host-unreachable"),
 ]  # fmt: skip
 
@@ -309,6 +311,13 @@ REFUSED = [
     ("jump c", "jump to c: expected a chain without a hook"),
     ("tcp dport vmap { 1 : jump nosuch }", "jump to nosuch: table t has no such chain"),
     ("add @ports { ip saddr }", "datatype mismatch: add @ports has ipv4_addr, expected inet_ser"),
+    ("add @ports { @th,16,8 }", "datatype mismatch: add @ports has integer, expected inet_ser"),
+    ("add @ports { numgen inc mod 5 }", "datatype mismatch: add @ports has integer, expected"),
+    ("add @owners { meta mark }", "datatype mismatch: add @owners has mark, expected ipv4_addr"),
+    ("add @ports { 22-80 }", "22-80: expected a single value of type inet_service"),
+    ("add @pairs { ip saddr . 22 . 23 }", "22: expected what a rule can look at"),
+    ("add @pairing { tcp dport : numgen inc mod 5 }",
+     "datatype mismatch: the data of @pairing has integer, expected ipv4_addr . inet_service"),
     ("add @fixed { tcp dport }", "add @fixed: the set has flags constant"),
     ("add @nets { ip saddr }", "add @nets: the set has flags interval"),
     ("add @counted { tcp dport limit rate 5/second }",
@@ -318,6 +327,7 @@ REFUSED = [
     ("add @ports { tcp dport : 5 }", "add @ports: expected a key only, for it is no map"),
     ("add @fates { tcp dport : accept }", "add @fates: packets add no verdicts"),
     ("add @fates { tcp dport : 5 }", "add @fates: packets add no verdicts"),
+    ("add @marks { tcp dport : 1 . 2 }", "the data of @marks: 2 parts, expected 1, mark"),
     ("add @marks { tcp dport : ip saddr }",
      "datatype mismatch: the data of @marks has ipv4_addr, expected"),
     ("meter m { ip saddr timeout 5s ct count over 5 }", "set m has timeouts: ct count wants one w"),
@@ -425,7 +435,7 @@ def test_overlaps_are_merged_in_sets_without_a_name():
 def test_a_rule_knows_where_it_stands():
     table = table_of("accept")
     rule = table.chain("c").rules[0]
-    assert (rule.place.chain, rule.place.number, rule.place.line) == ("c", 1, 22)
+    assert (rule.place.chain, rule.place.number, rule.place.line) == ("c", 1, 23)
 
 
 def test_objects_of_a_table():
@@ -466,6 +476,17 @@ def test_the_set_of_a_meter_is_of_a_type_that_nft_can_read(key, kind):
     table = table_of(f"meter m {{ {key} counter }}")
     assert table.find_set("m").key == kind
     assert str(build(read_text(str(table)))[0][0]) == str(table)
+
+
+def test_a_meter_without_timeout_has_elements_that_stay():
+    table = table_of("meter m { ip saddr counter }")
+    assert table.find_set("m").flags == {"dynamic"}
+
+
+def test_a_meter_may_be_a_set_that_the_table_has_with_elements():
+    named = "set m { typeof ip saddr; size 65535; flags dynamic; elements = { 192.0.2.1 }; }"
+    table = table_of("meter m { ip saddr counter }", sets=named)
+    assert len(table.find_set("m").elements) == 1
 
 
 def test_what_packets_add_to_is_dynamic():
@@ -728,8 +749,17 @@ START = "add table t\nadd chain t c\n"
     ("text", "left"),
     [
         ("add rule t c accept\ninsert rule t c log", ["log", "accept"]),
+        ("add rule t c log\nadd rule t c accept\ninsert rule t c return",
+         ["return", "log", "accept"]),
         ("add rule t c log\nadd rule t c accept\nadd rule t c index 0 return",
          ["log", "return", "accept"]),
+        ("add rule t c log\nadd rule t c counter\nadd rule t c accept\n"
+         "add rule t c index 1 return",
+         ["log", "counter packets 0 bytes 0", "return", "accept"]),
+        ("add set t s { type mark; }\nadd counter t n\nadd rule t c log\nadd rule t c accept\n"
+         "delete rule t c handle 4", ["accept"]),
+        ("add rule t c log\nreplace rule t c handle 2 return\n"
+         "replace rule t c handle 2 accept", ["accept"]),
         ("add rule t c log\nadd rule t c accept\ninsert rule t c index 1 return",
          ["log", "return", "accept"]),
         ("add rule t c log\nadd rule t c accept\nadd rule t c handle 2 return",
@@ -744,6 +774,8 @@ START = "add table t\nadd chain t c\n"
         ("add rule t c log\ndelete chain t c", []),
         ("add rule t c log\ndelete table t", []),
         ("add rule t c log\nrename chain t c d\nadd rule t d accept", ["log", "accept"]),
+        ("add chain t x\nadd rule t c log\nadd rule t x accept\nrename chain t c d\n"
+         "add rule t d return", ["log", "return", "accept"]),
         ("add rule t c log\nlist ruleset", ["log"]),
         ("add chain t c\nadd table t\nadd rule t c log", ["log"]),
         ("destroy chain t d\nadd rule t c log", ["log"]),
@@ -838,6 +870,36 @@ def test_a_policy_can_change():
     again = "add chain t d { type filter hook input priority 0; policy accept; }\n"
     text = f"{START}{again}add chain t d {{ policy drop; }}\nadd chain t d"
     assert commands(text)[0].chain("d").policy is Action.DROP
+
+
+def test_a_chain_declared_again_with_its_hook_takes_the_other_policy():
+    hook = "type filter hook input priority 0;"
+    text = f"table t {{ chain c {{ {hook} policy accept; }}\n chain c {{ {hook} policy drop; }}\n}}"
+    assert commands(text)[0].chain("c").policy is Action.DROP
+
+
+def test_a_renamed_chain_prints_its_new_name():
+    (table,) = commands(f"{START}rename chain t c d")
+    assert "chain d {" in str(table)
+
+
+def test_a_table_keeps_its_comment():
+    (table,) = commands('table t { comment "ours"; }')
+    assert 'comment "ours"' in str(table)
+
+
+@pytest.mark.parametrize(
+    ("declared", "again"),
+    [
+        ("set s { type mark; }", "set s { type mark; flags interval; }"),
+        ("map s { type mark : mark; }", "map s { type mark : inet_service; }"),
+        ("map s { type mark : verdict; }", "map s { type mark : counter; }"),
+        ("map s { type mark : verdict; }", "map s { type mark : mark; }"),
+    ],
+)
+def test_a_set_cannot_be_declared_again_as_something_else(declared, again):
+    with pytest.raises(RuleError, match="set s: it exists already, of another type or with other"):
+        commands(f"table t {{\n{declared}\n{again}\n}}")
 
 
 SET = "add table t\nadd set t s { type mark; }\nadd element t s { 1, 2 }\n"
@@ -958,11 +1020,18 @@ table arp a { chain c { accept; }
     ]
 
 
-def test_what_was_left_out_cannot_be_used():
-    text = "table inet t {\nset e { typeof ether type; }\nchain c { tcp dport @e accept; }\n}"
+@pytest.mark.parametrize(
+    ("declared", "rule", "what"),
+    [
+        ("set e { typeof ether type; }", "tcp dport @e accept", "set e"),
+        ("synproxy e { mss 5 wscale 6; }", 'synproxy name "e"', "synproxy"),
+    ],
+)
+def test_what_was_left_out_cannot_be_used(declared, rule, what):
+    text = f"table inet t {{\n{declared}\nchain c {{ {rule}; }}\n}}"
     tables, warnings = build(read_text(text), "ignore")
     assert not list(tables[0])
-    assert warnings[1] == "line 3: set e is not supported: it was left out before"
+    assert warnings[1].startswith(f"line 3: {what} is not supported: ")
 
 
 def test_what_does_not_decide_is_warned_of():
@@ -1051,6 +1120,7 @@ def rule(*statements):
         rule({"limit": {"rate": 5, "per": "year"}}),
         rule({"quota": {"val": 5, "val_unit": "gbytes"}}),
         rule({"set": {"op": "add", "elem": MARK, "set": "s"}}),
+        rule({"set": {"op": "add", "elem": 5, "set": "@s", "stmt": [{"accept": None}]}}),
         rule({"set": {"op": "add", "elem": MARK, "set": "@m"}}),
         rule({"meter": {"name": "x", "key": TO_MAP, "stmt": {"counter": None}}}),
         rule({"mangle": {"key": {"rt": {"key": "mtu"}}, "value": 5}}),

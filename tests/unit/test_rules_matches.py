@@ -13,6 +13,8 @@ define web = {{ 80, 443 }}
 table inet t {{
   set hosts {{ type ipv4_addr; flags interval; elements = {{ 10.0.1.0/24, 10.0.3.1-10.0.3.9 }} }}
   set pairs {{ type ipv4_addr . inet_service; elements = {{ {client} . 53, {client} . 80 }} }}
+  set protocols {{ type inet_proto; elements = {{ udp }}
+  }}
   map marks {{ type inet_service : mark; elements = {{ 53 : 0x7, 80 : 0x8 }} }}
   chain c {{
     type filter hook forward priority filter; policy drop
@@ -41,6 +43,7 @@ DNS, WEB, SYN = (
 )
 PING, PING6 = icmp(8), icmp(128, **V6)
 DNS6 = udp(40000, 53, **V6)
+INVALID = tcp(40000, 80, "FIN,ACK")  # opens nothing: there is no connection to read
 
 # fmt: off
 MATCHES = [
@@ -51,7 +54,8 @@ MATCHES = [
     ("udp dport 50-60",                                  [DNS],      [WEB]),
     ("udp dport { 1, 50-60 }",                           [DNS],      [WEB]),
     ("udp dport != { 1, 50-60 }",                        [],         [DNS, WEB]),
-    ("udp dport > 52 udp dport < 54",                    [DNS],      [WEB]),
+    ("udp dport > 52 udp dport < 54",                    [DNS],      [udp(1, 52), udp(1, 54)]),
+    ("th sport > 29999 th sport < 50000",                [DNS, WEB], [udp(29999, 53)]),
     ("udp dport >= 53 udp dport <= 53",                  [DNS],      [WEB]),
     ("tcp dport $web",                                   [WEB, SYN], [DNS]),
     ("th dport { 53, 80 }",                              [DNS, WEB], [PING]),
@@ -65,6 +69,8 @@ MATCHES = [
     ("ip saddr 10.0.1.0/24",                             [DNS, WEB], [DNS6]),
     ("ip saddr != 10.0.1.0/24",                          [],         [DNS, DNS6]),
     ("ip saddr & 0.0.0.255 == 0.0.0.2",                  [DNS],      [DNS6]),
+    ("meta l4proto @protocols",                          [DNS],      [WEB, PING]),
+    ("ip saddr . ct mark != { 10.0.1.2 . 1 }",           [DNS],      [INVALID]),
     ("ip saddr @hosts",                                  [DNS],      [DNS6]),
     ("ip daddr @hosts",                                  [],         [DNS, DNS6]),
     ("ip daddr != @hosts",                               [DNS],      [DNS6]),
@@ -106,7 +112,8 @@ MATCHES = [
     ("ct direction reply",                               [],         [DNS]),
     ("ct original ip saddr 10.0.1.2",                    [DNS],      [DNS6]),
     ("ct reply ip saddr 10.0.2.2",                       [DNS],      [DNS6]),
-    ("ct mark 0",                                        [DNS],      []),
+    ("ct mark 0",                                        [DNS],      [INVALID]),
+    ("ct mark & 0xff == 0",                              [DNS],      [INVALID]),
     ("ct status ! assured",                              [DNS],      []),
     ("ct original packets 1",                            [DNS],      []),
     ("ct original bytes 28",                             [DNS],      [WEB]),
@@ -158,6 +165,7 @@ def test_matches(match, taken, left):
         ("meta mark 7", {"mark": 7}, {"mark": 8}),
         ("meta mark & 0x3 == 0x3", {"mark": 7}, {"mark": 8}),
         ("meta mark 5-9", {"mark": 7}, {"mark": 10}),
+        ("meta mark << 4 == 0x70", {"mark": 0x1000_0007}, {"mark": 8}),
     ],
 )
 def test_what_the_caller_says(match, taken, left):

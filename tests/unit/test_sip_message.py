@@ -82,6 +82,7 @@ class TestHeaders:
 
     def test_a_longer_word_hides_no_short_name(self):
         assert value_of(CONTENT_LENGTH, b"x\r\nll: 1\r\nl: 7") == b"7"
+        assert value_of(CONTENT_LENGTH, b"x\r\nl\xe9: 1\r\nl: 7") == b"7"
         assert value_of(CONTACT, b"x\r\nMax-Forwards: 70\r\nm: a") == b"a"
 
 

@@ -13,12 +13,14 @@ import dpkt
 import pytest
 
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, icmp, icmp_error, tcp, udp
+from fullway import FullWay
 from statefulinspect import (
     Action,
     Config,
     ConfigError,
     CtState,
     Direction,
+    Limits,
     Reason,
     Rule,
     RuleError,
@@ -358,6 +360,36 @@ def test_a_removed_connection_leaves_no_cycle_for_the_collector():
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython counts references")
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+@pytest.mark.parametrize(
+    "packet",
+    [tcp(flags="ACK", seq=1, ack=1), tcp(flags="SYN"), udp(1000, 55)],
+    ids=["by its machine", "by a rule", "for want of room"],
+)
+def test_an_opening_that_is_refused_leaves_no_cycle_for_the_collector(packet, kind):
+    rules = Ruleset([Rule(Action.DROP, protocol="tcp")], policy=Action.ACCEPT)
+    tracker = kind(rules, Config(limits=Limits(max_per_source=1)))
+    tracker.process(udp(1000, 54), 0)
+    gc.collect()
+    gc.disable()
+    try:
+        assert tracker.process(packet, 1).action is Action.DROP
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_what_refused_packets_shorten_expires_in_time():
+    tracker = established(Tracker(config=Config.linux(verify_checksums=False)))
+    tracker.process(tcp(flags="FIN,ACK", seq=900_001, ack=1), 2)
+    ends = {"source": SERVER, "destination": CLIENT}
+    verdict = tracker.process(tcp(80, 1000, "FIN,ACK", 905_001, 1, **ends), 3)
+    assert verdict.ct_state is CtState.INVALID
+    assert tracker.next_expiry_at <= 304
+    assert (tracker.expire(302), tracker.expire(303)) == (0, 1)
 
 
 def test_rules_and_configuration_of_another_kind_are_refused():

@@ -157,7 +157,6 @@ def _read_more(text: bytes, at: int, family: int) -> Iterator[Contact]:
         if comma < 0 or at < 0:
             return
         found = _read_uri(text, at, family)
-        at += len(SCHEME)
         if found is not None:
             contact, at = found
             yield contact

@@ -54,16 +54,19 @@ def resynchronise(side: Side) -> None:
 
 
 def remember_ignored(side: Side, segment: Segment) -> None:
-    """Keep what an ignored segment said, in case an answer shows that it was right."""
+    """Keep what an ignored segment said, in case an answer shows that it was right.
+
+    Of SYNs only the opener's are ignored, and in SYN_SENT only the answerer's ACKs.
+    """
     connection = side.connection
     connection.last_event, connection.last_is_reply = segment.event, side.is_reply
     connection.last_seq, connection.last_end = segment.seq, segment.end
     connection.last_window = segment.window
-    if segment.event is SYN and not side.is_reply:
+    if segment.event is SYN:
         connection.last_scale, connection.last_flags = scale_and_flags(segment.options)
         if connection.state is LAST_ACK:
             connection.last_flags |= CHALLENGED
-    if connection.state is SYN_SENT and segment.event is ACK and side.is_reply:
+    if connection.state is SYN_SENT:
         connection.last_ack = segment.ack
 
 
@@ -84,5 +87,5 @@ def simultaneous(side: Side, segment: Segment, becomes: TcpState) -> TcpState:
     connection = side.connection
     if becomes is SYN_SENT2:
         connection.last_flags |= OPENED_BOTH_WAYS
-    ends_open = becomes is SYN_RECV and segment.event is ACK and side.is_reply
+    ends_open = becomes is SYN_RECV and segment.event is ACK
     return ESTABLISHED if ends_open and connection.last_flags & OPENED_BOTH_WAYS else becomes

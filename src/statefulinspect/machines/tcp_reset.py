@@ -58,7 +58,6 @@ def weigh_reset(side: Side, segment: Segment, *, ignore_old: bool) -> Reset:
     answers_challenge = (
         connection.state is SYN_SENT
         and connection.last_event is ACK
-        and bool(connection.last_is_reply)
         and segment.seq == connection.last_ack
     )
     return Reset.BELIEVED if answers_ignored or answers_challenge else Reset.CHECKED

@@ -29,7 +29,7 @@ from statefulinspect.rules.building.sets import duration_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import check_counting, stateful_of
 from statefulinspect.rules.building.values import data_of
-from statefulinspect.rules.syntax.constants import Constant, Value
+from statefulinspect.rules.syntax.constants import Value
 from statefulinspect.rules.syntax.expressions import (
     Concat,
     Expression,
@@ -99,12 +99,21 @@ def _element(
 
 def _key(part: object, scope: Scope, of_set: Data | None) -> Expression:
     """Read the key of a new element; a part that is a constant has the type that its set tells."""
-    parts = part["concat"] if isinstance(part, Mapping) and "concat" in part else [part]
+    parts = _parts(part)
     if of_set is None or all(map(is_expression, parts)) or len(parts) != len(of_set.types):
         return expression_of(part, scope)
+    return _joined(parts, scope, of_set)
+
+
+def _parts(part: Any) -> list[Any]:
+    return part["concat"] if isinstance(part, Mapping) and "concat" in part else [part]
+
+
+def _joined(parts: list[Any], scope: Scope, wanted: Data) -> Expression:
+    """Read what packets have and constants, in the types of a set."""
     found = tuple(
         expression_of(each, scope) if is_expression(each) else _given(each, kind, bits)
-        for each, kind, bits in zip(parts, *of_set)
+        for each, kind, bits in zip(parts, *wanted)
     )
     return found[0] if len(found) == 1 else Concat(found)
 
@@ -116,7 +125,7 @@ def _given(part: object, kind: DataType, bits: int) -> Given:
     return Given(constant, bits)
 
 
-def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expression | Constant | None:
+def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expression | None:
     if (part is None) == named.is_map:
         wanted = "data, for it is a map" if part is None else "a key only, for it is no map"
         refuse(f"{node['op']} @{named.name}: expected {wanted}", node)
@@ -124,13 +133,24 @@ def _new_data(part: Any, named: NamedSet, scope: Scope, node: Tree) -> Expressio
         return None
     if not named.data_types:
         refuse(f"{node['op']} @{named.name}: packets add no {named.data}s", node)
-    if not is_expression(part):
-        return data_of(part, named.data_types, named.data_sizes)
-    data = expression_of(part, scope, Data(named.data_types, named.data_sizes))
+    of_map, parts = Data(named.data_types, named.data_sizes), _parts(part)
+    if all(map(is_expression, parts)):
+        data = expression_of(part, scope, of_map)
+    else:
+        _check_number(parts, named, part)
+        data = _joined(parts, scope, of_map)
     if isinstance(data, Numgen) and len(named.data_types) == 1:
         return data
     refuse_mismatch(data.types, named.data_types, f"the data of @{named.name}", node)
     return data
+
+
+def _check_number(parts: list[Any], named: NamedSet, node: Tree) -> None:
+    """Refuse data of more or fewer parts than the map leads to."""
+    if len(parts) != len(named.data_types):
+        wanted = " . ".join(kind.name for kind in named.data_types)
+        given, expected = len(parts), len(named.data_types)
+        refuse(f"the data of @{named.name}: {given} parts, expected {expected}, {wanted}", node)
 
 
 def _type_of(key: Expression) -> str:

@@ -94,10 +94,8 @@ NUMBER_OF: Final = {
 
 
 @lru_cache(maxsize=1024)
-def _needed(needs: Needs) -> tuple[WordCondition, ...] | None:
-    """Say which words a selector's needs are; None if they cannot be looked up."""
-    if not all(text in WORD_OF for text, _ in needs):
-        return None
+def _needed(needs: Needs) -> tuple[WordCondition, ...]:
+    """Say which words a selector's needs are: all can be looked up."""
     return tuple(
         WordCondition(WORD_OF[text], allowed, allowed.__contains__) for text, allowed in needs
     )
@@ -109,8 +107,6 @@ def conditions_of(match: Match) -> Conditions | None:
         return None
     selector = match.left.selector
     words = _needed(selector.needs)
-    if words is None:
-        return None
     number = NUMBER_OF.get(selector.text)
     if number is not None:
         pairs = pairs_of(match, selector.bits)

@@ -34,7 +34,6 @@ from statefulinspect.rules.syntax.statements import (
     Assign,
     Decide,
     Match,
-    Reject,
     Statement,
     looked_at,
     settled_by,
@@ -139,23 +138,21 @@ def _is_at_the_head(text: str) -> bool:
 def _may_imply(statement: Statement) -> bool:
     if isinstance(statement, Match) and isinstance(statement.left, Select):  # as nearly all are
         return _is_at_the_head(statement.left.selector.text)
-    if isinstance(statement, (Reject, Assign)):
-        return True
     return any(_is_at_the_head(selector.text) for selector in looked_at(statement))
 
 
 def implied(form: Form) -> list[Match]:
-    """Write what nft adds in front of a rule: the IP version of extension headers, and of reject.
+    """Write what nft adds in front of a rule: the IP version of options and extension headers.
 
-    What other selectors need is asked where they stand, behind a counter in front of them.
+    What other selectors need is asked where they stand, behind a counter in front of them; what
+    reject needs, the rule has written already.
     """
     if not any(map(_may_imply, form)):
         return []
     needs: dict[str, int] = {}
     known: set[str] = set()
     for statement in form:
-        needed = statement.needs if isinstance(statement, Reject) else ()
-        wanted = {text: min(allowed) for text, allowed in needed}
+        wanted: dict[str, int] = {}
         targets = [statement.target] if isinstance(statement, Assign) else []
         if isinstance(statement, Match):
             selected, numbers = settled_by(statement)

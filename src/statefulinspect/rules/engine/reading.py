@@ -87,21 +87,20 @@ def constant_of(constant: object) -> Any:
     """Give the value of a constant, a tuple for a concatenation."""
     if isinstance(constant, Joined):
         return tuple(map(constant_of, constant.parts))
-    if isinstance(constant, Value):
-        return constant.value
-    return getattr(constant, "mask", constant)
+    assert isinstance(constant, Value)
+    return constant.value
 
 
 def _binary(expression: Binary, sets: Sets) -> Reading:
-    left, right = reading_of(expression.left, sets), reading_of(expression.right, sets)
+    left, number = reading_of(expression.left, sets), constant_of(expression.right)
     operate = OPERATIONS[expression.operator]
     mask = (1 << max(expression.sizes[0], 1)) - 1
 
     def read(walk: Walk) -> int | None:
-        first, second = left.read(walk), right.read(walk)
-        return None if first is None or second is None else operate(first, second) & mask
+        value = left.read(walk)
+        return None if value is None else operate(value, number) & mask
 
-    return Reading(read, left.varies or right.varies)
+    return Reading(read, left.varies)
 
 
 def _concat(parts: list[Reading]) -> Reading:

@@ -21,7 +21,7 @@ def updater(update: UpdateSet, sets: Sets) -> Change:
     read = reading_of(update.key, sets).read
     data = None if update.data is None else reading_of(update.data, sets).read
     types = update.key.types
-    data_types = () if update.data is None else _types(update.data)
+    data_types = () if update.data is None else update.data.types
     renews = update.operation == "update"
 
     def change(walk: Walk) -> bool:
@@ -64,10 +64,6 @@ def _renew(found: LiveSet, key: Any, item: Item, deadline: float | None, walk: W
 def _item(element: Element, deadline: float | None, update: UpdateSet, found: LiveSet) -> Item:
     memories = memories_of(update.statements or found.statements)
     return Item(element, element.data, deadline, memories)
-
-
-def _types(data: Any) -> Any:
-    return data.types if hasattr(data, "types") else (data.type,)
 
 
 def written(key: Any, types: Any) -> Any:

@@ -204,7 +204,7 @@ class UpdateSet:
     operation: str
     name: str
     key: Expression
-    data: Expression | Constant | None = None
+    data: Expression | None = None
     timeout: float | None = None
     statements: tuple[Statement, ...] = ()
 
