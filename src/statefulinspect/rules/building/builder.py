@@ -28,6 +28,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
 from statefulinspect.rules.building.statements import statements_of
 from statefulinspect.rules.errors import TOO_DEEP, RuleError
+from statefulinspect.rules.gaps import Gaps
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.tables import Chain, Table
@@ -58,7 +59,10 @@ def build(
 
 def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
     """Do what a command says."""
-    if verb in LOOKING or store.has_left_out(node):
+    if verb in LOOKING:
+        return
+    if store.has_left_out(node):
+        store.note_left_out(node)
         return
     if verb == "flush":
         FLUSHERS[one_of(kind, FLUSHERS, "flush")](store, node)
@@ -93,10 +97,11 @@ class _Building:
             verb, inner = "listed", command
         kind, content = only(inner, f"what to {verb}")
         node = fields(content, kind)
-        self._attempt(lambda: _carry_out(self._store, verb, kind, node), content, command)
+        if not self._attempt(lambda: _carry_out(self._store, verb, kind, node), content, command):
+            self._store.note_left_out(node)
 
-    def _attempt(self, action: Callable[[], object], *parts: object) -> None:
-        """Do something; if it is not supported, and that is ignored, warn instead."""
+    def _attempt(self, action: Callable[[], object], *parts: object) -> bool:
+        """Do something; if it is not supported, and that is ignored, warn instead, and say so."""
         try:
             action()
         except UnsupportedError as error:
@@ -108,6 +113,9 @@ class _Building:
             raise at_place(error, *parts) from None
         except RecursionError:
             refuse(TOO_DEEP, *parts)
+        else:
+            return True
+        return False
 
     def _warn(self, message: str, line: int | None, file: str) -> None:
         warning = message if line is None else f"line {line}: {message}"
@@ -138,6 +146,7 @@ class _Building:
             objects=tuple(draft.objects.values()),
             flags=draft.flags,
             comment=draft.comment,
+            gaps=Gaps.of(draft.missing, draft.gaps),
         )
 
     def _chains(self, drafts: Iterable[ChainDraft], table: TableDraft) -> Iterator[Chain]:
@@ -152,7 +161,9 @@ class _Building:
         for number, rule in enumerate(draft.rules):
             line, _, file = place_of(rule.node)
             place = Place(table.family, table.name, draft.name, number + 1, line, file)
-            self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node)
+            if not self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node):
+                table.missing.append(rule.node)
+                table.gaps.append((draft.name, len(rules)))
         return Chain(
             name=draft.name,
             rules=tuple(rules),

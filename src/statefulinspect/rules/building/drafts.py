@@ -45,6 +45,7 @@ class ChainDraft:
 class TableDraft:
     """Hold a table; `left_out` are its chains, sets and objects that are not supported.
 
+    `missing` are the parts of the tree that are left out, `gaps` the places of rules among them;
     `pending` are elements that were added to sets one command after the other, not read yet.
     """
 
@@ -58,6 +59,8 @@ class TableDraft:
     left_out: set[tuple[str, str]] = attrs.field(factory=set)
     pending: dict[str, list[Tree]] = attrs.field(factory=dict)
     updated: set[str] = attrs.field(factory=set)
+    missing: list[object] = attrs.field(factory=list)
+    gaps: list[tuple[str, int]] = attrs.field(factory=list)
     handles: int = 0
     bodies: int = 0
 
@@ -134,6 +137,12 @@ class Store:
         table = self.tables.get(place)
         chain = ("chain", str(node.get("chain", node.get("name"))))
         return table is not None and chain in table.left_out
+
+    def note_left_out(self, node: Tree) -> None:
+        """Note a part of a table that is left out."""
+        table = self.tables.get((str(node.get("family", "ip")), str(node.get("table"))))
+        if table is not None:
+            table.missing.append(node)
 
     def table(self, node: Tree, key: str = "table") -> TableDraft:
         """Find the table that something stands in, or that `key` names."""

@@ -83,7 +83,7 @@ class View:
         statements = [each for rule in rules for form in rule.forms for each in form]
         growing = {each.name for each in table.sets if each.flags & {"dynamic", "timeout"}}
         growing |= {each.name for each in statements if isinstance(each, UpdateSet)}
-        targets = dict.fromkeys(filter(None, map(_target, statements)))
+        targets = dict.fromkeys([*filter(None, map(_target, statements)), *table.gaps.targets])
         return cls(table, base_box(table.family), tuple(targets), frozenset(growing))
 
     def may_change(self, match: Match) -> bool:
