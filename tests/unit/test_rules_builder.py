@@ -965,6 +965,44 @@ def test_what_was_left_out_cannot_be_used():
     assert warnings[1] == "line 3: set e is not supported: it was left out before"
 
 
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["flowtable t f { hook ingress priority 0; }", "delete flowtable t f"],
+        ["synproxy t s { mss 5; wscale 6; }", "delete synproxy t s"],
+        ["set t e { typeof ether type; }", "add element t e { arp }", "flush set t e"],
+        [
+            "map t e { typeof osf name : verdict; }",
+            "delete element t e { Linux }",
+            "delete map t e",
+        ],
+        ["chain t n { type nat hook output priority 0; }", "flush chain t n", "rename chain t n m"],
+    ],
+)
+def test_what_is_done_to_what_was_left_out_is_left_out(commands):
+    text = "\n".join(["add table t", *commands])
+    tables, warnings = build(read_text(text), "ignore")
+    assert (tables[0].chains, tables[0].sets, tables[0].objects) == ((), (), ())
+    assert [warning.split(":")[0] for warning in warnings] == ["line 2"]
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["table arp t", "delete table arp t", "table arp t"],
+        ["table t", "chain t n { type nat hook output priority 0; }", "delete chain t n",
+         "chain t n { type filter hook output priority 0; }", "rule t n accept"],
+        ["table t", "set t e { typeof ether type; }", "delete set t e",
+         "set t e { type mark; }", "element t e { 1 }"],
+    ],
+)  # fmt: skip
+def test_what_was_left_out_and_deleted_can_be_added_anew(commands):
+    tables, warnings = build(read_text("\n".join(commands)), "ignore")
+    text = "".join(map(str, tables))
+    assert len(warnings) == 2 - len(tables)
+    assert ("accept" in text) or ("elements" in text) or not tables
+
+
 def test_what_does_not_decide_is_warned_of():
     text = "table t {\nchain c { tcp option maxseg size set rt mtu; reset tcp option 2; }\n}"
     tables, warnings = build(read_text(text))

@@ -37,7 +37,8 @@ from statefulinspect.terms import ACCEPT
 POLICIES: Final = ("error", "ignore")
 ADDING: Final = frozenset({"add", "create", "insert", "replace"})
 LOOKING: Final = frozenset({"list", "get", "reset", "monitor", "describe", "export", "import"})
-CHANGING: Final = frozenset({"delete", "destroy", "flush", "rename"})
+DELETING: Final = frozenset({"delete", "destroy"})
+CHANGING: Final = DELETING | {"flush", "rename"}
 VERBS: Final = ADDING | LOOKING | CHANGING
 
 
@@ -59,10 +60,7 @@ def build(
 
 def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
     """Do what a command says."""
-    if verb in LOOKING:
-        return
-    if store.has_left_out(node):
-        store.note_left_out(node)
+    if verb in LOOKING or _is_left_out(store, verb, kind, node):
         return
     if verb == "flush":
         FLUSHERS[one_of(kind, FLUSHERS, "flush")](store, node)
@@ -77,6 +75,16 @@ def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
         ADDERS[one_of(kind, ("rule",), verb)](store, node, verb)
     else:
         ADDERS[one_of(kind, ADDERS, "add")](store, node, verb)
+
+
+def _is_left_out(store: Store, verb: str, kind: str, node: Tree) -> bool:
+    """Tell whether a command is about something that was left out; note what it says."""
+    if not store.has_left_out(kind, node):
+        return False
+    if verb in DELETING:
+        store.forget_left_out(kind, node)
+    store.note_left_out(node)
+    return True
 
 
 class _Building:
