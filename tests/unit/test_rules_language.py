@@ -677,6 +677,28 @@ def test_a_variable_holds_within_its_block():
     assert ports_of("define p = 1\nundefine p\ndefine p = 2\nt a tcp dport $p") == [2]
 
 
+def test_variables_stand_within_the_prefixes_of_logs():
+    text = 'define a = "in"\ndefine n = 5\ndefine net = 10.0.0.1\nt a log prefix "x $a-$n$net: "'
+    ((_, rule),) = objects(text)
+    assert rule["expr"] == [{"log": {"prefix": "x in-510.0.0.1: "}}]
+    assert objects('t a accept comment "cost $5"')
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ('"a $b"', r"line 2, column 16: '\$b': expected one of \$a"),
+        ('"cost $5"', r"line 2, column 16: '\$5': expected one of \$a"),
+        ('"a$"', r"line 2, column 16: '\$': expected one of \$a"),
+        ('"$a"', r"line 2, column 16: '\$a': expected a variable that stands for text"),
+        ("$a", r"line 2, column 16: '\$a': expected a string in quotes"),
+    ],
+)
+def test_what_is_no_text_stands_in_no_prefix(prefix, message):
+    with pytest.raises(RuleError, match=message):
+        objects(f"define a = {{ 1, 2 }}\nt a log prefix {prefix}")
+
+
 def test_a_variable_may_stand_for_no_elements():
     assert objects("define none = {}\nadd element t s $none")[0][1]["elem"] == []
 
