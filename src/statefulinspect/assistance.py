@@ -43,7 +43,8 @@ class Assistant:
     def helper(self, name: str) -> Helper:
         """Give the helper of a name; RuleError if there is none."""
         if name not in self._helpers:
-            msg = f"helper {name!r}: there is none; there are {', '.join(self._helpers)}"
+            there_are = f"there are {', '.join(self._helpers)}, and what Config.helpers holds"
+            msg = f"helper {name!r}: there is none; {there_are}"
             raise RuleError(msg)
         return self._helpers[name]
 

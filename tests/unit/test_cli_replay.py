@@ -455,6 +455,20 @@ def test_what_the_library_does_not_know_is_told_on_standard_error(run, rules_fil
     assert complaint[0].startswith(f"{path}:6: warning: ")
 
 
+def test_a_helper_that_the_library_has_not_reads_nothing(run, rules_file):
+    helper = 'ct helper h { type "netbios-ns" protocol udp; }'
+    chain = "chain names { type filter hook forward priority -1; udp dport 137 ct helper set h; }"
+    path = rules_file(f"{RULES}\ntable ip samba {{ {helper}\n{chain}\n}}\n".replace("h; }", "h\n}"))
+    status, lines, complaint = run(SMALL, "--rules", path)
+    assert (status, lines, len(complaint)) == (2, [], 1)
+    assert complaint[0].startswith(f"statefulinspect: {path}: helper 'netbios-ns': there is none; ")
+    options = ["--unsupported", "ignore", "--helper", "1=ftp"]
+    status, lines, complaint = run(SMALL, "--rules", path, *options)
+    assert (status, len(lines) > 6) == (0, True)
+    words = "helper 'netbios-ns' is not supported: it reads nothing"
+    assert complaint == [f"{path}: warning: {words}"]
+
+
 def test_rules_exclude_inside(run, rules_file, capsys):
     with pytest.raises(SystemExit) as left:
         run(SMALL, "--rules", rules_file(), "--inside", "10.0.0.0/8")

@@ -16,6 +16,7 @@ from typing import Callable, Final
 import attrs
 
 from statefulinspect.cli.options import RulesReading
+from statefulinspect.cli.silence import unknown_helpers
 from statefulinspect.cli.source import STANDARD_INPUT
 from statefulinspect.cli.streams import standard_input
 from statefulinspect.rules.errors import RuleError
@@ -102,6 +103,9 @@ def read_rules(name: str, reading: RulesReading) -> Ruleset:
     for each in ruleset.warnings:
         where, words = placed(file.name, each)
         sys.stderr.write(f"{where}: warning: {words}\n")
+    for each in unknown_helpers(ruleset) if reading.unsupported == "ignore" else ():
+        words = f"helper {each!r} is not supported: it reads nothing"
+        sys.stderr.write(f"{file.name}: warning: {words}\n")
     return ruleset
 
 
