@@ -915,6 +915,7 @@ UNSUPPORTED = [
     ("masquerade", "masquerade"),
     ("dnat to 10.0.0.1", "dnat"),
     ("queue num 5", "queue"),
+    ("counter xt match recent drop", "xt match recent"),
     ("dup to 10.0.0.1", "dup"),
     ("tproxy to :5", "tproxy"),
     ("synproxy mss 5", "synproxy"),
@@ -926,6 +927,13 @@ def test_what_is_not_supported_is_named(line, name):
     with pytest.raises(RuleError) as caught:
         table_of(line)
     assert caught.value.message.startswith(f"{name} is not supported: ")
+
+
+def test_what_iptables_left_says_more_in_text():
+    node = rule({"xt": {"type": "match", "name": "conntrack"}})
+    listed = {"table": {"name": "t"}}, {"chain": {"table": "t", "name": "c"}}, node
+    with pytest.raises(RuleError, match=r"xt match conntrack is not supported: .* without -j"):
+        build(listed)
 
 
 def test_what_is_not_supported_can_be_left_out():
