@@ -218,6 +218,13 @@ def test_impossible(rule):
     assert of_chain((f"{rule} drop",)) == [(1, "impossible")]
 
 
+def test_any_of_no_flags_is_explained():
+    """To write it so for packets without flags is a usual mistake."""
+    found = findings_of(f"table t {{ chain c {{ {FORWARD}\ntcp flags 0x0 drop\n}}\n}}")
+    words = "tcp flags 0x0 asks for any one of no flags; tcp flags == 0 asks that none is set"
+    assert [each.message for each in found] == [f"never matches: {words}"]
+
+
 POSSIBLE = (
     "ct state new ct status confirmed",
     "ct state new,established ct status assured",
