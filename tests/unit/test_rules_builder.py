@@ -778,6 +778,8 @@ def test_commands_are_carried_out_in_their_order(text, left):
             "handle 9: chain c has no rule of it",
         ),
         ("replace rule t c handle 9 accept", "handle 9: chain c has no rule of it"),
+        ("add rule t c handle 9 accept", "handle 9: chain c has no rule of it"),
+        ("rule t c position 1 accept", "handle 1: chain c has no rule of it"),
         ("rename chain t c c", "rename chain c: there is a chain c already"),
         ("add chain t d\nadd rule t c jump d\ndelete chain t d", "jump to d: table t has no such"),
         ("add chain t c { type filter hook input priority 0; }", "chain c: it exists already, wi"),
