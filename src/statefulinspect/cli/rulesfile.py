@@ -19,10 +19,12 @@ from statefulinspect.cli.options import RulesReading
 from statefulinspect.cli.silence import unknown_helpers
 from statefulinspect.cli.source import STANDARD_INPUT
 from statefulinspect.cli.streams import standard_input
+from statefulinspect.rules.building.nodes import UnsupportedError
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 
 WARNED: Final = re.compile(r"(?:(?:(.+?): )?line (\d+): )?(.*)", re.DOTALL)
+LEFT_OUT: Final = " (--unsupported ignore leaves such things out)"
 WITHOUT_LARK: Final = "reading rules needs lark: pip install 'statefulinspect[rules]'"
 
 
@@ -98,7 +100,7 @@ def read_rules(name: str, reading: RulesReading) -> Ruleset:
     try:
         ruleset = file.parse()
     except RuleError as error:
-        msg = f"{position(file.name, error)}: {error.message}"
+        msg = f"{position(file.name, error)}: {complaint(error)}"
         raise UnreadableError(msg) from error
     for each in ruleset.warnings:
         where, words = placed(file.name, each)
@@ -113,6 +115,12 @@ def position(name: str, error: RuleError) -> str:
     """Write where an error is, as compilers do: FILE:LINE:COLUMN."""
     places = [each for each in (error.line, error.column) if each is not None]
     return ":".join(map(str, [error.name or name, *places]))
+
+
+def complaint(error: RuleError) -> str:
+    """Write what is wrong, and what helps if the program just does not know it."""
+    is_known_to_nft = isinstance(error, UnsupportedError)
+    return f"{error.message}{LEFT_OUT if is_known_to_nft else ''}"
 
 
 def placed(name: str, warning: str) -> tuple[str, str]:
