@@ -233,7 +233,7 @@ REFUSED = [
     ("ct state foo", "ct_state 'foo': expected 0 to 4294967295 or one of invalid, ne"),
     ("ip dscp 64", "dscp 64: expected 0 to 63 or one of cs0, cs1, cs2, cs3, cs4, c"),
     ("meta l4proto 256", "inet_proto 256: expected 0 to 255 or a name like ip, icmp, igm"),
-    ('iifname "*"', "ifname '*': expected 1 to 15 characters, not only a *"),
+    ('iifname "*"', "ifname '*': expected 1 to 15 octets, not only a *"),
     ('iifname "a"-"b"', "a range of type ifname: expected one name, or a set of them"),
     ("meta mark 1 | 0x100000000", "mark 4294967296: expected 0 to 4294967295"),
     ("ip ttl 200 | 1 << 9", "512: expected 0 to 255"),
@@ -323,7 +323,9 @@ REFUSED = [
     ("meter m { ip saddr timeout 5s ct count over 5 }", "set m has timeouts: ct count wants one w"),
     ("meter ports { tcp dport counter }", "meter ports: the table has another set 'ports'"),
     ("tcp option maxseg size 70000", "integer 70000: expected 0 to 65535"),
-    (f'log prefix "{"x" * 128}"', "log prefix of 128 characters: expected 127"),
+    (f'log prefix "{"x" * 128}"', "log prefix of 128 octets: expected 127"),
+    (f'log prefix "{"ü" * 64}"', "log prefix of 128 octets: expected 127"),
+    (f'iifname "{"ü" * 8}"', "ifname 'üüüüüüüü': expected 1 to 15 octets, not only a *"),
     ("tcp dport ssh2", "inet_service 'ssh2': expected 0 to 65535 or a name like ssh"),
     ("ct state nwe", "ct_state 'nwe': expected 0 to 4294967295 or one of new, "),
     ("ip saddr 1.2.3.x", "1.2.3.x: expected one constant of type ipv4_addr"),
@@ -345,7 +347,8 @@ REFUSED = [
     ("tcp option @2,0,8 exists", "integer 'exists': expected 0 to 255"),
     ("tcp flags syn / syn", "the end of the line: expected "),
     ("log flags skuid,ether", "',': expected "),
-    (f'accept comment "{"x" * 129}"', "rule: comment of 129 characters: expected 128"),
+    (f'accept comment "{"x" * 129}"', "rule: comment of 129 octets: expected 128"),
+    (f'accept comment "{"ü" * 65}"', "rule: comment of 130 octets: expected 128"),
 ]  # fmt: skip
 
 
@@ -1070,6 +1073,7 @@ def rule(*statements):
         {"chain": {"table": "t", "name": "x", "type": "filter", "hook": "input", "prio": "x + y"}},
         {"chain": {"table": "t", "name": "x", "type": "filter", "hook": "input", "prio": []}},
         {"chain": {"table": "t", "name": "x", "comment": 'a"b'}},
+        {"chain": {"table": "t", "name": "x", "comment": "\ud800"}},
         {"set": {"table": "t", "name": "x", "type": 5}},
         {"set": {"table": "t", "name": "x", "type": "mark", "auto-merge": "x"}},
         {"set": {"table": "t", "name": "x", "type": "mark", "timeout": -1}},

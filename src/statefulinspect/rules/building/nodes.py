@@ -13,6 +13,7 @@ from typing import Any, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.words.reserved import NO_NAMES
+from statefulinspect.rules.words.symbols_notation import octets_in
 
 Tree = Mapping[str, Any]
 M64: Final = (1 << 64) - 1
@@ -118,8 +119,9 @@ def name_in(node: Tree, key: str, what: str) -> str:
 def text(node: Tree, key: str, what: str) -> str:
     """Take text for people, a comment or a prefix; empty if there is none."""
     value = "" if node.get(key) == "" else word(node, key, what, "")
-    if len(value) > LONGEST_TEXT:
-        refuse(f"{what}: {key} of {len(value)} characters: expected {LONGEST_TEXT}", value, node)
+    octets = octets_in(value)
+    if octets > LONGEST_TEXT:
+        refuse(f"{what}: {key} of {octets} octets: expected {LONGEST_TEXT}", value, node)
     if '"' in value or "\n" in value:
         refuse(f"{what}: {key} {shown(value)}: expected text without quotation marks", value, node)
     return value
