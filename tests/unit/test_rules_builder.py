@@ -329,6 +329,7 @@ REFUSED = [
     ("tcp dport ssh2", "inet_service 'ssh2': expected 0 to 65535 or a name like ssh"),
     ("ct state nwe", "ct_state 'nwe': expected 0 to 4294967295 or one of new, "),
     ("ip saddr 1.2.3.x", "1.2.3.x: expected one constant of type ipv4_addr"),
+    ("ip saddr 10.0/8", "10.0/8: expected one constant of type ipv4_addr"),
     ("reject with icmp no-rout", "icmp_code 'no-rout': expected 0 to 255 or one of"),
     ("tcp dport < { 22 }", "< has no meaning for sets: expected == or !="),
     ("tcp sequence << 32 == 5", "<< 32: expected less than 32, the bits there are"),

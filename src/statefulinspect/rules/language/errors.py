@@ -10,6 +10,7 @@ from statefulinspect.rules.language.tree import Word
 from statefulinspect.rules.language.words import CLASSES, FAMILY_WORDS
 
 END: Final = "the end of the line"
+ENDS: Final[Mapping[str, str]] = {"_NL": END, "$END": "the end of the text"}
 # What the parser calls it, and how it is said; the grammar's other terminals are nft's own words.
 NAMED: Final[Mapping[str, str]] = {
     "NAME": "a name",
@@ -46,11 +47,11 @@ def unexpected(error: Any, terminals: Iterable[Any], can_take: Any) -> RuleError
         return RuleError(msg, misspelt.line, misspelt.column)
     names = {name for name in error.expected if can_take(name, error.state)} - UNSAID
     spelled = {each.name: each.pattern.value for each in terminals if each.pattern is not None}
-    text = END if word.type == "_NL" else repr(shown(word))
+    text = ENDS.get(word.type) or repr(shown(word))
     known = [each for name in sorted(names) for each in CLASSES.get(name, [spelled.get(name, "")])]
     close = near(str(word), known)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    said = _listed(_said(names, spelled))
+    said = "}" if word.type == "$END" and "RBRACE" in names else _listed(_said(names, spelled))
     return RuleError(f"{text}: expected {said}{hint}", word.line, word.column)
 
 
