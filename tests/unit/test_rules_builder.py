@@ -418,6 +418,24 @@ def test_what_the_rule_has_settled_is_not_asked_for_again():
     assert str(rule_of(line)) == f"meta nfproto ipv4 {line}"
 
 
+@pytest.mark.parametrize(
+    ("head", "elements", "at"),
+    [
+        ("set s { type inet_service; flags interval", ["1-10", "20", "5"], 3),
+        ("set s { type inet_service", ["1", "2-3", "5"], 2),
+        ("set s { type mark", ["1", "2", "5 timeout 5s"], 3),
+        ("map m { type mark : verdict", ["1 : drop", "2 : accept", "1 : accept"], 3),
+        ("map m { type inet_service : mark; flags interval", ["9 : 1", "1-5 : 1", "5-6 : 2"], 3),
+        ("set s { type ipv4_addr . mark; flags interval", ["10.0.0.0/8 . 1-9", "10.0.0.1 . 5"], 2),
+    ],
+)
+def test_what_is_wrong_with_an_element_is_told_where_it_stands(head, elements, at):
+    text = "table t {\n" + f"{head}; elements = {{\n" + ",\n".join(elements) + " }\n }\n}"
+    with pytest.raises(RuleError) as caught:
+        commands(text)
+    assert caught.value.line == 2 + at
+
+
 def test_overlaps_are_merged_in_sets_without_a_name():
     found = rule_of("tcp dport { 22, 1-5, 3-8, 22, 7 }").statements[0].right
     port = TYPES["inet_service"]
