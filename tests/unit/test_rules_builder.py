@@ -1199,6 +1199,16 @@ def test_an_extension_header_is_one_of_nfts(name, field):
         build([*room, {"rule": {**RULE, "family": "ip6", "expr": [match]}}])
 
 
+def test_a_listed_text_may_be_of_anything():
+    """So nft -j lists `typeof ct helper` and `typeof osf name`, of which one is not supported."""
+    listed = [*ROOM, {"set": {"table": "t", "name": "x", "type": "string", "elem": ["Linux"]}}]
+    assert build(listed, "ignore")[1] == (
+        "type string is not supported: of what, nft lists only without -j",
+    )
+    with pytest.raises(RuleError, match="type string has no size: expected typeof and an expr"):
+        commands("table t { set s { type string; }\n}")
+
+
 def test_durations_may_be_text():
     tables, _ = build(
         [*ROOM, {"set": {"table": "t", "name": "x", "type": "mark", "timeout": "1m30s"}}]

@@ -128,6 +128,8 @@ def _parts(given: Any, table: TableDraft, node: Tree) -> Parts:
         refuse("a set without type: expected type or typeof", node)
     is_listed = place_of(node)[0] is None
     for name in names:
+        if is_listed and name == "string":
+            refuse_unsupported("type string", "of what, nft lists only without -j", given, node)
         if not (is_listed and name == INTEGER.name):
             _check_type(name, given, node)
     types = tuple(TYPES[name] for name in names)
