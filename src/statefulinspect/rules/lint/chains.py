@@ -11,7 +11,7 @@ from statefulinspect.rules.lint.finding import INFO, Finding, chain_name, chain_
 from statefulinspect.rules.lint.ranges import covers, single
 from statefulinspect.rules.lint.reach import HookPoint, has_open_map
 from statefulinspect.rules.rule import Rule
-from statefulinspect.rules.syntax.statements import Decide, Exempt, Match, UseObject
+from statefulinspect.rules.syntax.statements import Assign, Decide, Exempt, Match, UseObject
 from statefulinspect.rules.tables import Chain, Table
 from statefulinspect.terms import ACCEPT, RELATED_BIT
 
@@ -74,6 +74,17 @@ def announces(tables: list[Table]) -> bool:
         for rule in table
         for form in rule.forms
         for each in form
+    )
+
+
+def sets_zones(tables: list[Table]) -> bool:
+    """Tell whether a rule of the tables gives packets zones."""
+    if any({"ct", "ct zone"} & table.gaps.targets for table in tables):
+        return True
+    return any(
+        isinstance(each, Assign) and each.target.text.endswith("zone")
+        for table in tables
+        for each in table.statements
     )
 
 

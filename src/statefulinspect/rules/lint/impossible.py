@@ -123,7 +123,7 @@ def _nowhere(match: Match, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why a match asks in vain where it stands; empty if it does not."""
     if not isinstance(match.left, Select):
         return ""
-    if _all(arrivals, lambda each: each.is_early):
+    if _all(arrivals, lambda each: each.is_early) and not view.is_zoned:
         words = f"packets are not tracked yet at priority {min(a.priority for a in arrivals)}"
         ranges = _ranges(match, view)
         if ranges is not None and match.left.selector.text == "ct state":
@@ -144,7 +144,7 @@ def _always(rule: Rule, view: View, arrivals: frozenset[HookPoint]) -> Iterator[
         if ranges is not None and common(ranges, NO_NAME):
             yield Finding(rule.place, "always", f"{match} holds of every packet: {because}")
         is_state = match.left.selector.text == "ct state"
-        if is_state and _all(arrivals, lambda each: each.is_early):
+        if is_state and _all(arrivals, lambda each: each.is_early) and not view.is_zoned:
             ranges = _ranges(match, view)
             if ranges is not None and covers(ranges, single([INVALID_BIT])):
                 words = "holds of every packet that is not exempt: none is tracked yet"
