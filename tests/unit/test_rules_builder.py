@@ -1209,6 +1209,23 @@ def test_a_listed_text_may_be_of_anything():
         commands("table t { set s { type string; }\n}")
 
 
+@pytest.mark.parametrize("name", ["@net-all", "~log0", "%new", "reject", "drop", "1st", "a:b"])
+def test_chains_of_iptables_may_have_names_that_nft_cannot_write(name):
+    """Shorewall's do, and `nft -j list ruleset` has them; nft reads its text no more than we do."""
+    chain = {"chain": {"table": "t", "name": name}}
+    (table,), _ = build([*ROOM, chain, rule({"jump": {"target": name}})])
+    assert [str(each) for each in table.chain("c").rules] == [f"jump {name}"]
+    for text in (f"table t {{ chain {name} {{ accept; }}\n}}", f"add chain t {name}"):
+        with pytest.raises(RuleError):
+            commands(text)
+
+
+@pytest.mark.parametrize("name", ["", "a b", 'a"b', "a\nb", "a{", "a;", "x" * 256, None, 5])
+def test_chains_have_names(name):
+    with pytest.raises(RuleError):
+        build([*ROOM, {"chain": {"table": "t", "name": name}}])
+
+
 def test_durations_may_be_text():
     tables, _ = build(
         [*ROOM, {"set": {"table": "t", "name": "x", "type": "mark", "timeout": "1m30s"}}]

@@ -20,6 +20,7 @@ from statefulinspect.rules.building.drafts import ChainDraft, RuleDraft, Store, 
 from statefulinspect.rules.building.nodes import (
     Tree,
     UnsupportedError,
+    chain_name_in,
     name_in,
     needed,
     refuse,
@@ -70,7 +71,7 @@ def _table(store: Store, node: Tree, verb: str) -> None:
 
 
 def _chain(store: Store, node: Tree, verb: str) -> None:
-    table, name = store.table(node), name_in(node, "name", "chain")
+    table, name = store.table(node), chain_name_in(node, "name", "chain")
     try:
         chain = chain_of(node)
     except UnsupportedError:

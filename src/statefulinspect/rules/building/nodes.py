@@ -19,6 +19,7 @@ Tree = Mapping[str, Any]
 M64: Final = (1 << 64) - 1
 LONGEST_SHOWN: Final = 60
 LONGEST_TEXT: Final = 128
+LISTED: Final = re.compile(r'[^\s"{};]{1,255}')  # names by iptables, which nft reads in JSON only
 NAME: Final = re.compile(r"(?!\.\Z)[A-Za-z_.][A-Za-z0-9_./-]{0,254}")
 
 
@@ -114,6 +115,13 @@ def name_in(node: Tree, key: str, what: str) -> str:
     if value in NO_NAMES:
         refuse(f"{what}: {key} {shown(value)}: expected a word not nft's own", value, node)
     return value
+
+
+def chain_name_in(node: Tree, key: str, what: str) -> str:
+    """Take the name of a chain; nft's JSON may have such as its text cannot."""
+    value = word(node, key, what)
+    is_json = place_of(value)[0] is None
+    return value if is_json and LISTED.fullmatch(value) else name_in(node, key, what)
 
 
 def text(node: Tree, key: str, what: str) -> str:
