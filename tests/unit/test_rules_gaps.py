@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from statefulinspect.rules.gaps import Gaps
 from statefulinspect.rules.lint.lint import lint
 from statefulinspect.rules.ruleset import Ruleset
 
@@ -134,6 +135,17 @@ CERTAIN = {
 def test_what_is_certain_is_said_all_the_same(name):
     lines, kind = CERTAIN[name]
     assert [each.kind for each in found_in(*lines)] == [kind]
+
+
+def test_what_is_left_out_may_be_of_any_shape():
+    """Trees that are no text may hold themselves, and anything where a name should be."""
+    own = {"xt": {"type": "target", "name": "MARK"}, "jump": 5, "mangle": {"key": 7}, "vmap": []}
+    own["of"] = [own, {"goto": {"target": ["a"]}}, {"mangle": None}]
+    gaps = Gaps.of([own, own], [("c", 0)])
+    assert gaps.within("c")
+    assert not gaps.within("d")
+    assert {"meta mark", "ct", "@"} <= gaps.targets
+    assert not gaps.is_open
 
 
 def test_gaps_are_no_part_of_what_a_ruleset_is():

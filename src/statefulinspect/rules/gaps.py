@@ -47,10 +47,13 @@ class Gaps:
 
 
 def _said(part: object) -> Iterator[Said]:
-    """Go over all that stands in a part of the tree, however deep."""
-    waiting = [part]
+    """Go over all that stands in a part of the tree, however deep; what holds itself, once."""
+    waiting, seen = [part], set()
     while waiting:
         found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
         if isinstance(found, Mapping):
             yield from ((str(key), value) for key, value in found.items())
             waiting.extend(found.values())
