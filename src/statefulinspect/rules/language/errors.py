@@ -30,6 +30,7 @@ UNSAID: Final = frozenset({"HANDLE", "EXISTS", "SEMICOLON", "RAW", "$END", "LPAR
 STATEMENT: Final = frozenset({"REJECT", "NOTRACK"})  # where these can stand, any statement can
 LONGEST: Final = 40
 VERBS: Final = ("add", "create", "insert", "replace", "delete", "destroy", "flush")
+REJECTS: Final = ("icmp", "icmpv6", "icmpx", "tcp")
 OPENERS: Final = ("table", "chain", "set", "map", "rule", "element", "flowtable")
 COMMANDS: Final = (
     *("table", "chain", "rule", "set", "map", "element", "counter", "quota", "limit", "flowtable"),
@@ -68,6 +69,8 @@ def _misspelt_before(values: list[Any], word: Any) -> tuple[Word, tuple[str, ...
         return None
     first, rest = names[-1], values[: -len(names)]
     opener = rest[-1] if rest else None
+    if opener == "with":
+        return None if first in REJECTS else (first, REJECTS)
     if (opener is None or not isinstance(opener, Word) or opener in VERBS) and word.type != "{":
         return (first, COMMANDS) if near(first, COMMANDS) else None
     is_family = len(names) == 1 and opener in OPENERS and word.type in ("NAME", "NUMBER")
