@@ -61,7 +61,8 @@ class Assistant:
     def _unknown(self, given: object) -> str:
         """Say that there is no such helper, and which there are; or what a helper lacks."""
         if isinstance(given, str):
-            return f"helper {given!r}: expected one of {', '.join(self._helpers)}"
+            known = ", ".join(self._helpers)
+            return f"helper {given!r}: expected one of {known}, or what Config.helpers holds"
         if isinstance(given, type):
             return f"helper {given!r}: expected an object of this class"
         missing = [name for name in OFFERS if getattr(given, name, None) is None]

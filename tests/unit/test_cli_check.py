@@ -193,6 +193,7 @@ UNSUPPORTED = GOOD.replace("tcp dport 22", "fib daddr type local tcp dport 22")
 def test_what_nft_knows_and_the_library_does_not(check):
     status, lines, _ = check(UNSUPPORTED)
     assert (status, ": error: " in lines[0]) == (1, True)
+    assert lines[0].endswith(" (--unsupported ignore leaves such things out)")
     status, lines, _ = check(UNSUPPORTED, options=["--unsupported", "ignore"])
     assert (status, lines[0].startswith("1.nft:5: warning: fib ")) == (0, True)
     assert lines[0].endswith(" [unsupported]")

@@ -449,10 +449,26 @@ def test_wrong_rules_take_one_line(run, rules_file):
 
 def test_what_the_library_does_not_know_is_told_on_standard_error(run, rules_file):
     path = rules_file(RULES.replace("ct state invalid", "fib saddr type local"))
-    assert run(SMALL, "--rules", path)[0] == 2
+    status, _, complaint = run(SMALL, "--rules", path)
+    hint = " (--unsupported ignore leaves such things out)"
+    assert (status, len(complaint), complaint[0].endswith(hint)) == (2, 1, True)
     status, lines, complaint = run(SMALL, "--rules", path, "--unsupported", "ignore")
     assert (status, len(lines) > 6, len(complaint)) == (0, True, 1)
     assert complaint[0].startswith(f"{path}:6: warning: ")
+
+
+def test_a_helper_that_the_library_has_not_reads_nothing(run, rules_file):
+    helper = 'ct helper h { type "netbios-ns" protocol udp; }'
+    chain = "chain names { type filter hook forward priority -1; udp dport 137 ct helper set h; }"
+    path = rules_file(f"{RULES}\ntable ip samba {{ {helper}\n{chain}\n}}\n".replace("h; }", "h\n}"))
+    status, lines, complaint = run(SMALL, "--rules", path)
+    assert (status, lines, len(complaint)) == (2, [], 1)
+    assert complaint[0].startswith(f"statefulinspect: {path}: helper 'netbios-ns': expected one of ")
+    options = ["--unsupported", "ignore", "--helper", "1=ftp"]
+    status, lines, complaint = run(SMALL, "--rules", path, *options)
+    assert (status, len(lines) > 6) == (0, True)
+    words = "helper 'netbios-ns' is not supported: it reads nothing"
+    assert complaint == [f"{path}: warning: {words}"]
 
 
 def test_rules_exclude_inside(run, rules_file, capsys):

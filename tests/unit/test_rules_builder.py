@@ -235,7 +235,7 @@ REFUSED = [
     ("ct state foo", "ct_state 'foo': expected 0 to 4294967295 or one of invalid, ne"),
     ("ip dscp 64", "dscp 64: expected 0 to 63 or one of cs0, cs1, cs2, cs3, cs4, c"),
     ("meta l4proto 256", "inet_proto 256: expected 0 to 255 or a name like ip, icmp, igm"),
-    ('iifname "*"', "ifname '*': expected 1 to 15 characters, not only a *"),
+    ('iifname "*"', "ifname '*': expected 1 to 15 octets, not only a *"),
     ('iifname "a"-"b"', "a range of type ifname: expected one name, or a set of them"),
     ("meta mark 1 | 0x100000000", "mark 4294967296: expected 0 to 4294967295"),
     ("ip ttl 200 | 1 << 9", "512: expected 0 to 255"),
@@ -333,10 +333,13 @@ REFUSED = [
     ("meter m { ip saddr timeout 5s ct count over 5 }", "set m has timeouts: ct count wants one w"),
     ("meter ports { tcp dport counter }", "meter ports: the table has another set 'ports'"),
     ("tcp option maxseg size 70000", "integer 70000: expected 0 to 65535"),
-    (f'log prefix "{"x" * 128}"', "log prefix of 128 characters: expected 127"),
+    (f'log prefix "{"x" * 128}"', "log prefix of 128 octets: expected 127"),
+    (f'log prefix "{"ü" * 64}"', "log prefix of 128 octets: expected 127"),
+    (f'iifname "{"ü" * 8}"', "ifname 'üüüüüüüü': expected 1 to 15 octets, not only a *"),
     ("tcp dport ssh2", "inet_service 'ssh2': expected 0 to 65535 or a name like ssh"),
     ("ct state nwe", "ct_state 'nwe': expected 0 to 4294967295 or one of new, "),
     ("ip saddr 1.2.3.x", "1.2.3.x: expected one constant of type ipv4_addr"),
+    ("ip saddr 10.0/8", "10.0/8: expected one constant of type ipv4_addr"),
     ("reject with icmp no-rout", "icmp_code 'no-rout': expected 0 to 255 or one of"),
     ("tcp dport < { 22 }", "< has no meaning for sets: expected == or !="),
     ("tcp sequence << 32 == 5", "<< 32: expected less than 32, the bits there are"),
@@ -355,7 +358,8 @@ REFUSED = [
     ("tcp option @2,0,8 exists", "integer 'exists': expected 0 to 255"),
     ("tcp flags syn / syn", "the end of the line: expected "),
     ("log flags skuid,ether", "',': expected "),
-    (f'accept comment "{"x" * 129}"', "rule: comment of 129 characters: expected 128"),
+    (f'accept comment "{"x" * 129}"', "rule: comment of 129 octets: expected 128"),
+    (f'accept comment "{"ü" * 65}"', "rule: comment of 130 octets: expected 128"),
 ]  # fmt: skip
 
 
@@ -422,6 +426,24 @@ def test_what_the_rule_has_settled_is_not_asked_for_again():
         assert str(rule_of(line)).replace(" packets 0 bytes 0", "") == line
     line = "meta l4proto icmp icmp type echo-request reject with icmp host-unreachable"
     assert str(rule_of(line)) == f"meta nfproto ipv4 {line}"
+
+
+@pytest.mark.parametrize(
+    ("head", "elements", "at"),
+    [
+        ("set s { type inet_service; flags interval", ["1-10", "20", "5"], 3),
+        ("set s { type inet_service", ["1", "2-3", "5"], 2),
+        ("set s { type mark", ["1", "2", "5 timeout 5s"], 3),
+        ("map m { type mark : verdict", ["1 : drop", "2 : accept", "1 : accept"], 3),
+        ("map m { type inet_service : mark; flags interval", ["9 : 1", "1-5 : 1", "5-6 : 2"], 3),
+        ("set s { type ipv4_addr . mark; flags interval", ["10.0.0.0/8 . 1-9", "10.0.0.1 . 5"], 2),
+    ],
+)
+def test_what_is_wrong_with_an_element_is_told_where_it_stands(head, elements, at):
+    text = "table t {\n" + f"{head}; elements = {{\n" + ",\n".join(elements) + " }\n }\n}"
+    with pytest.raises(RuleError) as caught:
+        commands(text)
+    assert caught.value.line == 2 + at
 
 
 def test_overlaps_are_merged_in_sets_without_a_name():
@@ -810,6 +832,8 @@ def test_commands_are_carried_out_in_their_order(text, left):
             "handle 9: chain c has no rule of it",
         ),
         ("replace rule t c handle 9 accept", "handle 9: chain c has no rule of it"),
+        ("add rule t c handle 9 accept", "handle 9: chain c has no rule of it"),
+        ("rule t c position 1 accept", "handle 1: chain c has no rule of it"),
         ("rename chain t c c", "rename chain c: there is a chain c already"),
         ("add chain t d\nadd rule t c jump d\ndelete chain t d", "jump to d: table t has no such"),
         ("add chain t c { type filter hook input priority 0; }", "chain c: it exists already, wi"),
@@ -977,6 +1001,7 @@ UNSUPPORTED = [
     ("masquerade", "masquerade"),
     ("dnat to 10.0.0.1", "dnat"),
     ("queue num 5", "queue"),
+    ("counter xt match recent drop", "xt match recent"),
     ("dup to 10.0.0.1", "dup"),
     ("tproxy to :5", "tproxy"),
     ("synproxy mss 5", "synproxy"),
@@ -988,6 +1013,13 @@ def test_what_is_not_supported_is_named(line, name):
     with pytest.raises(RuleError) as caught:
         table_of(line)
     assert caught.value.message.startswith(f"{name} is not supported: ")
+
+
+def test_what_iptables_left_says_more_in_text():
+    node = rule({"xt": {"type": "match", "name": "conntrack"}})
+    listed = {"table": {"name": "t"}}, {"chain": {"table": "t", "name": "c"}}, node
+    with pytest.raises(RuleError, match=r"xt match conntrack is not supported: .* without -j"):
+        build(listed)
 
 
 def test_what_is_not_supported_can_be_left_out():
@@ -1032,6 +1064,44 @@ def test_what_was_left_out_cannot_be_used(declared, rule, what):
     tables, warnings = build(read_text(text), "ignore")
     assert not list(tables[0])
     assert warnings[1].startswith(f"line 3: {what} is not supported: ")
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["flowtable t f { hook ingress priority 0; }", "delete flowtable t f"],
+        ["synproxy t s { mss 5; wscale 6; }", "delete synproxy t s"],
+        ["set t e { typeof ether type; }", "add element t e { arp }", "flush set t e"],
+        [
+            "map t e { typeof osf name : verdict; }",
+            "delete element t e { Linux }",
+            "delete map t e",
+        ],
+        ["chain t n { type nat hook output priority 0; }", "flush chain t n", "rename chain t n m"],
+    ],
+)
+def test_what_is_done_to_what_was_left_out_is_left_out(commands):
+    text = "\n".join(["add table t", *commands])
+    tables, warnings = build(read_text(text), "ignore")
+    assert (tables[0].chains, tables[0].sets, tables[0].objects) == ((), (), ())
+    assert [warning.split(":")[0] for warning in warnings] == ["line 2"]
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["table arp t", "delete table arp t", "table arp t"],
+        ["table t", "chain t n { type nat hook output priority 0; }", "delete chain t n",
+         "chain t n { type filter hook output priority 0; }", "rule t n accept"],
+        ["table t", "set t e { typeof ether type; }", "delete set t e",
+         "set t e { type mark; }", "element t e { 1 }"],
+    ],
+)  # fmt: skip
+def test_what_was_left_out_and_deleted_can_be_added_anew(commands):
+    tables, warnings = build(read_text("\n".join(commands)), "ignore")
+    text = "".join(map(str, tables))
+    assert len(warnings) == 2 - len(tables)
+    assert ("accept" in text) or ("elements" in text) or not tables
 
 
 def test_what_does_not_decide_is_warned_of():
@@ -1091,6 +1161,7 @@ def rule(*statements):
         {"chain": {"table": "t", "name": "x", "type": "filter", "hook": "input", "prio": "x + y"}},
         {"chain": {"table": "t", "name": "x", "type": "filter", "hook": "input", "prio": []}},
         {"chain": {"table": "t", "name": "x", "comment": 'a"b'}},
+        {"chain": {"table": "t", "name": "x", "comment": "\ud800"}},
         {"set": {"table": "t", "name": "x", "type": 5}},
         {"set": {"table": "t", "name": "x", "type": "mark", "auto-merge": "x"}},
         {"set": {"table": "t", "name": "x", "type": "mark", "timeout": -1}},
@@ -1196,6 +1267,33 @@ def test_an_extension_header_is_one_of_nfts(name, field):
     room += [{"chain": {"table": "t", "family": "ip6", "name": "c"}}]
     with pytest.raises(RuleError, match=r"exthdr (x|frag x): expected one of "):
         build([*room, {"rule": {**RULE, "family": "ip6", "expr": [match]}}])
+
+
+def test_a_listed_text_may_be_of_anything():
+    """So nft -j lists `typeof ct helper` and `typeof osf name`, of which one is not supported."""
+    listed = [*ROOM, {"set": {"table": "t", "name": "x", "type": "string", "elem": ["Linux"]}}]
+    assert build(listed, "ignore")[1] == (
+        "type string is not supported: of what, nft lists only without -j",
+    )
+    with pytest.raises(RuleError, match="type string has no size: expected typeof and an expr"):
+        commands("table t { set s { type string; }\n}")
+
+
+@pytest.mark.parametrize("name", ["@net-all", "~log0", "%new", "reject", "drop", "1st", "a:b"])
+def test_chains_of_iptables_may_have_names_that_nft_cannot_write(name):
+    """Shorewall's do, and `nft -j list ruleset` has them; nft reads its text no more than we do."""
+    chain = {"chain": {"table": "t", "name": name}}
+    (table,), _ = build([*ROOM, chain, rule({"jump": {"target": name}})])
+    assert [str(each) for each in table.chain("c").rules] == [f"jump {name}"]
+    for text in (f"table t {{ chain {name} {{ accept; }}\n}}", f"add chain t {name}"):
+        with pytest.raises(RuleError):
+            commands(text)
+
+
+@pytest.mark.parametrize("name", ["", "a b", 'a"b', "a\nb", "a{", "a;", "x" * 256, None, 5])
+def test_chains_have_names(name):
+    with pytest.raises(RuleError):
+        build([*ROOM, {"chain": {"table": "t", "name": name}}])
 
 
 def test_durations_may_be_text():

@@ -363,6 +363,12 @@ ERRORS = {
     "add rule t c ct stat new": (1, 17, "'stat': expected one of state, status"),
     "tabel inet t { }": (1, 1, "'tabel': expected one of table, chain"),
     "tabel": (1, 1, "'tabel': expected one of table"),
+    "t c reject with tcp-reset": (1, 17, "'tcp-reset': expected one of icmp, icmpv6, icmpx, tcp"),
+    "t c reject with icmp-net-unreachable\n": (1, 17, "expected one of icmp, icmpv6, icmpx, tcp"),
+    "t c reject with icmp": (1, 21, "the end of the line: expected one of a value, type"),
+    "table t {\n chain c {\n }\n": (4, 1, "the end of the text: expected }"),
+    "table t {\n chain c {\n  accept\n": (4, 1, "the end of the text: expected }"),
+    "add element t s { 1,\n 2": (2, 3, "the end of the text: expected }"),
     "table inet t { }\ntabel ip x { }": (2, 1, "'tabel': expected one of table"),
     "table inte t { }": (1, 7, "'inte': expected one of inet, ip"),
     "add tabel inet t": (1, 5, "'tabel': expected one of table"),
@@ -683,6 +689,28 @@ def test_a_variable_holds_within_its_block():
     inner = "define p = 1\ntable t {\n define p = 2\n chain a {\n  tcp dport $p\n }\n}\n"
     assert ports_of(inner + "t a tcp dport $p") == [2, 1]
     assert ports_of("define p = 1\nundefine p\ndefine p = 2\nt a tcp dport $p") == [2]
+
+
+def test_variables_stand_within_the_prefixes_of_logs():
+    text = 'define a = "in"\ndefine n = 5\ndefine net = 10.0.0.1\nt a log prefix "x $a-$n$net: "'
+    ((_, rule),) = objects(text)
+    assert rule["expr"] == [{"log": {"prefix": "x in-510.0.0.1: "}}]
+    assert objects('t a accept comment "cost $5"')
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ('"a $b"', r"line 2, column 16: '\$b': expected one of \$a"),
+        ('"cost $5"', r"line 2, column 16: '\$5': expected one of \$a"),
+        ('"a$"', r"line 2, column 16: '\$': expected one of \$a"),
+        ('"$a"', r"line 2, column 16: '\$a': expected a variable that stands for text"),
+        ("$a", r"line 2, column 16: '\$a': expected a string in quotes"),
+    ],
+)
+def test_what_is_no_text_stands_in_no_prefix(prefix, message):
+    with pytest.raises(RuleError, match=message):
+        objects(f"define a = {{ 1, 2 }}\nt a log prefix {prefix}")
 
 
 def test_a_variable_may_stand_for_no_elements():

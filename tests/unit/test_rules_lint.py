@@ -218,6 +218,13 @@ def test_impossible(rule):
     assert of_chain((f"{rule} drop",)) == [(1, "impossible")]
 
 
+def test_any_of_no_flags_is_explained():
+    """To write it so for packets without flags is a usual mistake."""
+    found = findings_of(f"table t {{ chain c {{ {FORWARD}\ntcp flags 0x0 drop\n}}\n}}")
+    words = "tcp flags 0x0 asks for any one of no flags; tcp flags == 0 asks that none is set"
+    assert [each.message for each in found] == [f"never matches: {words}"]
+
+
 POSSIBLE = (
     "ct state new ct status confirmed",
     "ct state new,established ct status assured",
@@ -411,3 +418,27 @@ def test_thousands_of_rules_take_no_time():
     )
     found = findings_of(f"table ip t {{ chain c {{ {CLOSED.format('forward', 0)}\n{lines}\n}} }}")
     assert found == []
+
+
+def test_an_expectation_is_not_for_every_packet():
+    """Only the first packet of a connection expects anything, and only up to `size` of them."""
+    head = "ct expectation e { protocol tcp; dport 5; timeout 1m; size 2; l3proto ip; }"
+    rules = "tcp dport 22 ct expectation set e accept\ntcp dport 22 drop"
+    assert not findings_of(f"table ip t {{ {head}\nchain c {{ {FORWARD}\n{rules}\n}}\n}}")
+
+
+@pytest.mark.parametrize("zone", ["iif lo ct zone set 5", "ct original zone set 5"])
+def test_what_has_a_zone_is_new_before_it_is_tracked(zone):
+    rules = ("ct state new counter", "ct state invalid counter", "ct mark 5 counter")
+    assert [each for each, _ in of_chain(rules, head=RAW)] == [1, 2, 3]
+    assert not of_chain((zone, *rules), head=RAW)
+    more = f"chain first {{ type filter hook output priority -301; {zone}\n }}"
+    assert not of_chain(rules, head=RAW, more=more)
+
+
+@pytest.mark.parametrize(
+    "rule", ["ip6 hoplimit set 3", "tcp option maxseg size set 1360", "reset tcp option sack-perm"]
+)
+def test_what_is_set_in_a_header_is_set_where_there_is_one(rule):
+    assert not of_chain((f"{rule} accept", "udp dport 53 drop"))
+    assert of_chain(("meta mark set 5 ct mark set 5 accept", "udp dport 53 drop"))

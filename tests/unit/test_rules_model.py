@@ -18,7 +18,7 @@ ICMP_TYPES = (
 )
 ACTIONS = "Action.ACCEPT, Action.DROP or Action.REJECT"
 EMPTY = "an empty collection matches nothing: leave the field out, or the rule"
-INTERFACE = "expected a whole name, 1 to 15 characters without * and quotes"
+INTERFACE = "expected a whole name, 1 to 15 octets without * and quotes"
 REFUSED = [
     ("ct_state", "fresh", f"ct state 'fresh': expected one of {CT_STATES}"),
     ("protocol", "tpc", f"protocol 'tpc': expected 0 to 255 or one of {PROTOCOLS}"),
@@ -38,7 +38,7 @@ REFUSED = [
     ("mark", "7", "mark '7': expected a 32-bit number"),
     *(
         ("iif", name, f"interface {name!r}: {INTERFACE}")
-        for name in ("", 3, "lan*", 'a"; accept; #', "a\n", "a" * 16)
+        for name in ("", 3, "lan*", 'a"; accept; #', "a\n", "a" * 16, "ü" * 8, "\ud800")
     ),
 ]
 FIELDS = [name for name in inspect.signature(Rule).parameters if name not in ("action", "helper")]

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from statefulinspect.cli.options_check import CheckOptions
 from statefulinspect.cli.places import place_of
-from statefulinspect.cli.rulesfile import RulesFile, placed, position, split_warning
+from statefulinspect.cli.rulesfile import RulesFile, complaint, placed, position, split_warning
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.lint.lint import WARNING, Finding, lint
 from statefulinspect.rules.rule import Place
@@ -82,7 +82,7 @@ class TextCheck:
 
     def error(self, file: RulesFile, error: RuleError) -> None:
         """Print the error, the line that it is in, and a mark below its column."""
-        self._line(f"{position(file.name, error)}: error: {error.message}")
+        self._line(f"{position(file.name, error)}: error: {complaint(error)}")
         line = file.line(error)
         if line:
             self._line(f"    {line}")

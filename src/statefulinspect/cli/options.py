@@ -43,6 +43,7 @@ class Setup:
 
     is_linux: bool = False
     helpers: tuple[tuple[int, str], ...] = ()
+    is_forgiving: bool = False  # helpers of rules that there are not read nothing
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +105,7 @@ def add_setup(parser: argparse.ArgumentParser) -> None:
 
 def setup_of(found: argparse.Namespace) -> Setup:
     """Collect how the tracker is set up."""
-    return Setup(found.linux, tuple(found.helper))
+    return Setup(found.linux, tuple(found.helper), found.unsupported == "ignore")
 
 
 def _helper(word: str) -> tuple[int, str]:

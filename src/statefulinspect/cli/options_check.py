@@ -19,7 +19,8 @@ connection can ever begin. No root is needed, and no kernel.
 """
 EPILOG: Final = """\
 What is said never to match is proven by the sets of packets that the rules ask for; sets that are
-not constant count as what they may become. Advice is called info, and is no finding to --strict.
+not constant count as what they may become, and so do rules that --unsupported ignore leaves out.
+Advice is called info, and is no finding to --strict.
 
 examples:
   statefulinspect check /etc/nftables.conf

@@ -11,6 +11,7 @@ from statefulinspect.cli.frame import SECOND, Frame
 from statefulinspect.cli.linklayer import find_payload
 from statefulinspect.cli.offload import with_length
 from statefulinspect.cli.options import Setup, Way
+from statefulinspect.cli.silence import silent_helpers
 from statefulinspect.config import Config
 from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.trace import Trace
@@ -43,6 +44,8 @@ class Passage:
         """Set a tracker up; ConfigError if there is no such helper."""
         config = Config.linux() if setup.is_linux else Config()
         helpers = {**config.helpers, **dict(setup.helpers)}
+        if setup.is_forgiving:
+            helpers.update(silent_helpers(rules, helpers))
         config = attrs.evolve(config, events=events, helpers=helpers)
         return cls(Tracker(rules, config), way, not config.verify_checksums)
 

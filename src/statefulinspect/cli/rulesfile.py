@@ -16,13 +16,16 @@ from typing import Callable, Final
 import attrs
 
 from statefulinspect.cli.options import RulesReading
+from statefulinspect.cli.silence import unknown_helpers
 from statefulinspect.cli.source import STANDARD_INPUT
 from statefulinspect.cli.streams import standard_input
+from statefulinspect.rules.building.nodes import UnsupportedError
 from statefulinspect.rules.engine.path import PATHS
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.ruleset import Ruleset
 
 WARNED: Final = re.compile(r"(?:(?:(.+?): )?line (\d+): )?(.*)", re.DOTALL)
+LEFT_OUT: Final = " (--unsupported ignore leaves such things out)"
 WITHOUT_LARK: Final = "reading rules needs lark: pip install 'statefulinspect[rules]'"
 
 
@@ -101,11 +104,14 @@ def read_rules(name: str, reading: RulesReading, hook: str) -> Ruleset:
     try:
         ruleset = file.parse()
     except RuleError as error:
-        msg = f"{position(file.name, error)}: {error.message}"
+        msg = f"{position(file.name, error)}: {complaint(error)}"
         raise UnreadableError(msg) from error
     for each in ruleset.warnings:
         where, words = placed(file.name, each)
         sys.stderr.write(f"{where}: warning: {words}\n")
+    for each in unknown_helpers(ruleset) if reading.unsupported == "ignore" else ():
+        words = f"helper {each!r} is not supported: it reads nothing"
+        sys.stderr.write(f"{file.name}: warning: {words}\n")
     others = _other_hooks(ruleset, hook)
     if others:
         words = f"no chain at hook {hook}, but some at {' and '.join(others)}: see --hook"
@@ -127,6 +133,12 @@ def position(name: str, error: RuleError) -> str:
     """Write where an error is, as compilers do: FILE:LINE:COLUMN."""
     places = [each for each in (error.line, error.column) if each is not None]
     return ":".join(map(str, [error.name or name, *places]))
+
+
+def complaint(error: RuleError) -> str:
+    """Write what is wrong, and what helps if the program just does not know it."""
+    is_known_to_nft = isinstance(error, UnsupportedError)
+    return f"{error.message}{LEFT_OUT if is_known_to_nft else ''}"
 
 
 def placed(name: str, warning: str) -> tuple[str, str]:

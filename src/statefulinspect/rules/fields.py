@@ -13,7 +13,7 @@ from typing import AbstractSet, Any, Callable, Final, Iterable, Mapping, Sequenc
 from statefulinspect.flowkey import PROTOCOL_NAMES
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.words.symbols import ICMP_TYPE, ICMPV6_TYPE
-from statefulinspect.rules.words.symbols_notation import M32
+from statefulinspect.rules.words.symbols_notation import M32, octets_in
 from statefulinspect.terms import Action, CtState
 
 T = TypeVar("T")
@@ -124,8 +124,8 @@ def _mark(value: object) -> int:
 
 
 def _interface(value: object) -> str:
-    if not isinstance(value, str) or not INTERFACE.fullmatch(value):
-        msg = f"interface {value!r}: expected a whole name, 1 to 15 characters without * and quotes"
+    if not isinstance(value, str) or not INTERFACE.fullmatch(value) or octets_in(value) > 15:
+        msg = f"interface {value!r}: expected a whole name, 1 to 15 octets without * and quotes"
         raise RuleError(msg)
     return value
 

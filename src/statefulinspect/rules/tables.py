@@ -11,6 +11,7 @@ from typing import Callable, Final, Iterator, Mapping  # noqa: UP035 - Python 3.
 
 import attrs
 
+from statefulinspect.rules.gaps import Gaps
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.constants import quoted
 from statefulinspect.rules.syntax.objects import NamedObject, NamedSet, block
@@ -74,7 +75,10 @@ class Chain:
 
 @attrs.frozen(kw_only=True)
 class Table:
-    """Hold chains, sets and objects; the family is ip, ip6 or inet."""
+    """Hold chains, sets and objects; the family is ip, ip6 or inet.
+
+    `gaps` tell of the rules that were left out because they are not supported.
+    """
 
     family: str
     name: str
@@ -83,6 +87,7 @@ class Table:
     objects: tuple[NamedObject, ...] = ()
     flags: tuple[str, ...] = ()
     comment: str = ""
+    gaps: Gaps = attrs.field(default=Gaps(), eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Tell every rule where it stands."""

@@ -39,7 +39,7 @@ from statefulinspect.rules.syntax.statements import (
 )
 from statefulinspect.rules.words.datatypes import TYPES
 from statefulinspect.rules.words.selectors import SELECTORS, Selector
-from statefulinspect.rules.words.symbols_notation import M32
+from statefulinspect.rules.words.symbols_notation import M32, octets_in
 from statefulinspect.rules.words.symbols_system import LOG_FLAGS, LOG_LEVELS
 
 CODES: Final = {"icmp": "icmp_code", "icmpv6": "icmpv6_code", "icmpx": "icmpx_code"}
@@ -94,8 +94,9 @@ def log_of(inner: object, _: Scope) -> Log:
     """Read log, with what it combines."""
     node = fields(inner, "log")
     prefix = text(node, "prefix", "log")
-    if len(prefix) > LONGEST_PREFIX:
-        refuse(f"log prefix of {len(prefix)} characters: expected {LONGEST_PREFIX}", node)
+    octets = octets_in(prefix)
+    if octets > LONGEST_PREFIX:
+        refuse(f"log prefix of {octets} octets: expected {LONGEST_PREFIX}", node)
     level = one_of(node["level"], LOG_LEVELS, "log level") if node.get("level") else ""
     flags = tuple(one_of(each, FLAGS_OF_LOG, "log flag") for each in several(node.get("flags")))
     group = _number(node, "group", 0xFFFF)

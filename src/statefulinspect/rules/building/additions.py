@@ -20,6 +20,7 @@ from statefulinspect.rules.building.drafts import ChainDraft, RuleDraft, Store, 
 from statefulinspect.rules.building.nodes import (
     Tree,
     UnsupportedError,
+    chain_name_in,
     name_in,
     needed,
     refuse,
@@ -70,7 +71,7 @@ def _table(store: Store, node: Tree, verb: str) -> None:
 
 
 def _chain(store: Store, node: Tree, verb: str) -> None:
-    table, name = store.table(node), name_in(node, "name", "chain")
+    table, name = store.table(node), chain_name_in(node, "name", "chain")
     try:
         chain = chain_of(node)
     except UnsupportedError:
@@ -126,7 +127,8 @@ def _count_within(table: TableDraft, parts: object) -> None:
 def _position(chain: ChainDraft, node: Tree, verb: str) -> int | None:
     """Find the rule that a new one is to stand beside, by index or handle.
 
-    A handle that no rule has is the new rule's own: `nft -a list ruleset` tells it.
+    A handle that no rule has is the new rule's own if a listing tells it: `nft -a list ruleset`
+    behind each rule, `nft -j` in it.
     """
     if node.get("index") is not None:
         index = whole(node["index"], "index")
@@ -140,7 +142,8 @@ def _position(chain: ChainDraft, node: Tree, verb: str) -> int | None:
         for number, rule in enumerate(chain.rules):
             if rule.handle == handle:
                 return number
-    if verb in ("insert", "replace"):
+    is_told_of_another = getattr(handle, "type", "") == "NUMBER"  # as in `rule t c handle 5 drop`
+    if verb in ("insert", "replace") or is_told_of_another:
         refuse_missing(f"handle {handle}: chain {chain.name} has no rule of it", node)
     return None
 

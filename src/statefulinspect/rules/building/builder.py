@@ -28,6 +28,7 @@ from statefulinspect.rules.building.nodes import (
 from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
 from statefulinspect.rules.building.statements import statements_of
 from statefulinspect.rules.errors import TOO_DEEP, RuleError
+from statefulinspect.rules.gaps import Gaps
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.tables import Chain, Table
@@ -36,7 +37,8 @@ from statefulinspect.terms import ACCEPT
 POLICIES: Final = ("error", "ignore")
 ADDING: Final = frozenset({"add", "create", "insert", "replace"})
 LOOKING: Final = frozenset({"list", "get", "reset", "monitor", "describe", "export", "import"})
-CHANGING: Final = frozenset({"delete", "destroy", "flush", "rename"})
+DELETING: Final = frozenset({"delete", "destroy"})
+CHANGING: Final = DELETING | {"flush", "rename"}
 VERBS: Final = ADDING | LOOKING | CHANGING
 
 
@@ -58,7 +60,7 @@ def build(
 
 def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
     """Do what a command says."""
-    if verb in LOOKING or store.has_left_out(node):
+    if verb in LOOKING or _is_left_out(store, verb, kind, node):
         return
     if verb == "flush":
         FLUSHERS[one_of(kind, FLUSHERS, "flush")](store, node)
@@ -73,6 +75,16 @@ def _carry_out(store: Store, verb: str, kind: str, node: Tree) -> None:
         ADDERS[one_of(kind, ("rule",), verb)](store, node, verb)
     else:
         ADDERS[one_of(kind, ADDERS, "add")](store, node, verb)
+
+
+def _is_left_out(store: Store, verb: str, kind: str, node: Tree) -> bool:
+    """Tell whether a command is about something that was left out; note what it says."""
+    if not store.has_left_out(kind, node):
+        return False
+    if verb in DELETING:
+        store.forget_left_out(kind, node)
+    store.note_left_out(node)
+    return True
 
 
 class _Building:
@@ -93,10 +105,11 @@ class _Building:
             verb, inner = "listed", command
         kind, content = only(inner, f"what to {verb}")
         node = fields(content, kind)
-        self._attempt(lambda: _carry_out(self._store, verb, kind, node), content, command)
+        if not self._attempt(lambda: _carry_out(self._store, verb, kind, node), content, command):
+            self._store.note_left_out(node)
 
-    def _attempt(self, action: Callable[[], object], *parts: object) -> None:
-        """Do something; if it is not supported, and that is ignored, warn instead."""
+    def _attempt(self, action: Callable[[], object], *parts: object) -> bool:
+        """Do something; if it is not supported, and that is ignored, warn instead, and say so."""
         try:
             action()
         except UnsupportedError as error:
@@ -108,6 +121,9 @@ class _Building:
             raise at_place(error, *parts) from None
         except RecursionError:
             refuse(TOO_DEEP, *parts)
+        else:
+            return True
+        return False
 
     def _warn(self, message: str, line: int | None, file: str) -> None:
         warning = message if line is None else f"line {line}: {message}"
@@ -138,6 +154,7 @@ class _Building:
             objects=tuple(draft.objects.values()),
             flags=draft.flags,
             comment=draft.comment,
+            gaps=Gaps.of(draft.missing, draft.gaps),
         )
 
     def _chains(self, drafts: Iterable[ChainDraft], table: TableDraft) -> Iterator[Chain]:
@@ -152,7 +169,9 @@ class _Building:
         for number, rule in enumerate(draft.rules):
             line, _, file = place_of(rule.node)
             place = Place(table.family, table.name, draft.name, number + 1, line, file)
-            self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node)
+            if not self._attempt(partial(self._add_rule, rules, rule, place, table), rule.node):
+                table.missing.append(rule.node)
+                table.gaps.append((draft.name, len(rules)))
         return Chain(
             name=draft.name,
             rules=tuple(rules),

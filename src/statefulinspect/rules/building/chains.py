@@ -10,8 +10,8 @@ from typing import Callable, Final, Iterator, Mapping, NoReturn  # noqa: UP035 -
 from statefulinspect.rules.building.drafts import ChainDraft
 from statefulinspect.rules.building.nodes import (
     Tree,
+    chain_name_in,
     fields,
-    name_in,
     needed,
     one_of,
     refuse,
@@ -48,7 +48,7 @@ ARRIVING: Final = frozenset({"prerouting", "input", "forward"})  # of `meta secp
 
 def chain_of(node: Tree) -> ChainDraft:
     """Read the declaration of a chain."""
-    name, comment = name_in(node, "name", "chain"), text(node, "comment", "chain")
+    name, comment = chain_name_in(node, "name", "chain"), text(node, "comment", "chain")
     for each in several(node.get("flags")):
         one_of(each, ("offload",), "chain flag")
     policy = node.get("policy")

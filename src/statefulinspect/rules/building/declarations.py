@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Iterable, NamedTuple  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Iterable, NamedTuple, Sequence  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -23,7 +23,7 @@ from statefulinspect.rules.building.nodes import (
     text,
     whole,
 )
-from statefulinspect.rules.building.overlaps import settled
+from statefulinspect.rules.building.overlaps import Origin, settled
 from statefulinspect.rules.building.sets import Shape, duration_of, element_of
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import check_counting, stateful_of
@@ -128,6 +128,8 @@ def _parts(given: Any, table: TableDraft, node: Tree) -> Parts:
         refuse("a set without type: expected type or typeof", node)
     is_listed = place_of(node)[0] is None
     for name in names:
+        if is_listed and name == "string":
+            refuse_unsupported("type string", "of what, nft lists only without -j", given, node)
         if not (is_listed and name == INTEGER.name):
             _check_type(name, given, node)
     types = tuple(TYPES[name] for name in names)
@@ -182,12 +184,14 @@ def shape_of(named: NamedSet) -> Shape:
 def elements_of(named: NamedSet, parts: Iterable[Any], node: Tree) -> list[Element]:
     """Read elements for a set, and check that its flags allow them."""
     shape = shape_of(named)
-    found = [element_of(part, shape) for part in parts]
-    for each in found:
+    found = []
+    for part in parts:
+        each = element_of(part, shape)
+        found.append(each)
         if "interval" not in named.flags and not _is_point(each.key):
-            refuse(f"element {each.key}: set {named.name} has no flags interval", node)
+            refuse(f"element {each.key}: set {named.name} has no flags interval", part, node)
         if each.timeout is not None and named.timeout is None and "timeout" not in named.flags:
-            refuse(f"element {each.key}: set {named.name} has no flags timeout", node)
+            refuse(f"element {each.key}: set {named.name} has no flags timeout", part, node)
         check_counting(each.statements, named, node)
     return found
 
@@ -198,12 +202,13 @@ def _is_point(key: Constant) -> bool:
     return isinstance(key, (Value, Anything))
 
 
-def with_elements(named: NamedSet, parts: Iterable[Any], node: Tree) -> NamedSet:
+def with_elements(named: NamedSet, parts: Sequence[Any], node: Tree) -> NamedSet:
     """Give the set with more elements."""
     added = elements_of(named, parts, node)
     if not added:
         return named
-    elements = settled([*named.elements, *added], merges=named.is_merged, part=node)
+    origin = Origin.of(node, added, parts)
+    elements = settled([*named.elements, *added], origin, merges=named.is_merged)
     if named.size is not None and len(elements) > named.size:
         refuse(f"set {named.name}: {len(elements)} elements, its size is {named.size}", node)
     return attrs.evolve(named, elements=elements)

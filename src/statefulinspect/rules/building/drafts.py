@@ -45,6 +45,7 @@ class ChainDraft:
 class TableDraft:
     """Hold a table; `left_out` are its chains, sets and objects that are not supported.
 
+    `missing` are the parts of the tree that are left out, `gaps` the places of rules among them;
     `pending` are elements that were added to sets one command after the other, not read yet.
     """
 
@@ -58,6 +59,8 @@ class TableDraft:
     left_out: set[tuple[str, str]] = attrs.field(factory=set)
     pending: dict[str, list[Tree]] = attrs.field(factory=dict)
     updated: set[str] = attrs.field(factory=set)
+    missing: list[object] = attrs.field(factory=list)
+    gaps: list[tuple[str, int]] = attrs.field(factory=list)
     handles: int = 0
     bodies: int = 0
 
@@ -126,14 +129,27 @@ class Store:
     tables: dict[tuple[str, str], TableDraft] = attrs.field(factory=dict)
     left_out: set[tuple[str, str]] = attrs.field(factory=set)
 
-    def has_left_out(self, node: Tree) -> bool:
-        """Tell whether something stands in a table or chain that was left out."""
+    def has_left_out(self, kind: str, node: Tree) -> bool:
+        """Tell whether something was left out, or stands in a table or chain that was."""
         place = str(node.get("family", "ip")), str(node.get("table", node.get("name")))
         if place in self.left_out:
             return True
         table = self.tables.get(place)
-        chain = ("chain", str(node.get("chain", node.get("name"))))
-        return table is not None and chain in table.left_out
+        return table is not None and _left_out_as(kind, node) in table.left_out
+
+    def forget_left_out(self, kind: str, node: Tree) -> None:
+        """Delete what was left out: another of its name may be supported."""
+        place = str(node.get("family", "ip")), str(node.get("table", node.get("name")))
+        if kind == "table":
+            self.left_out.discard(place)
+        elif kind not in ("rule", "element") and place in self.tables:
+            self.tables[place].left_out.discard(_left_out_as(kind, node))
+
+    def note_left_out(self, node: Tree) -> None:
+        """Note a part of a table that is left out."""
+        table = self.tables.get((str(node.get("family", "ip")), str(node.get("table"))))
+        if table is not None:
+            table.missing.append(node)
 
     def table(self, node: Tree, key: str = "table") -> TableDraft:
         """Find the table that something stands in, or that `key` names."""
@@ -162,6 +178,12 @@ class Store:
         if found is None:
             refuse_missing(f"set {name}: table {table.name} has none of this name", node)
         return table, found
+
+
+def _left_out_as(kind: str, node: Tree) -> tuple[str, str]:
+    """Tell under which kind and name something, or where it stands, was left out."""
+    kept_as = {"rule": "chain", "map": "set", "element": "set", "meter": "set"}.get(kind, kind)
+    return kept_as, str(node.get("chain" if kind == "rule" else "name"))
 
 
 def scope_of(table: TableDraft) -> Scope:

@@ -13,11 +13,13 @@ from typing import Any, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.words.reserved import NO_NAMES
+from statefulinspect.rules.words.symbols_notation import octets_in
 
 Tree = Mapping[str, Any]
 M64: Final = (1 << 64) - 1
 LONGEST_SHOWN: Final = 60
 LONGEST_TEXT: Final = 128
+LISTED: Final = re.compile(r'[^\s"{};]{1,255}')  # names by iptables, which nft reads in JSON only
 NAME: Final = re.compile(r"(?!\.\Z)[A-Za-z_.][A-Za-z0-9_./-]{0,254}")
 
 
@@ -115,11 +117,19 @@ def name_in(node: Tree, key: str, what: str) -> str:
     return value
 
 
+def chain_name_in(node: Tree, key: str, what: str) -> str:
+    """Take the name of a chain; nft's JSON may have such as its text cannot."""
+    value = word(node, key, what)
+    is_json = place_of(value)[0] is None
+    return value if is_json and LISTED.fullmatch(value) else name_in(node, key, what)
+
+
 def text(node: Tree, key: str, what: str) -> str:
     """Take text for people, a comment or a prefix; empty if there is none."""
     value = "" if node.get(key) == "" else word(node, key, what, "")
-    if len(value) > LONGEST_TEXT:
-        refuse(f"{what}: {key} of {len(value)} characters: expected {LONGEST_TEXT}", value, node)
+    octets = octets_in(value)
+    if octets > LONGEST_TEXT:
+        refuse(f"{what}: {key} of {octets} octets: expected {LONGEST_TEXT}", value, node)
     if '"' in value or "\n" in value:
         refuse(f"{what}: {key} {shown(value)}: expected text without quotation marks", value, node)
     return value

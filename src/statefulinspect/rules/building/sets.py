@@ -16,7 +16,7 @@ from statefulinspect.rules.building.nodes import (
     text,
     word,
 )
-from statefulinspect.rules.building.overlaps import settled
+from statefulinspect.rules.building.overlaps import Origin, settled
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import stateful_of
 from statefulinspect.rules.building.values import Sizes, Types, data_of, key_of, scalar_of
@@ -124,11 +124,12 @@ def _statements(node: Tree) -> list[Stateful]:
 
 def literal_of(elements: Any, shape: Shape, part: object) -> SetLiteral:
     """Read a set or map without a name."""
-    found = [element_of(each, shape) for each in several(elements)]
+    parts = several(elements)
+    found = [element_of(each, shape) for each in parts]
     if not found:
         refuse("an empty set: expected elements", part)
     if any(each.timeout is not None for each in found):
         refuse("a set without a name has no timeouts: expected a named one", part)
     if shape.is_map and any(each.statements for each in found):
         refuse("a map without a name has no statements on its elements: expected none", part)
-    return SetLiteral(settled(found, merges=not shape.is_map, part=part))
+    return SetLiteral(settled(found, Origin.of(part, found, parts), merges=not shape.is_map))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Final, Mapping, NoReturn  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.building.actions import (
     assign_of,
@@ -28,6 +28,7 @@ from statefulinspect.rules.building.sets import JUMPS, VERDICTS, Shape, verdict_
 from statefulinspect.rules.building.stateful import READERS as STATEFUL
 from statefulinspect.rules.building.stateful import stateful_of
 from statefulinspect.rules.building.updates import meter_of, update_of
+from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.syntax.constants import Value
 from statefulinspect.rules.syntax.objects import OBJECT_KINDS
 from statefulinspect.rules.syntax.statements import (
@@ -49,8 +50,9 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "flow": "there are no flow tables; every packet meets the rules",
     "synproxy": "there is no SYN proxy; limit new connections with limit or ct count",
     "secmark": "there are no security contexts",
-    "xt": "it belongs to iptables; translate the rule to nft",
 }
+XT: Final = "it belongs to iptables; translate the rule to nft"
+XT_LISTED: Final = f"{XT}, or list it without -j, where nft writes more of them as its own"
 
 
 def statements_of(parts: object, scope: Scope, node: object) -> tuple[Statement, ...]:
@@ -77,6 +79,8 @@ def _statement(part: object, scope: Scope) -> Statement:
     kind, inner = only(part, "a statement")
     if kind in UNSUPPORTED:
         refuse_unsupported(kind, UNSUPPORTED[kind], part)
+    if kind == "xt":
+        _refuse_xt(part, inner)
     if kind in STATEFUL and not _is_use(inner):
         return stateful_of(kind, inner)
     if kind in OBJECT_KINDS:
@@ -84,6 +88,13 @@ def _statement(part: object, scope: Scope) -> Statement:
     if kind not in READERS:
         refuse(f"{kind}: expected a statement", part)
     return READERS[kind](part if kind in VERDICTS + JUMPS else inner, scope)
+
+
+def _refuse_xt(part: object, inner: object) -> NoReturn:
+    """Refuse what iptables-nft left in a ruleset, by its name."""
+    node = inner if isinstance(inner, Mapping) else {}
+    words = ["xt", *(str(node[key]) for key in ("type", "name") if key in node)]
+    refuse_unsupported(" ".join(words), XT if place_of(part)[0] else XT_LISTED, part)
 
 
 def _is_use(inner: object) -> bool:

@@ -75,7 +75,14 @@ def constant_of(part: object, kind: DataType, bits: int) -> Constant:
 
 def _dotted(parts: object) -> str:
     """Write a concatenation for an error; one of numbers may be an address that is none."""
-    return ".".join(map(str, parts)) if isinstance(parts, list) else shown(parts)
+    return ".".join(map(_as_typed, parts)) if isinstance(parts, list) else shown(parts)
+
+
+def _as_typed(part: object) -> str:
+    prefix = part.get("prefix") if isinstance(part, Mapping) else None
+    if isinstance(prefix, Mapping):
+        return f"{prefix.get('addr')}/{prefix.get('len')}"
+    return shown(part) if isinstance(part, Mapping) else str(part)
 
 
 def key_of(part: object, types: Types, sizes: Sizes) -> Constant:

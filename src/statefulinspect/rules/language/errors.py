@@ -10,7 +10,7 @@ from statefulinspect.rules.language.tree import Word
 from statefulinspect.rules.language.words import CLASSES, FAMILY_WORDS
 
 END: Final = "the end of the line"
-ENDS: Final = {"_NL": END, "$END": "the end of the text"}
+ENDS: Final[Mapping[str, str]] = {"_NL": END, "$END": "the end of the text"}
 # What the parser calls it, and how it is said; the grammar's other terminals are nft's own words.
 NAMED: Final[Mapping[str, str]] = {
     "NAME": "a name",
@@ -30,6 +30,7 @@ UNSAID: Final = frozenset({"HANDLE", "EXISTS", "SEMICOLON", "RAW", "$END", "LPAR
 STATEMENT: Final = frozenset({"REJECT", "NOTRACK"})  # where these can stand, any statement can
 LONGEST: Final = 40
 VERBS: Final = ("add", "create", "insert", "replace", "delete", "destroy", "flush")
+REJECTS: Final = ("icmp", "icmpv6", "icmpx", "tcp")
 OPENERS: Final = ("table", "chain", "set", "map", "rule", "element", "flowtable")
 COMMANDS: Final = (
     *("table", "chain", "rule", "set", "map", "element", "counter", "quota", "limit", "flowtable"),
@@ -51,7 +52,7 @@ def unexpected(error: Any, terminals: Iterable[Any], can_take: Any) -> RuleError
     known = [each for name in sorted(names) for each in CLASSES.get(name, [spelled.get(name, "")])]
     close = near(str(word), known)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    said = _listed(_said(names, spelled))
+    said = "}" if word.type == "$END" and "RBRACE" in names else _listed(_said(names, spelled))
     return RuleError(f"{text}: expected {said}{hint}", word.line, word.column)
 
 
@@ -68,6 +69,8 @@ def _misspelt_before(values: list[Any], word: Any) -> tuple[Word, tuple[str, ...
         return None
     first, rest = names[-1], values[: -len(names)]
     opener = rest[-1] if rest else None
+    if opener == "with":
+        return None if first in REJECTS else (first, REJECTS)
     if (opener is None or not isinstance(opener, Word) or opener in VERBS) and word.type != "{":
         return (first, COMMANDS) if near(first, COMMANDS) else None
     is_family = len(names) == 1 and opener in OPENERS and word.type in ("NAME", "NUMBER")

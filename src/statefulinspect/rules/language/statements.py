@@ -152,8 +152,13 @@ class Statements(Expressions):
         return node_at(log, {"log": content or None})
 
     def log_option(self, parts: Parts) -> dict[str, Any]:
-        """Build `prefix "x"`."""
-        return {str(parts[0]): parts[1]}
+        """Build `prefix "x"`, in whose text variables may stand."""
+        key, value = parts
+        if key == "prefix" and isinstance(value, Word) and "$" in value:
+            if value.type == "VARIABLE":
+                raise error_at(value, f"{str(value)!r}: expected a string in quotes")
+            value.type = "TEMPLATE"
+        return {str(key): value}
 
     def log_flags(self, parts: Parts) -> dict[str, Any]:
         """Build `flags tcp sequence,options`."""

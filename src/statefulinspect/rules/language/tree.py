@@ -53,6 +53,13 @@ class Word(str):
         return word
 
 
+def like(word: Word, text: str) -> Word:
+    """Make a string that stands where another does, and is quoted as it is."""
+    made = Word(text, word.line, word.column)
+    made.name, made.is_quoted = word.name, word.is_quoted
+    return made
+
+
 class Number(int):
     """Hold an integer of nft's JSON.
 

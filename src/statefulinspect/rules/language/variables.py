@@ -5,14 +5,16 @@ A variable holds from its definition on, within the block of its definition and 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Final, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.items import Define, Draft, Include, Property, Undefine
-from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at
+from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at, like
 
+IN_TEXT: Final = re.compile(r"\$[A-Za-z0-9_]*")
 Parse = Callable[[str, str], list[Any]]  # text and what it may hold, to items
 DEEPEST: Final = 15  # included files within each other, as in nft
 # The name of a file, to its text, or to the texts of all that the name means by their own names.
@@ -152,7 +154,7 @@ def name_file(part: Any, name: str) -> None:
 def substitute(part: Any, scope: VariableScope) -> Any:
     """Give a part of the tree with what its variables stand for."""
     if isinstance(part, Word):
-        return scope.value(part) if part.type == "VARIABLE" else part
+        return _word(part, scope)
     if isinstance(part, Node):
         for key, value in part.items():
             if isinstance(value, (Word, list, dict)):
@@ -165,6 +167,26 @@ def substitute(part: Any, scope: VariableScope) -> Any:
     if isinstance(part, list):
         return [substitute(each, scope) for each in part]
     return part
+
+
+def _word(word: Word, scope: VariableScope) -> Any:
+    """Give what a word stands for: itself, unless it is a variable or has some within."""
+    if word.type == "TEMPLATE":
+        return _filled_in(word, scope)
+    return scope.value(word) if word.type == "VARIABLE" else word
+
+
+def _filled_in(template: Word, scope: VariableScope) -> Word:
+    """Fill in the variables of a text; they must stand for words and numbers."""
+
+    def text_of(found: re.Match[str]) -> str:
+        value = scope.value(like(template, found[0]))
+        if not isinstance(value, (str, int)):
+            msg = f"{found[0]!r}: expected a variable that stands for text, as it is in a text"
+            raise error_at(template, msg)
+        return str(value)
+
+    return like(template, IN_TEXT.sub(text_of, template))
 
 
 def _flat(elements: list[Any]) -> list[Any]:

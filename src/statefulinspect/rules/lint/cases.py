@@ -44,7 +44,7 @@ from statefulinspect.rules.tables import Chain, Table
 Decision = Optional[Union[Decide, Reject]]
 ENDS: Final = frozenset({"accept", "drop", "return", "goto"})
 ALWAYS_THERE: Final = frozenset({"meta mark", "meta length", "meta nfproto"})
-PASSING_OBJECTS: Final = frozenset({"counter", "ct helper", "ct timeout", "ct expectation"})
+PASSING_OBJECTS: Final = frozenset({"counter", "ct helper", "ct timeout"})
 
 
 @attrs.frozen
@@ -68,23 +68,26 @@ class View:
     """Hold a chain with what is found out once about it and the chains that it sends packets to.
 
     `base` is the box of all packets it sees, `targets` what rules set on the way, `growing` the
-    names of the sets that packets or time change.
+    names of the sets that packets or time change; `is_zoned` tells that packets may be given zones,
+    which makes them new before they are tracked.
     """
 
     table: Table
     base: Box
     targets: tuple[str, ...]
     growing: frozenset[str]
+    is_zoned: bool = False
 
     @classmethod
-    def of(cls, chain: Chain, table: Table) -> View:
+    def of(cls, chain: Chain, table: Table, *, is_zoned: bool = False) -> View:
         """Look through the rules that a packet may meet in a chain."""
         rules = [rule for each in behind(chain, table) for rule in each.rules]
         statements = [each for rule in rules for form in rule.forms for each in form]
         growing = {each.name for each in table.sets if each.flags & {"dynamic", "timeout"}}
         growing |= {each.name for each in statements if isinstance(each, UpdateSet)}
-        targets = dict.fromkeys(filter(None, map(_target, statements)))
-        return cls(table, base_box(table.family), tuple(targets), frozenset(growing))
+        targets = dict.fromkeys([*filter(None, map(_target, statements)), *table.gaps.targets])
+        base = base_box(table.family)
+        return cls(table, base, tuple(targets), frozenset(growing), is_zoned)
 
     def may_change(self, match: Match) -> bool:
         """Tell whether a match may answer otherwise further down, for the same packet."""
@@ -176,6 +179,8 @@ def _lets_all_pass(statement: Statement) -> bool:
         return statement.kind in PASSING_OBJECTS and not isinstance(statement.name, Mapped)
     if isinstance(statement, Assign):
         value = statement.value
+        if not statement.target.text.startswith(("meta ", "ct ")):
+            return False  # a packet may not have that header
         if isinstance(value, Select):
             return value.selector.text in ALWAYS_THERE
         return not isinstance(value, (Binary, Concat, Lookup))  # those may find nothing

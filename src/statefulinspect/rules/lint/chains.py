@@ -11,7 +11,7 @@ from statefulinspect.rules.lint.finding import INFO, Finding, chain_name, chain_
 from statefulinspect.rules.lint.ranges import covers, single
 from statefulinspect.rules.lint.reach import HookPoint, has_open_map
 from statefulinspect.rules.rule import Rule
-from statefulinspect.rules.syntax.statements import Decide, Exempt, Match, UseObject
+from statefulinspect.rules.syntax.statements import Assign, Decide, Exempt, Match, UseObject
 from statefulinspect.rules.tables import Chain, Table
 from statefulinspect.terms import ACCEPT, RELATED_BIT
 
@@ -29,7 +29,7 @@ def chain_findings(table: Table, names: dict[str, frozenset[HookPoint]]) -> Iter
         if not names[chain.name] and not has_open_map(table):
             words = f"{chain_name(chain, table)} hangs on no hook, and no packet is sent to it"
             yield Finding(chain_place(chain), "unreachable", words)
-        if _changes_nothing(chain):
+        if not table.gaps.within(chain.name) and _changes_nothing(chain):
             words = (
                 f"{chain_name(chain, table)} accepts everything by its policy,"
                 " and its rules accept only"
@@ -66,12 +66,25 @@ def related_findings(chain: Chain, view: View, *, is_announced: bool) -> Iterato
 
 def announces(tables: list[Table]) -> bool:
     """Tell whether a rule of the tables lets connections be announced."""
+    if any({"ct", *ANNOUNCING} & table.gaps.targets for table in tables):
+        return True
     return any(
         isinstance(each, UseObject) and each.kind in ANNOUNCING
         for table in tables
         for rule in table
         for form in rule.forms
         for each in form
+    )
+
+
+def sets_zones(tables: list[Table]) -> bool:
+    """Tell whether a rule of the tables gives packets zones."""
+    if any({"ct", "ct zone"} & table.gaps.targets for table in tables):
+        return True
+    return any(
+        isinstance(each, Assign) and each.target.text.endswith("zone")
+        for table in tables
+        for each in table.statements
     )
 
 

@@ -79,7 +79,7 @@ class Flows:
         return self._fates[key]
 
     def _go_through(self, chain: Chain, asked: Asked) -> Fate:
-        accepts = falls = False
+        accepts = falls = self.table.gaps.within(chain.name)
         box = asked.box
         for case in self._cases_in(chain):
             if case.box.within(box) is None:

@@ -76,6 +76,8 @@ def _clash(match: Match, before: list[Match], view: View) -> str:
     """Name the match before that leaves nothing."""
     own = narrowed([view.base], view.known(match))[0]
     if not own:
+        if match.operator == "in" and _mask(match.right) == 0:
+            return f"{match} asks for any one of no flags; {match.left} == 0 asks that none is set"
         return f"no packet of a table of this family has {match}"
     for other in before:
         if not narrowed(own, view.known(other))[0]:
@@ -105,16 +107,23 @@ def _asks_answered(match: Match) -> bool:
     """Tell whether a match wants a status that no new connection has."""
     if not isinstance(match.left, Select) or match.left.selector.text != "ct status":
         return False
-    right = match.right
-    mask = right.mask if isinstance(right, Bits) else right.value if isinstance(right, Value) else 0
-    return match.operator == "in" and isinstance(mask, int) and 0 < mask == mask & ANSWERED
+    mask = _mask(match.right)
+    return match.operator == "in" and mask is not None and 0 < mask == mask & ANSWERED
+
+
+def _mask(right: object) -> int | None:
+    """Tell which bits a match asks for any of; None if it is no such match."""
+    mask = (
+        right.mask if isinstance(right, Bits) else right.value if isinstance(right, Value) else None
+    )
+    return mask if isinstance(mask, int) else None
 
 
 def _nowhere(match: Match, view: View, arrivals: frozenset[HookPoint]) -> str:
     """Say why a match asks in vain where it stands; empty if it does not."""
     if not isinstance(match.left, Select):
         return ""
-    if _all(arrivals, lambda each: each.is_early):
+    if _all(arrivals, lambda each: each.is_early) and not view.is_zoned:
         words = f"packets are not tracked yet at priority {min(a.priority for a in arrivals)}"
         ranges = _ranges(match, view)
         if ranges is not None and match.left.selector.text == "ct state":
@@ -135,7 +144,7 @@ def _always(rule: Rule, view: View, arrivals: frozenset[HookPoint]) -> Iterator[
         if ranges is not None and common(ranges, NO_NAME):
             yield Finding(rule.place, "always", f"{match} holds of every packet: {because}")
         is_state = match.left.selector.text == "ct state"
-        if is_state and _all(arrivals, lambda each: each.is_early):
+        if is_state and _all(arrivals, lambda each: each.is_early) and not view.is_zoned:
             ranges = _ranges(match, view)
             if ranges is not None and covers(ranges, single([INVALID_BIT])):
                 words = "holds of every packet that is not exempt: none is tracked yet"

@@ -15,6 +15,7 @@ from statefulinspect.rules.lint.chains import (
     chain_findings,
     late_findings,
     related_findings,
+    sets_zones,
 )
 from statefulinspect.rules.lint.finding import INFO, WARNING, Finding
 from statefulinspect.rules.lint.flow import flow_findings
@@ -40,9 +41,9 @@ def lint(tables: Iterable[Table]) -> list[Finding]:
     given = list(tables)
     in_use = [table for table in given if not table.is_dormant]
     found = [*flow_findings(in_use)]
-    is_announced = announces(in_use)
+    is_announced, is_zoned = announces(in_use), sets_zones(in_use)
     for table in given:
-        found += _table_findings(table, is_announced=is_announced)
+        found += _table_findings(table, is_announced=is_announced, is_zoned=is_zoned)
     order = {
         (table.family, table.name, chain.name): number
         for number, (table, chain) in enumerate((t, c) for t in given for c in t.chains)
@@ -55,9 +56,9 @@ def _position(finding: Finding, order: dict[tuple[str, str, str], int]) -> tuple
     return (-1, 0) if place is None else (order[place[:3]], place.number)
 
 
-def _table_findings(table: Table, *, is_announced: bool) -> Iterator[Finding]:
+def _table_findings(table: Table, *, is_announced: bool, is_zoned: bool) -> Iterator[Finding]:
     names = arrivals(table)
-    views = {chain.name: View.of(chain, table) for chain in table.chains}
+    views = {chain.name: View.of(chain, table, is_zoned=is_zoned) for chain in table.chains}
     ending = ending_chains(table.chains, views)
     yield from chain_findings(table, names)
     for chain in table.chains:

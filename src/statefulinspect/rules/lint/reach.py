@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Iterator  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.constants import Element, SetLiteral, SetRef
 from statefulinspect.rules.syntax.statements import Decide, DecideBy
-from statefulinspect.rules.tables import Chain, Table, is_before_tracking
+from statefulinspect.rules.tables import HOOKS, Chain, Table, is_before_tracking
 
 
 @attrs.frozen
@@ -25,6 +25,10 @@ class HookPoint:
         return is_before_tracking(self.hook, self.priority)
 
 
+# Where packets may come from that rules send which were left out: nobody knows.
+ANYWHERE: Final = frozenset(HookPoint(hook, each) for hook in HOOKS for each in (-300, 0))
+
+
 def arrivals(table: Table) -> dict[str, frozenset[HookPoint]]:
     """Tell for each chain of a table from which hooks packets come to it; none if it is unused."""
     found: dict[str, set[HookPoint]] = {chain.name: set() for chain in table.chains}
@@ -32,11 +36,16 @@ def arrivals(table: Table) -> dict[str, frozenset[HookPoint]]:
         if chain.is_base:
             for each in behind(chain, table):
                 found[each.name].add(HookPoint(chain.hook, chain.priority))
+        if chain.name in table.gaps.chains:
+            for each in behind(chain, table):
+                found[each.name] |= ANYWHERE
     return {name: frozenset(hooks) for name, hooks in found.items()}
 
 
 def has_open_map(table: Table) -> bool:
     """Tell whether a rule decides by a named map, to which jumps may be added at any time."""
+    if table.gaps.is_open:
+        return True
     used = (
         each.data.name
         for rule in table

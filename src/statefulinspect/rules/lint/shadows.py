@@ -61,7 +61,8 @@ def shadow_findings(chain: Chain, view: View, ending: frozenset[str]) -> Iterato
             return
         cases = cases_of(rule, view)
         yield from _shadowed(rule, cases, decided)
-        if at and _repeats(rule, chain.rules[at - 1]):
+        is_next = at > 0 and (chain.name, at) not in view.table.gaps.places
+        if is_next and _repeats(rule, chain.rules[at - 1]):
             words = f"says the same as {where(chain.rules[at - 1])}, right before it"
             yield Finding(rule.place, "duplicate", words)
         for case in cases:
@@ -89,7 +90,10 @@ def ending_chains(chains: tuple[Chain, ...], views: dict[str, View]) -> frozense
 
 def _decides_all(chain: Chain, view: View, ending: frozenset[str]) -> bool:
     """Tell whether a chain comes to a rule that decides of all, and cannot be left before it."""
-    for rule in chain.rules:
+    gaps = view.table.gaps.places
+    for at, rule in enumerate(chain.rules):
+        if (chain.name, at) in gaps:
+            return False
         cases = cases_of(rule, view)
         if any(_may_leave(case, ending) for case in cases):
             return False

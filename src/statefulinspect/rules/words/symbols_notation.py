@@ -20,6 +20,14 @@ _GROUPS: Final = re.compile(r"[0-9a-fA-F]{1,2}(?:([:-])[0-9a-fA-F]{1,2}(?:\1[0-9
 _HANDLE: Final = re.compile(r"([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,4})")
 
 
+def octets_in(text: str) -> int:
+    """Tell how long a text is for nft and the kernel; half of a surrogate pair fits nowhere."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return M32
+
+
 class Notation(NamedTuple):
     """Name a way to write values, and what to call it in an error."""
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Mapping, Union  # noqa: UP035 - Python 3.9
 import attrs
 
 from statefulinspect.rules.errors import RuleError, near, near_first
-from statefulinspect.rules.words.symbols_notation import M32, Notation, read_number
+from statefulinspect.rules.words.symbols_notation import M32, Notation, octets_in, read_number
 
 Scalar = Union[int, str]
 MANY_SYMBOLS: Final = 60  # more are too many to list in an error
@@ -162,7 +162,7 @@ class WrittenType(DataType):
 
 
 class TextType(DataType):
-    """Read and show text, one character shorter than the field that ends it with a zero octet."""
+    """Read and show text, one octet shorter than the field that ends it with a zero octet."""
 
     def show(self, value: Scalar) -> str:
         """Write text in double quotes."""
@@ -172,7 +172,7 @@ class TextType(DataType):
         return text
 
     def _fits(self, value: Scalar, bits: int) -> bool:
-        length = len(str(value))
+        length = octets_in(str(value))
         return (
             length > 0
             and (not bits or length < bits // 8)
@@ -181,7 +181,7 @@ class TextType(DataType):
         )
 
     def _expected(self, word: str, bits: int) -> str:  # noqa: ARG002 - any word is refused alike
-        return f"1 to {bits // 8 - 1} characters, not only a *" if bits else "some text"
+        return f"1 to {bits // 8 - 1} octets, not only a *" if bits else "some text"
 
 
 class InterfaceType(TextType):
