@@ -463,7 +463,8 @@ def test_a_helper_that_the_library_has_not_reads_nothing(run, rules_file):
     path = rules_file(f"{RULES}\ntable ip samba {{ {helper}\n{chain}\n}}\n".replace("h; }", "h\n}"))
     status, lines, complaint = run(SMALL, "--rules", path)
     assert (status, lines, len(complaint)) == (2, [], 1)
-    assert complaint[0].startswith(f"statefulinspect: {path}: helper 'netbios-ns': expected one of ")
+    complained = f"statefulinspect: {path}: helper 'netbios-ns': expected one of "
+    assert complaint[0].startswith(complained)
     options = ["--unsupported", "ignore", "--helper", "1=ftp"]
     status, lines, complaint = run(SMALL, "--rules", path, *options)
     assert (status, len(lines) > 6) == (0, True)
