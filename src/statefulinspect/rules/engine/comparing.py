@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any, Callable, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.elements import Item
@@ -21,13 +22,13 @@ from statefulinspect.rules.syntax.statements import Match
 
 Test = Callable[[Any], bool]
 
-COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {  # of the number with a value
     "==": operator.eq,
     "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+    "<": operator.gt,
+    "<=": operator.ge,
+    ">": operator.lt,
+    ">=": operator.le,
 }
 ORDERS: Final = COMPARISONS.keys() - {"==", "!="}
 
@@ -52,8 +53,7 @@ def _number_test(sign: str, number: Any) -> Test:
     if sign in ("in", "!"):
         wanted = sign == "in"
         return lambda value: bool(value & number) is wanted
-    compare = COMPARISONS[sign]
-    return lambda value: compare(value, number)
+    return partial(COMPARISONS[sign], number)
 
 
 def _negatable(sign: str, test: Test) -> Test:

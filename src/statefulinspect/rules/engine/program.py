@@ -13,6 +13,7 @@ from itertools import zip_longest
 from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import (
+    NEXT,
     UNSURE,
     Decision,
     Deed,
@@ -208,7 +209,7 @@ class ChainProgram:
             at = found.bit_length() - 1
             entry = entries[at]
             outcome: Decision | None = entry.decided or entry.run(walk)
-            if outcome is not None:
+            if outcome is not None and outcome is not NEXT:
                 if outcome.action is not None:
                     walk.rule = entry.rule
                     return outcome
