@@ -20,3 +20,4 @@ def pytest_addoption(parser):
     group.addoption("--rulesets", type=int, default=300, help="how many rulesets are drawn")
     group.addoption("--lines", type=int, default=600, help="how many lines of rules are drawn")
     group.addoption("--seed", type=int, default=1, help="which packets are generated")
+    group.addoption("--captures", help="a directory of captures, in place of tests/captures")

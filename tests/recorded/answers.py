@@ -30,6 +30,7 @@ OWN = ["224.0.0.1", "255.255.255.255", "ff02::1", "ff02::2", "fd00:1::1", "fd00:
 ROUTER = Ruleset(
     [
         Rule(Action.ACCEPT, ct_state="new", destination=OWN),
+        Rule(Action.ACCEPT, ct_state="new", source="0.0.0.0", destination="0.0.0.0"),
         Rule(Action.DROP, ct_state="new", source=DROPPED_SOURCES),
         Rule(Action.DROP, ct_state="new", destination=DROPPED_DESTINATIONS),
         *Ruleset.default().rules,

@@ -70,7 +70,9 @@ def opened(chunks, tag, **more):
         (True, "INIT", False, "OK"),
         (True, "INIT", True, "CHECKSUM"),
         (False, "INIT", True, "OK"),
-        (True, "INIT+DATA", True, "SCTP_CHUNKS"),
+        (True, "INIT+DATA", True, "CHECKSUM"),
+        (True, "INIT+DATA", False, "SCTP_CHUNKS"),
+        (False, "INIT+DATA", True, "SCTP_CHUNKS"),
         (False, "INIT+DATA", False, "SCTP_CHUNKS"),
     ],
 )

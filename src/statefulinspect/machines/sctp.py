@@ -85,11 +85,11 @@ class SctpMachine:
         )
 
     def validate(self, packet: Packet) -> Reason:
-        """Check the chunks and the checksum."""
+        """Check length, checksum and chunks; of two faults the one that Linux logs is told."""
         reason = check_chunks(packet)
-        if reason is not OK or not self._verify:
+        if reason is Reason.HEADER_CUT_SHORT or not self._verify:
             return reason
-        return OK if sctp_is_right(packet.wire[packet.l4 : packet.stop]) else Reason.CHECKSUM
+        return reason if sctp_is_right(packet.wire[packet.l4 : packet.stop]) else Reason.CHECKSUM
 
     def open(self, side: Side, packet: Packet, now: float) -> Reason:
         """Begin with an INIT, a heartbeat, or the little else that the table lets open."""

@@ -67,9 +67,10 @@ class TcpMachine:
         self.timers = TcpTimers(config, syn_sent2)
 
     def validate(self, packet: Packet) -> Reason:
-        """Check header and checksum."""
+        """Check lengths, checksum and flags; of two faults the one that Linux logs is told."""
         reason = check_header(packet)
-        if reason is OK and self._verify and not transport_is_right(packet):
+        has_header = reason is OK or reason is Reason.TCP_FLAGS
+        if has_header and self._verify and not transport_is_right(packet):
             return Reason.CHECKSUM
         return reason
 
