@@ -307,6 +307,10 @@ def test_the_next_segment_in_order_is_taken_at_once(family, config, monkeypatch)
 EARLY = """table inet early {
   chain p { type filter hook prerouting priority raw; %s }
   chain o { type filter hook output priority raw; %s }
+  chain behind {
+    type filter hook postrouting priority 0
+    ct direction original counter; ct direction reply counter; ct state new counter
+  }
 }
 """
 EARLY_RULES = {
@@ -319,7 +323,9 @@ EARLY_RULES = {
     "some marked": "udp sport 53 meta mark set 5; tcp dport 80 meta mark set 6 counter",
     "in another zone": "udp dport 53 ct zone set 7; udp sport 53 ct zone set 7; counter",
     "by way": 'iifname "lan0" counter; oifname "wan0" counter drop',
-    "by state": "ct state new counter drop; ct state untracked counter; ct direction reply drop",
+    "by state": "ct state new counter drop; ct state established drop; ct state invalid counter",
+    "counters by state": "ct state new counter; ct state established counter",
+    "by direction": "ct direction original counter; ct direction reply counter drop",
 }
 
 

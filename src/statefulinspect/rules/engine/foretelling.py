@@ -73,9 +73,8 @@ class Foretelling:
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""
         side, walk.side, ct_bits, walk.ct_bits = walk.side, None, walk.ct_bits, INVALID_BIT
-        walk.iif, walk.oif, walk.is_tracked = walk.packet.iif, walk.packet.oif, False
         action = decide(raw, walk)
-        walk.side, walk.ct_bits, walk.is_tracked = side, ct_bits, True
+        walk.side, walk.ct_bits = side, ct_bits
         return action is ACCEPT
 
     def _begin(self, sort: Sort) -> Walk:
