@@ -347,6 +347,29 @@ def test_rules_before_tracking(family, rules, hook):
     same(packets, hook=hook, early=early)
 
 
+@BOTH
+def test_a_packet_that_comes_another_way_meets_other_rules_before_tracking(family):
+    """What is known of the way that its connection's packets came so far is not known of its own."""
+    there, back = ENDS[family]
+    packets = [
+        *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, **there), udp(53, 7, **back)),
+        *(tcp(7, 80, "SYN", 1, **there), tcp(80, 7, "SYN,ACK", 5, 2, **back)),
+        *(tcp(7, 80, "ACK", 2, 6, **there), tcp(80, 7, "PSH,ACK", 6, 2, data=b"data", **back)),
+    ]
+    rules = 'iifname "lan0" counter drop; iifname "lan1" counter'
+    text = EARLY % (rules, rules) + RULES % "forward"
+    trackers = [kind(Ruleset.parse(text)) for kind in (Tracker, FullWay)]
+    actions = []
+    for packet in packets:
+        for iif in ("wan0", "lan0", "lan1"):
+            one, other = (each.process(packet, 0.0, iif=iif) for each in trackers)
+            assert told(one) == told(other)
+            actions.append(one.action.value)
+    assert actions == ["accept", "drop", "accept"] * len(packets)
+    assert snapshot(trackers[0]) == snapshot(trackers[1])
+    assert str(trackers[0].ruleset) == str(trackers[1].ruleset)
+
+
 def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
     there, back = ENDS[4]
     rules = Ruleset.parse(EARLY % ("counter", "counter") + RULES % "forward")
