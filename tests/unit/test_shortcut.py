@@ -123,7 +123,7 @@ def test_each_type_of_message(family):
             same([*asked, icmp(type_, code, id_=0x0102, **back)])
 
 
-NAMED = Config(dos=DosPolicy(networks=["10.0.9.0/24"]))
+NAMED = Config(dos=DosPolicy(networks=["10.0.0.0/30"]))
 PROFILES = {
     "own": Config(), "linux": Config.linux(), "events": Config.linux(events=True), "named": NAMED
 }  # fmt: skip
@@ -210,7 +210,7 @@ def test_segments_with_options(family, options):
 CONFIGS = {
     "checksums": Config(verify_checksums=True),
     "adaptive lives": Config(limits=Limits(max_connections=2, adaptive_start=1, adaptive_end=4)),
-    "networks": Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+    "networks": NAMED,
     "helpers": Config(helpers={53: "tftp", 80: "ftp"}, helper_policy=HelperPolicy(lowest_port=0)),
 }
 
@@ -242,7 +242,7 @@ def test_the_broadcast_address_of_a_network_that_was_named():
             *(make(**ends) for make in (udp, syn, echo) for ends in (to, since, there, back)),
             *(icmp(0, **since), udp(53, 1000, **since), udp(**to)),
         ],
-        config=Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+        config=NAMED,
     )
     told = [each.reason.name for each in found]
     assert told == [
@@ -406,6 +406,38 @@ def test_segments_of_no_connection(family, config, rules):
     reasons = [each.reason.name for each in found[:5]]
     picked_up = "OK" if config.tcp.loose else "TCP_MIDSTREAM"
     assert reasons == [picked_up] + ["TCP_NOT_AN_OPENING"] * 4
+
+
+def test_segments_of_no_connection_from_nowhere():
+    """Attacks are told by their addresses first."""
+    here = "10.0.0.1"
+    strays = [
+        tcp(80, 80, "RST", source=source, destination=here)
+        for source in ("127.0.0.1", "10.0.0.3", here, "10.0.0.2")
+    ]
+    found = same(strays, config=NAMED)
+    assert [each.reason.name for each in found] == [
+        "SOURCE_LOOPBACK", "SOURCE_BROADCAST", "LAND", "TCP_NOT_AN_OPENING"
+    ]  # fmt: skip
+
+
+@BOTH
+def test_a_segment_that_opens_nothing_uses_up_what_was_expected(family):
+    there, back = ENDS[family]
+    port = b"PORT 10,0,0,1,4,1\r\n" if family == 4 else b"EPRT |2|fd00::1|1025|\r\n"
+    announced = [
+        tcp(7, 21, "SYN", 1, **there),
+        tcp(21, 7, "SYN,ACK", 5, 2, **back),
+        tcp(7, 21, "ACK", 2, 6, **there),
+        tcp(7, 21, "PSH,ACK", 2, 6, data=b"SYST\r\n", **there),
+        tcp(7, 21, "PSH,ACK", 8, 6, data=port, **there),
+    ]
+    stray, opening = (tcp(20, 1025, flags, 1, **back) for flags in ("RST", "SYN"))
+    config = Config(helper_policy=HelperPolicy.linux())
+    *_, at_once = same([*announced, opening], config=config)
+    *_, refused, later = same([*announced, stray, opening], config=config)
+    states = [each.ct_state.value for each in (at_once, refused, later)]
+    assert states == ["related", "invalid", "new"]
 
 
 def test_segments_of_no_connection_need_no_record(monkeypatch):
