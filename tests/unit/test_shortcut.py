@@ -349,7 +349,7 @@ def test_rules_before_tracking(family, rules, hook):
 
 @BOTH
 def test_a_packet_that_comes_another_way_meets_other_rules_before_tracking(family):
-    """What is known of the way that its connection's packets came so far is not known of its own."""
+    """What is known of the way by which others of its side came is not known of its own."""
     there, back = ENDS[family]
     packets = [
         *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, **there), udp(53, 7, **back)),
