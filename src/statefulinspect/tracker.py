@@ -118,7 +118,7 @@ class Tracker(Tracked):
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
         except struct_error:  # too short for TCP
             kind, key, length, at, seq, ack, bits, window = TOO_SHORT
-        if kind == TCP and zone == 0:
+        if kind == TCP and zone == 0 and zone_direction is None:
             side = self._tcp_sides.get(key, NOBODY)
             end = seq + octets
             if seq == side.next_seq and end <= side.max_end and length <= len(packet):
