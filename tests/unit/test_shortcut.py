@@ -22,17 +22,22 @@ RULES = """table inet t { chain c {
   ct state new meta l4proto { tcp, udp, icmp, icmpv6 } counter accept
   ct state related counter accept
 } }"""
+RULES_OR_ACCEPT = """table inet t { chain c {
+  type filter hook forward priority filter
+  %s
+} }"""
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 
 
 def told(verdict):
     made_at = verdict.connection and verdict.connection.created_at
-    return verdict.action, verdict.ct_state, verdict.direction, verdict.reason, made_at
+    fate = verdict.action, verdict.ct_state, verdict.direction, verdict.reason
+    return *fate, str(verdict.rule), made_at
 
 
-def same(packets, *, hook="forward", config=None, early="", **context):
+def same(packets, *, hook="forward", config=None, early="", rules=None, **context):
     """Send packets both ways; give what the verdicts are, if all that is known is the same."""
-    rules = Ruleset.parse(early + RULES % hook)
+    rules = Ruleset.parse(rules or early + RULES % hook)
     short, full = (kind(rules, config=config or Config()) for kind in (Tracker, FullWay))
     found = []
     for number, packet in enumerate(packets):
@@ -379,6 +384,17 @@ def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
         tracker.process(packet, 0.0)
     assert taken == []
     assert "counter packets 4 " in str(tracker.ruleset)
+
+
+@BOTH
+def test_a_verdict_names_the_rule_that_decided_of_its_own_packet(family):
+    """Not that of the packet of its sort that was asked about before."""
+    there, _ = ENDS[family]
+    rules = "tcp dport 80 counter accept\n udp dport 53 counter drop"
+    openings = [tcp(7, 80, "SYN", **there), tcp(7, 81, "SYN", **there)]
+    openings += [udp(7, 53, **there), udp(7, 54, **there)]
+    found = same(openings, rules=RULES_OR_ACCEPT % rules)
+    assert [each.rule and str(each.rule).split()[0] for each in found] == ["tcp", None, "udp", None]
 
 
 STRAY_RULES = {
