@@ -20,7 +20,6 @@ from statefulinspect.terms import (
     INVALID,
     INVALID_BIT,
     NEW,
-    REJECT,
     RELATED,
     Action,
     CtState,
@@ -57,7 +56,7 @@ class Foretelling:
     def ask(self, sort: Sort, key: bytes) -> tuple[Action, Walk] | None:
         """Tell what they decide, and the walk that led there; None if they have to see the packet.
 
-        A reject, which sends something, is not foretold either. The walk is good until the next. It
+        They have to if they reject it, which sends something. The walk is good until the next. It
         is for the caller to have its counters count.
         """
         walk = self._walks.get(sort) or self._begin(sort)
@@ -68,7 +67,7 @@ class Foretelling:
         if raw and not self._passes(raw, walk):
             return None
         action = decide(path.tracked[packet.family], walk)
-        return None if action is HOLD or action is REJECT else (action, walk)
+        return None if action is HOLD else (action, walk)
 
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""
