@@ -397,6 +397,31 @@ def test_a_verdict_names_the_rule_that_decided_of_its_own_packet(family):
     assert [each.rule and str(each.rule).split()[0] for each in found] == ["tcp", None, "udp", None]
 
 
+REMEMBERING = {
+    "a limit": "limit rate 1/second burst 2 packets counter accept; counter drop",
+    "a quota": "quota over 200 bytes counter drop",
+    "connections": "ct count over 2 counter drop",
+    "a number": "numgen inc mod 3 == 1 counter drop",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("rules", REMEMBERING.values(), ids=REMEMBERING)
+def test_rules_that_remember_see_each_packet(family, rules):
+    there, back = ENDS[family]
+    packets = [
+        packet
+        for port in range(1, 7)
+        for packet in (
+            *(udp(port, 53, bytes(30), **there), udp(53, port, **back)),
+            *(tcp(port, 80, "SYN", **there), tcp(port, 81, "RST", **there)),
+        )
+    ]
+    for given in ({"rules": RULES_OR_ACCEPT % rules}, {"early": EARLY % (rules, rules)}):
+        found = same(packets, **given)
+        assert len({each.action for each in found if each.reason.name == "OK"}) == 2
+
+
 STRAY_RULES = {
     "none": "",
     "a counter": "ct state invalid counter",
