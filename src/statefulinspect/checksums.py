@@ -62,7 +62,7 @@ def transport_is_right(
 
 
 def plain_is_right(packet: bytes, protocol: int, start: int, length: int) -> bool:
-    """Verify all that `machines` verify of TCP, UDP and ICMP, in a packet without a record.
+    """Verify every checksum of a packet of TCP, UDP or ICMP, of which no record is made.
 
     It has neither options nor extension headers: the payload begins at 20 in IPv4, at 40 in IPv6,
     with the addresses right in front of it. The packet ends at `length`.

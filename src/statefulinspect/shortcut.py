@@ -63,7 +63,6 @@ class Shortcut:
         self._tells, self._has_raw = judge.journal is not None, judge.filter.has_raw
         self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
         is_closed = config.limits.adaptive_start is not None
-        self._short_roads = {each: road for each, road in roads.items() if each != TCP}
         self.roads: Mapping[int, Road] = {} if is_closed else {NOT_PLAIN: self._short, **roads}
 
     def _verified(
@@ -135,7 +134,7 @@ class Shortcut:
             length, at = size + 40, 60
         elif first != 0x45 or (fragment and fragment != DONT_FRAGMENT):
             return None
-        road = self._short_roads.get(kind)
+        road = self.roads.get(kind)
         return None if road is None else road(packet, key, length, at, tuple(numbers), way, now)
 
     def _udp(

@@ -71,7 +71,7 @@ class Tracker(Tracked):
         tcp_sides: Any = self._table.sides(0, TCP)
         self._tcp_sides: dict[bytes, Side] = tcp_sides  # of an `Unreplied` no segment comes next
         self._split_sides = self._table.split_sides
-        self._looks_closer = config.verify_checksums or self._split_sides
+        self._looks_closer = config.verify_checksums or self._split_sides  # true once it is filled
         timers = TcpTimers(config)
         self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_way = self._judge.filter.asks_way
@@ -118,7 +118,7 @@ class Tracker(Tracked):
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
         except struct_error:  # too short for TCP
             kind, key, length, at, seq, ack, bits, window = TOO_SHORT
-        if kind == TCP and zone == 0:
+        if kind == TCP and zone == 0 and zone_direction is None:
             side = self._tcp_sides.get(key, NOBODY)
             end = seq + octets
             if seq == side.next_seq and end <= side.max_end and length <= len(packet):

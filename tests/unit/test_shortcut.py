@@ -22,17 +22,22 @@ RULES = """table inet t { chain c {
   ct state new meta l4proto { tcp, udp, icmp, icmpv6 } counter accept
   ct state related counter accept
 } }"""
+RULES_OR_ACCEPT = """table inet t { chain c {
+  type filter hook forward priority filter
+  %s
+} }"""
 TIMESTAMPS = bytes.fromhex("0101080a0000000100000002")
 
 
 def told(verdict):
     made_at = verdict.connection and verdict.connection.created_at
-    return verdict.action, verdict.ct_state, verdict.direction, verdict.reason, made_at
+    fate = verdict.action, verdict.ct_state, verdict.direction, verdict.reason
+    return *fate, str(verdict.rule), made_at
 
 
-def same(packets, *, hook="forward", config=None, early="", **context):
+def same(packets, *, hook="forward", config=None, early="", rules=None, **context):
     """Send packets both ways; give what the verdicts are, if all that is known is the same."""
-    rules = Ruleset.parse(early + RULES % hook)
+    rules = Ruleset.parse(rules or early + RULES % hook)
     short, full = (kind(rules, config=config or Config()) for kind in (Tracker, FullWay))
     found = []
     for number, packet in enumerate(packets):
@@ -123,7 +128,7 @@ def test_each_type_of_message(family):
             same([*asked, icmp(type_, code, id_=0x0102, **back)])
 
 
-NAMED = Config(dos=DosPolicy(networks=["10.0.9.0/24"]))
+NAMED = Config(dos=DosPolicy(networks=["10.0.0.0/30"]))
 PROFILES = {
     "own": Config(), "linux": Config.linux(), "events": Config.linux(events=True), "named": NAMED
 }  # fmt: skip
@@ -210,7 +215,7 @@ def test_segments_with_options(family, options):
 CONFIGS = {
     "checksums": Config(verify_checksums=True),
     "adaptive lives": Config(limits=Limits(max_connections=2, adaptive_start=1, adaptive_end=4)),
-    "networks": Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+    "networks": NAMED,
     "helpers": Config(helpers={53: "tftp", 80: "ftp"}, helper_policy=HelperPolicy(lowest_port=0)),
 }
 
@@ -242,7 +247,7 @@ def test_the_broadcast_address_of_a_network_that_was_named():
             *(make(**ends) for make in (udp, syn, echo) for ends in (to, since, there, back)),
             *(icmp(0, **since), udp(53, 1000, **since), udp(**to)),
         ],
-        config=Config(dos=DosPolicy(networks=["10.0.0.0/30"])),
+        config=NAMED,
     )
     told = [each.reason.name for each in found]
     assert told == [
@@ -307,6 +312,10 @@ def test_the_next_segment_in_order_is_taken_at_once(family, config, monkeypatch)
 EARLY = """table inet early {
   chain p { type filter hook prerouting priority raw; %s }
   chain o { type filter hook output priority raw; %s }
+  chain behind {
+    type filter hook postrouting priority 0
+    ct direction original counter; ct direction reply counter; ct state new counter
+  }
 }
 """
 EARLY_RULES = {
@@ -319,7 +328,9 @@ EARLY_RULES = {
     "some marked": "udp sport 53 meta mark set 5; tcp dport 80 meta mark set 6 counter",
     "in another zone": "udp dport 53 ct zone set 7; udp sport 53 ct zone set 7; counter",
     "by way": 'iifname "lan0" counter; oifname "wan0" counter drop',
-    "by state": "ct state new counter drop; ct state untracked counter; ct direction reply drop",
+    "by state": "ct state new counter drop; ct state established drop; ct state invalid counter",
+    "counters by state": "ct state new counter; ct state established counter",
+    "by direction": "ct direction original counter; ct direction reply counter drop",
 }
 
 
@@ -341,6 +352,29 @@ def test_rules_before_tracking(family, rules, hook):
     same(packets, hook=hook, early=early)
 
 
+@BOTH
+def test_a_packet_that_comes_another_way_meets_other_rules_before_tracking(family):
+    """What is known of the way by which others of its side came is not known of its own."""
+    there, back = ENDS[family]
+    packets = [
+        *(udp(7, 53, **there), udp(53, 7, **back), udp(7, 53, **there), udp(53, 7, **back)),
+        *(tcp(7, 80, "SYN", 1, **there), tcp(80, 7, "SYN,ACK", 5, 2, **back)),
+        *(tcp(7, 80, "ACK", 2, 6, **there), tcp(80, 7, "PSH,ACK", 6, 2, data=b"data", **back)),
+    ]
+    rules = 'iifname "lan0" counter drop; iifname "lan1" counter'
+    text = EARLY % (rules, rules) + RULES % "forward"
+    trackers = [kind(Ruleset.parse(text)) for kind in (Tracker, FullWay)]
+    actions = []
+    for packet in packets:
+        for iif in ("wan0", "lan0", "lan1"):
+            one, other = (each.process(packet, 0.0, iif=iif) for each in trackers)
+            assert told(one) == told(other)
+            actions.append(one.action.value)
+    assert actions == ["accept", "drop", "accept"] * len(packets)
+    assert snapshot(trackers[0]) == snapshot(trackers[1])
+    assert str(trackers[0].ruleset) == str(trackers[1].ruleset)
+
+
 def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
     there, back = ENDS[4]
     rules = Ruleset.parse(EARLY % ("counter", "counter") + RULES % "forward")
@@ -350,6 +384,42 @@ def test_rules_before_tracking_that_only_count_need_no_record(monkeypatch):
         tracker.process(packet, 0.0)
     assert taken == []
     assert "counter packets 4 " in str(tracker.ruleset)
+
+
+@BOTH
+def test_a_verdict_names_the_rule_that_decided_of_its_own_packet(family):
+    """Not that of the packet of its sort that was asked about before."""
+    there, _ = ENDS[family]
+    rules = "tcp dport 80 counter accept\n udp dport 53 counter drop"
+    openings = [tcp(7, 80, "SYN", **there), tcp(7, 81, "SYN", **there)]
+    openings += [udp(7, 53, **there), udp(7, 54, **there)]
+    found = same(openings, rules=RULES_OR_ACCEPT % rules)
+    assert [each.rule and str(each.rule).split()[0] for each in found] == ["tcp", None, "udp", None]
+
+
+REMEMBERING = {
+    "a limit": "limit rate 1/second burst 2 packets counter accept; counter drop",
+    "a quota": "quota over 200 bytes counter drop",
+    "connections": "ct count over 2 counter drop",
+    "a number": "numgen inc mod 3 == 1 counter drop",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("rules", REMEMBERING.values(), ids=REMEMBERING)
+def test_rules_that_remember_see_each_packet(family, rules):
+    there, back = ENDS[family]
+    packets = [
+        packet
+        for port in range(1, 7)
+        for packet in (
+            *(udp(port, 53, bytes(30), **there), udp(53, port, **back)),
+            *(tcp(port, 80, "SYN", **there), tcp(port, 81, "RST", **there)),
+        )
+    ]
+    for given in ({"rules": RULES_OR_ACCEPT % rules}, {"early": EARLY % (rules, rules)}):
+        found = same(packets, **given)
+        assert len({each.action for each in found if each.reason.name == "OK"}) == 2
 
 
 STRAY_RULES = {
@@ -377,6 +447,38 @@ def test_segments_of_no_connection(family, config, rules):
     reasons = [each.reason.name for each in found[:5]]
     picked_up = "OK" if config.tcp.loose else "TCP_MIDSTREAM"
     assert reasons == [picked_up] + ["TCP_NOT_AN_OPENING"] * 4
+
+
+def test_segments_of_no_connection_from_nowhere():
+    """Attacks are told by their addresses first."""
+    here = "10.0.0.1"
+    strays = [
+        tcp(80, 80, "RST", source=source, destination=here)
+        for source in ("127.0.0.1", "10.0.0.3", here, "10.0.0.2")
+    ]
+    found = same(strays, config=NAMED)
+    assert [each.reason.name for each in found] == [
+        "SOURCE_LOOPBACK", "SOURCE_BROADCAST", "LAND", "TCP_NOT_AN_OPENING"
+    ]  # fmt: skip
+
+
+@BOTH
+def test_a_segment_that_opens_nothing_uses_up_what_was_expected(family):
+    there, back = ENDS[family]
+    port = b"PORT 10,0,0,1,4,1\r\n" if family == 4 else b"EPRT |2|fd00::1|1025|\r\n"
+    announced = [
+        tcp(7, 21, "SYN", 1, **there),
+        tcp(21, 7, "SYN,ACK", 5, 2, **back),
+        tcp(7, 21, "ACK", 2, 6, **there),
+        tcp(7, 21, "PSH,ACK", 2, 6, data=b"SYST\r\n", **there),
+        tcp(7, 21, "PSH,ACK", 8, 6, data=port, **there),
+    ]
+    stray, opening = (tcp(20, 1025, flags, 1, **back) for flags in ("RST", "SYN"))
+    config = Config(helper_policy=HelperPolicy.linux())
+    *_, at_once = same([*announced, opening], config=config)
+    *_, refused, later = same([*announced, stray, opening], config=config)
+    states = [each.ct_state.value for each in (at_once, refused, later)]
+    assert states == ["related", "invalid", "new"]
 
 
 def test_segments_of_no_connection_need_no_record(monkeypatch):

@@ -262,6 +262,13 @@ def test_a_direction_that_is_none_is_refused_in_any_zone(call, zone):
         getattr(Tracker(), call)(udp(), 0.0, zone=zone, zone_direction="reply")
 
 
+def test_a_direction_that_is_none_is_refused_in_the_hot_path_too():
+    tracker = established(Tracker())
+    tracker.process(tcp(flags="ACK", seq=1, ack=1, data=b"first"), 0.0)
+    with pytest.raises(ValueError, match="zone_direction='reply': expected a Direction"):
+        tracker.process(tcp(flags="ACK", seq=6, ack=1, data=b"x"), 0.0, zone_direction="reply")
+
+
 def test_what_is_expected_expires_too():
     tracker = Tracker(config=Config(helpers={69: "tftp"}, timeouts=Timeouts(udp=400)))
     tracker.process(udp(2000, 69, b"\0\1file\0octet\0"), 0.0)

@@ -44,9 +44,8 @@ class Conditions(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Say where in the packets of an IP version an address stands."""
+    """Say where an address stands in the packets of its IP version."""
 
-    family: int
     where: slice
     octets: int
 
@@ -76,10 +75,10 @@ WORD_OF: Final = {
     },
 }
 ADDRESSES: Final = {
-    "ip saddr": Address(4, slice(12, 16), 4),
-    "ip daddr": Address(4, slice(16, 20), 4),
-    "ip6 saddr": Address(6, slice(8, 24), 16),
-    "ip6 daddr": Address(6, slice(24, 40), 16),
+    "ip saddr": Address(slice(12, 16), 4),
+    "ip daddr": Address(slice(16, 20), 4),
+    "ip6 saddr": Address(slice(8, 24), 16),
+    "ip6 daddr": Address(slice(24, 40), 16),
 }
 PORTS: Final = {"sport": 0, "dport": 2}  # behind the beginning of the transport header
 OCTETS: Final = {name: each.octets for name, each in ADDRESSES.items()} | dict.fromkeys(PORTS, 2)

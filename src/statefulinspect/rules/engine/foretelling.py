@@ -20,7 +20,6 @@ from statefulinspect.terms import (
     INVALID,
     INVALID_BIT,
     NEW,
-    REJECT,
     RELATED,
     Action,
     CtState,
@@ -57,7 +56,7 @@ class Foretelling:
     def ask(self, sort: Sort, key: bytes) -> tuple[Action, Walk] | None:
         """Tell what they decide, and the walk that led there; None if they have to see the packet.
 
-        A reject, which sends something, is not foretold either. The walk is good until the next. It
+        They have to if they reject it, which sends something. The walk is good until the next. It
         is for the caller to have its counters count.
         """
         walk = self._walks.get(sort) or self._begin(sort)
@@ -68,14 +67,13 @@ class Foretelling:
         if raw and not self._passes(raw, walk):
             return None
         action = decide(path.tracked[packet.family], walk)
-        return None if action is HOLD or action is REJECT else (action, walk)
+        return None if action is HOLD else (action, walk)
 
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""
         side, walk.side, ct_bits, walk.ct_bits = walk.side, None, walk.ct_bits, INVALID_BIT
-        walk.iif, walk.oif, walk.is_tracked = walk.packet.iif, walk.packet.oif, False
         action = decide(raw, walk)
-        walk.side, walk.ct_bits, walk.is_tracked = side, ct_bits, True
+        walk.side, walk.ct_bits = side, ct_bits
         return action is ACCEPT
 
     def _begin(self, sort: Sort) -> Walk:

@@ -36,7 +36,7 @@ class Plan:
     packets, or by none if there is no entry at all.
     """
 
-    __slots__ = ("_all", "_ports", "addresses", "decided", "entries", "fields", "found", "header",
+    __slots__ = ("_ports", "addresses", "decided", "entries", "fields", "found", "header",
                  "is_foregone", "pieces")  # fmt: skip
 
     def __init__(
@@ -44,11 +44,11 @@ class Plan:
     ) -> None:
         """Take the rules; or of another plan's rules, which are not cut anew, those found."""
         self.entries = entries
-        self._all = (1 << len(entries)) - 1 if like is None else found
+        self.found = (1 << len(entries)) - 1 if like is None else found
         self.pieces: dict[str, Pieces] = self._cut() if like is None else like.pieces
         self._ports = [(at, self.pieces[name]) for name, at in PORTS.items() if name in self.pieces]
         self._lay_out(family)
-        first = entries[self._all.bit_length() - 1] if self._all else None
+        first = entries[self.found.bit_length() - 1] if self.found else None
         takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
         self.decided = first if takes_all else None
         self.is_foregone = takes_all or first is None
@@ -69,15 +69,13 @@ class Plan:
         return sum(1 << at for at, entry in enumerate(self.entries) if field not in entry.numbers)
 
     def _lay_out(self, family: int) -> None:
-        """Lay out what there is to look up of packets of an IP version."""
-        self.found, self.header = self._all, HEADER_SIZES[family]
-        self.addresses: list[Field] = []
-        for field, pieces in self.pieces.items():
-            address = ADDRESSES.get(field)
-            if address is not None and address.family == family:
-                self.addresses.append((address.where, pieces.edges, pieces.sets))
-            elif address is not None:
-                self.found &= pieces.unasked
+        """Lay out what there is to look up of packets of an IP version, which all rules are for."""
+        self.header = HEADER_SIZES[family]
+        self.addresses: list[Field] = [
+            (ADDRESSES[field].where, pieces.edges, pieces.sets)
+            for field, pieces in self.pieces.items()
+            if field in ADDRESSES
+        ]
         self.fields = self.addresses + [
             (slice(self.header + at, self.header + at + 2), pieces.edges, pieces.sets)
             for at, pieces in self._ports
@@ -85,7 +83,7 @@ class Plan:
 
     def at_ports(self, wire: bytes, start: int | None, stop: int) -> int:
         """Give the set of entries that ports do not rule out, wherever these stand."""
-        found = self._all
+        found = self.found
         for at, pieces in self._ports:
             first = None if start is None or start + at + 2 > stop else start + at
             found &= pieces.at(None if first is None else wire[first : first + 2])
