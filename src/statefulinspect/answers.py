@@ -112,7 +112,7 @@ class Answers:
         verdict = self._judge(side, walk, side.ct_state, reason)
         if is_usual and not walk.varies:
             side.verdict, side.terms = verdict, terms_of(way, walk.tally)
-            if walk.by_words and verdict.action is not REJECT:
+            if walk.by_words:  # then it is no reject, which has to be done
                 fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None
                 self._remember(sort_of(side, way), fate)
         return verdict

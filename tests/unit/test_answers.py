@@ -9,6 +9,7 @@ from fullway import FullWay
 from statefulinspect import Action, Config, Rule, Ruleset, Tracker, answers
 from statefulinspect.answers import count, sort_of, terms_of
 from statefulinspect.linking import connect
+from statefulinspect.rules.engine import foretelling
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
 WAYS = pytest.mark.parametrize("kind", [Tracker, FullWay])
@@ -159,13 +160,16 @@ def test_a_reject_is_asked_for_each_connection_and_ends_it(kind):
 @WAYS
 def test_what_is_remembered_is_bounded(kind, monkeypatch):
     monkeypatch.setattr(answers, "SORTS_AT_MOST", 2)
+    monkeypatch.setattr(foretelling, "WALKS_AT_MOST", 3)
     tracker = tracker_of('iifname "lan*" ct state new,established accept', kind)
     remembered = tracker._judge.answers._foregone
+    walks = tracker._judge.answers._foretelling._walks
     for number in (1, 2, 3, 4, 1, 2):
         for packet in (udp(number), udp(53, number, **BACK), udp(number)):
             verdict = tracker.process(packet, 0.5, iif=f"lan{number}")
             assert verdict.action.value == "accept"
             assert len(remembered) <= 2
+            assert len(walks) <= 3
     assert tracker.process(udp(9), 0.5, iif="wan").action.value == "drop"
 
 

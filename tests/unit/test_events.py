@@ -189,6 +189,21 @@ def test_what_a_dropped_packet_changed_is_told_with_the_next_that_passes():
     assert told(tracker) == [("UPDATE", ("REPLIED", "ASSURED"))]
 
 
+def test_what_is_untold_does_not_go_with_a_segment_that_does_not_fit():
+    """It passes as one of no connection."""
+    rules = Ruleset.parse("""table ip t { chain c { type filter hook forward priority 0
+        tcp sport 80 ct state established drop
+    } }""")
+    tracker = listening(rules)
+    for packet in (SYN, SYN_ACK):
+        tracker.process(packet, 0)
+    assert told(tracker) == [("NEW", ("OPENED",))]
+    verdict = tracker.process(tcp(flags="ACK", seq=1 << 30, ack=1), 1)
+    assert (verdict.action, verdict.connection, told(tracker)) == (Action.ACCEPT, None, [])
+    tracker.process(ACK, 2)
+    assert told(tracker) == [("UPDATE", ("REPLIED", "STATE", "ASSURED"))]
+
+
 def test_an_error_that_passes_tells_what_is_untold_of_its_connection():
     rules = Ruleset.parse("""table ip t { chain c { type filter hook forward priority 0
         udp sport 53 drop

@@ -108,3 +108,17 @@ def test_rules_behind_one_that_takes_all_are_not_kept():
     (base,) = judge.filter.paths["forward"].tracked[4]
     (plan,) = base.program.index(4).plans.values()
     assert len(plan.entries) == 5
+
+
+@pytest.mark.parametrize(
+    ("leave", "action"), [("return", "accept"), ("goto other", "drop"), ("jump other", "drop")]
+)
+def test_a_rule_for_all_packets_that_leaves_its_chain_decides_nothing(leave, action):
+    """What is decided by words alone is what ends a packet's way."""
+    text = f"""table inet t {{
+        chain other {{ udp dport 53 drop; }}
+        chain c {{ type filter hook forward priority 0; ct state new {leave}; reject; }}
+    }}"""
+    judge = RuleJudge(Ruleset.parse(text))
+    for judged in (judge.judge, judge.traced):
+        assert judged(decode(udp(7, 53)), CtState.NEW)[0].value == action
