@@ -181,15 +181,20 @@ class ChainProgram:
 
     def index(self, family: int) -> Index:
         """Give the index of an IP version, made when first asked for."""
-        return self._indexes.setdefault(family, Index(self.entries, family))
+        if family not in self._indexes:
+            self._indexes[family] = Index(self.entries, family)
+        return self._indexes[family]
 
     def run(  # noqa: C901, PLR0912 - each new packet's way: flat is fast
         self, walk: Walk
     ) -> Decision | None:
         """Let the rules decide; None if none of them does."""
         packet = walk.packet
-        index = self._indexes.get(packet.family) or self.index(packet.family)
-        plan = index.plans.get(index.key_of(walk)) or index.plan(walk)
+        try:
+            index = self._indexes[packet.family]
+            plan = index.plans[index.key_of(walk)]
+        except KeyError:
+            plan = self.index(packet.family).plan(walk)
         if plan.is_foregone:
             if plan.decided is None:
                 return None
