@@ -126,17 +126,15 @@ class Answers:
             self._foregone.clear()
         self._foregone[sort] = fate
 
-    def of_opening(self, protocol: int, key: bytes, way: Way) -> Fate | None:
-        """Tell what becomes of the packet that opens such a connection, if that can be told."""
-        sort = protocol, len(key), 0, way
+    def fate_of(self, sort: Sort, key: bytes) -> Fate | None:
+        """Tell what becomes of a packet of such words and this key, if that can be told."""
         return self._foregone.get(sort) or self._foretell(sort, key)
 
     def of_stray(
         self, protocol: int, key: bytes, way: Way, octets: int, reason: Reason
     ) -> Verdict | None:
         """Answer a packet that is of no connection, if it can be told what the rules conclude."""
-        sort = protocol, len(key), IS_STRAY, way
-        fate = self._foregone.get(sort) or self._foretell(sort, key)
+        fate = self.fate_of((protocol, len(key), IS_STRAY, way), key)
         if fate is None:
             return None
         action, state, _, rule, tally = fate
@@ -162,8 +160,7 @@ class Answers:
         verdict, terms = side.verdict, side.terms
         if verdict is not None and (terms is None or terms[0] == way):
             return verdict.action is not REJECT
-        sort = sort_of(side, way)
-        return (self._foregone.get(sort) or self._foretell(sort, side.key)) is not None
+        return self.fate_of(sort_of(side, way), side.key) is not None
 
     def ready(self, side: Side, way: Way, octets: int) -> Verdict | None:
         """Hand out the verdict of a packet that fits its connection, if the rules need not look.
@@ -179,7 +176,7 @@ class Answers:
                 verdict = None
         if verdict is None:
             sort = sort_of(side, way)
-            fate = self._foregone.get(sort) or self._foretell(sort, side.key)
+            fate = self.fate_of(sort, side.key)
             if fate is None:
                 return None
             action, state, direction, rule, counters = fate

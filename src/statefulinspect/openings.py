@@ -57,7 +57,7 @@ class Openings:
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
-        self._judge, self._of_opening = judge, judge.answers.of_opening
+        self._judge, self._fate_of = judge, judge.answers.fate_of
         self._expectations = judge.expectations
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._journal, self.unanswered = judge.journal, 0
@@ -144,7 +144,7 @@ class Openings:
 
     def _fate(self, protocol: int, key: bytes, way: Way) -> Fate | None:
         """Tell what the rules make of an opening, if nobody has to look at it."""
-        fate, helped = self._of_opening(protocol, key, way), self._helped[protocol]
+        fate, helped = self._fate_of((protocol, len(key), 0, way), key), self._helped[protocol]
         if self._expectations.count or (helped and key[-2:] in helped):
             return None
         return fate if self._is_ordinary(key) else None
