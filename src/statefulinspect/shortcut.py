@@ -14,7 +14,7 @@ from typing import Any, Callable, Final, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.checksums import plain_is_right
 from statefulinspect.config import Config
-from statefulinspect.connection import Connection, Side, Verdict
+from statefulinspect.connection import Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.journal import Marks
@@ -99,9 +99,7 @@ class Shortcut:
             return self._openings.by_syn(key, length, way, end + 1 & M32, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
-        if not _may_go_on(connection, now):
-            return None
-        if self._has_raw and not self._answers.can_tell(side, way):
+        if not self._may_go_on(side, way, now):
             return None
         marks = Marks.of(connection) if self._tells else None
         if connection.is_assured:
@@ -170,14 +168,21 @@ class Shortcut:
     def _pair(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         connection = side.connection
-        if not _may_go_on(connection, now):
-            return None
-        if self._has_raw and not self._answers.can_tell(side, way):
+        if not self._may_go_on(side, way, now):
             return None
         marks = Marks.of(connection) if self._tells else None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
         return self._go_on(side, packet, length, reason, marks, way, now)
+
+    def _may_go_on(self, side: Side, way: Way, now: float) -> bool:
+        """Say whether a known connection has an ordinary packet, which rules before it let pass."""
+        connection = side.connection
+        if now >= connection.expires_at:
+            return False
+        if connection.rare is not None and not connection.is_ordinary:
+            return False
+        return not self._has_raw or self._answers.can_tell(side, way)
 
     def _go_on(
         self, side: Side, packet: bytes, length: int, reason: Reason, marks: Marks | None,
@@ -197,8 +202,3 @@ class Shortcut:
         if self._has_raw:
             self._answers.before_tracking(walk)  # lets it pass, and counts it
         return self._judge.conclude(side, walk, reason, marks)
-
-
-def _may_go_on(connection: Connection, now: float) -> bool:
-    """Say whether the packets of a known connection are ordinary."""
-    return now < connection.expires_at and (connection.rare is None or connection.is_ordinary)
