@@ -60,6 +60,7 @@ class TcpMachine:
     """Track TCP (RFC 9293) from the middle, as Linux 6.18 does."""
 
     names_states = True
+    arm = staticmethod(arm)
 
     def __init__(self, config: Config, syn_sent2: float = SYN_SENT2_TIMEOUT) -> None:
         self._policy = config.tcp
@@ -118,10 +119,6 @@ class TcpMachine:
             return
         connection.state = CLOSE
         connection.expires_at = now + self.timers.by_state[CLOSE]
-
-    def arm(self, connection: Connection) -> None:
-        """Give the connection to the hot path, if it may take the next segments in order."""
-        arm(connection)
 
     def advance(self, side: Side, segment: Segment, now: float) -> Reason:
         """Take the connection one segment further.
