@@ -131,7 +131,7 @@ class Store:
 
     def has_left_out(self, kind: str, node: Tree) -> bool:
         """Tell whether something was left out, or stands in a table or chain that was."""
-        place = str(node.get("family", "ip")), str(node.get("table", node.get("name")))
+        place = _table_of(node)
         if place in self.left_out:
             return True
         table = self.tables.get(place)
@@ -139,7 +139,7 @@ class Store:
 
     def forget_left_out(self, kind: str, node: Tree) -> None:
         """Delete what was left out: another of its name may be supported."""
-        place = str(node.get("family", "ip")), str(node.get("table", node.get("name")))
+        place = _table_of(node)
         if kind == "table":
             self.left_out.discard(place)
         elif kind not in ("rule", "element") and place in self.tables:
@@ -178,6 +178,11 @@ class Store:
         if found is None:
             refuse_missing(f"set {name}: table {table.name} has none of this name", node)
         return table, found
+
+
+def _table_of(node: Tree) -> tuple[str, str]:
+    """Tell family and name of the table that something is, or stands in."""
+    return str(node.get("family", "ip")), str(node.get("table", node.get("name")))
 
 
 def _left_out_as(kind: str, node: Tree) -> tuple[str, str]:
