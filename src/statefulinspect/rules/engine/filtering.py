@@ -6,10 +6,11 @@ from typing import Any, Final, Iterable, Iterator, Sequence  # noqa: UP035 - Pyt
 
 import attrs
 
+from statefulinspect.rules.engine.entry import Entry
 from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import Memory
 from statefulinspect.rules.engine.path import paths_of
-from statefulinspect.rules.engine.program import ChainProgram, Entry
+from statefulinspect.rules.engine.program import ChainProgram
 from statefulinspect.rules.engine.scope import LiveScope, Provider, scope_of
 from statefulinspect.rules.engine.walk import FindSides
 from statefulinspect.rules.rule import Rule

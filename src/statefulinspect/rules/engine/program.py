@@ -1,172 +1,22 @@
 """How a chain is run: the rules that a packet can match, in their order, until one decides.
 
 The rules come from the index, which has looked at everything that can be looked up; what is left
-of them are steps. A rule that only decides has none. A traced walk goes through all rules instead,
-one by one, and tells its listener how each went.
+of them are steps (`entry`). A traced walk goes through all rules instead, one by one, and tells its
+listener how each went.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import lru_cache
-from itertools import zip_longest
-from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
+from collections.abc import Mapping
+from typing import Any
 
-from statefulinspect.rules.engine.actions import (
-    NEXT,
-    UNSURE,
-    Decision,
-    Deed,
-    Step,
-    action_of,
-    decision_of,
-)
-from statefulinspect.rules.engine.conditions import OCTETS, Conditions, WordCondition, conditions_of
-from statefulinspect.rules.engine.index import FINAL, Index
-from statefulinspect.rules.engine.intervals import Pair, complement
-from statefulinspect.rules.engine.memory import CounterMemory
-from statefulinspect.rules.engine.reading import counts_on
+from statefulinspect.rules.engine.actions import NEXT, Decision
+from statefulinspect.rules.engine.entry import Entry
+from statefulinspect.rules.engine.index import Index
 from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.rule import Form, Rule
-from statefulinspect.rules.syntax.constants import Value
-from statefulinspect.rules.syntax.expressions import Select
-from statefulinspect.rules.syntax.statements import (
-    Assign,
-    Decide,
-    Match,
-    Statement,
-    looked_at,
-    settled_by,
-)
 from statefulinspect.rules.tables import Chain
-from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
-from statefulinspect.rules.words.selectors import SELECTORS
-
-ENDS_ALL: Final = FINAL | {"return", "goto"}
-AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
-# By which a rule has settled already what nft would add; `meta protocol` does not.
-SETTLES: Final = {
-    "meta nfproto": "meta nfproto",
-    **{f"ct {of}l3proto": "meta nfproto" for of in ("", "original ", "reply ")},
-    "meta l4proto": "meta l4proto",
-    "ip protocol": "meta l4proto",
-    "ip6 nexthdr": "meta l4proto",
-}
-
-
-class Entry:
-    """Hold one form of a rule: what is looked up of it, and the steps that are left.
-
-    `decided` is what a rule without steps decides; `only_counts` tells that at most it counts
-    before. What is looked up has a step only when a trace asks for it: making all of them would
-    take most of the time in which ten thousand rules compile.
-    """
-
-    __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "only_counts", "rule", "steps",
-                 "takes_all", "varies", "words")  # fmt: skip
-
-    def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
-        self.rule, self._scope = rule, scope
-        more = implied(form)
-        self._form = form = (*more, *form) if more else form
-        deeds: list[Deed | None] = []
-        words: dict[WordCondition, None] = {}  # each is asked for once
-        self.numbers: dict[str, Sequence[Pair]] = {}
-        is_pure = True  # so far only matches, which may be asked in any order
-        for statement in form:
-            match = statement if is_pure and isinstance(statement, Match) else None
-            found = None if match is None else conditions_of(match)
-            is_pure = match is not None and not counts_on(match, scope.sets)
-            if found is not None and (
-                (scope.changes_state and found.asks_state)
-                or (scope.changes_headers and found.reads_headers)
-            ):
-                found = None
-            deeds.append(action_of(statement, scope) if found is None else None)
-            if found is not None:
-                words.update(dict.fromkeys(found.words))
-                self._ask_number(found)
-        self.words = tuple(words)
-        left = [deed for deed in deeds if deed is not None]
-        self.varies = any(deed.varies for deed in left)
-        last = form[-1] if form and len(left) == 1 else None
-        self.decided = decision_of(last) if isinstance(last, Decide) else None
-        self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
-        self.only_counts = self.decided is not None or all(
-            deed is None or isinstance(each, Decide) or isinstance(deed.memory, CounterMemory)
-            for each, deed in zip(form, deeds)
-        )
-        self._deeds = deeds if self.decided is None else ()
-        is_end = self.decided is not None and self.decided.kind in ENDS_ALL
-        self.takes_all = is_end and not self.numbers
-
-    @property
-    def deeds(self) -> list[tuple[Statement, Deed]]:
-        """Give every statement and its step."""
-        kept = zip_longest(self._form, self._deeds)
-        made = [deed or action_of(each, self._scope) for each, deed in kept]
-        return list(zip(self._form, made))
-
-    def _ask_number(self, asked: Conditions) -> None:
-        """Ask for a number; where the same field is asked for twice, both have to hold."""
-        field, pairs = asked.field, asked.pairs
-        if field in self.numbers:
-            bits = OCTETS[field] * 8
-            left_out = [*complement(self.numbers[field], bits), *complement(pairs, bits)]
-            pairs = complement(left_out, bits)
-        if field:
-            self.numbers[field] = pairs
-
-    def run(self, walk: Walk) -> Decision | None:
-        """Take the steps that are left; tell how the rule ends, None if it just ends."""
-        if walk.is_foretold and not self.only_counts:
-            return UNSURE
-        if self.varies:
-            walk.varies = True
-        for step in self.steps:
-            outcome = step(walk)
-            if outcome is not None:
-                return outcome
-        return None
-
-
-@lru_cache(maxsize=1024)
-def _is_at_the_head(text: str) -> bool:
-    return text.startswith(AT_THE_HEAD)
-
-
-def _may_imply(statement: Statement) -> bool:
-    if isinstance(statement, Match) and isinstance(statement.left, Select):  # as nearly all are
-        return _is_at_the_head(statement.left.selector.text)
-    return any(_is_at_the_head(selector.text) for selector in looked_at(statement))
-
-
-def implied(form: Form) -> list[Match]:
-    """Write what nft adds in front of a rule: the IP version of options and extension headers.
-
-    What other selectors need is asked where they stand, behind a counter in front of them; what
-    reject needs, the rule has written already.
-    """
-    if not any(map(_may_imply, form)):
-        return []
-    needs: dict[str, int] = {}
-    known: set[str] = set()
-    for statement in form:
-        wanted: dict[str, int] = {}
-        targets = [statement.target] if isinstance(statement, Assign) else []
-        if isinstance(statement, Match):
-            selected, numbers = settled_by(statement)
-            known.add(SETTLES.get(selected, "") if numbers else "")
-        for selector in (*targets, *looked_at(statement)):
-            for text, allowed in selector.needs:
-                if selector.text.startswith(AT_THE_HEAD):
-                    wanted[text] = min(allowed)
-                else:
-                    known.add(text)
-        needs.update({text: value for text, value in wanted.items() if text not in known})
-    chosen = [(SELECTORS[text], value) for text, value in needs.items()]
-    return [Match(Select(each), "==", Value(value, each.type)) for each, value in chosen]
 
 
 class ChainProgram:

@@ -11,8 +11,8 @@ import attrs
 
 from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.actions import NEXT, Decision
+from statefulinspect.rules.engine.entry import Entry
 from statefulinspect.rules.engine.path import Base
-from statefulinspect.rules.engine.program import Entry
 from statefulinspect.rules.engine.walk import Restorable, Walk
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.statements import Match, Statement
