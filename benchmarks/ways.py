@@ -23,6 +23,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from crooked import Come, Traffic
+from drawn import draw_ruleset
 from fullway import FullWay, known_of, snapshot
 from statefulinspect import (
     Config,
@@ -35,7 +36,7 @@ from statefulinspect import (
     Timeouts,
     Tracker,
     Verdict,
-    answers,
+    fates,
     keeper,
     openings,
     wheel,
@@ -51,7 +52,7 @@ LONG_PAUSES = (2.5, 31.0, 119.0, 301.0, 4000.0, 500_000.0)
 UNTOLD = {each for each in Reason if each.name.startswith("HELPER")}
 UNTOLD |= {Reason.TABLE_FULL, Reason.SOURCE_FULL, Reason.FRAGMENTS_FULL}
 SMALL: dict[Any, dict[str, int]] = {
-    answers: {"SORTS_AT_MOST": 3}, keeper: {"SWEEP_AT_MOST": 2}, openings: {"FEW": 1},
+    fates: {"SORTS_AT_MOST": 3}, keeper: {"SWEEP_AT_MOST": 2}, openings: {"FEW": 1},
     wheel: {"EMPTY_AT_MOST": 2}, foretelling: {"WALKS_AT_MOST": 2},
     index: {"KEYS_AT_MOST": 3, "WORDS_AT_MOST": 2, "PLANS": 1, "SPARE_ROOM": 1},
 }  # fmt: skip
@@ -89,6 +90,15 @@ def rulesets() -> list[tuple[str, Ruleset]]:
     return [("", each) for each in own] + read
 
 
+def draw_rules(dice: random.Random) -> tuple[str, Ruleset]:
+    """Draw a ruleset and its text: one of those, or one that nobody would write."""
+    share = dice.random()
+    if share < 0.4:
+        text = draw_ruleset(dice)
+        return text, Ruleset.parse(text)
+    return dice.choice(rulesets()[:3] if share < 0.7 else rulesets())
+
+
 def draw_config(dice: random.Random) -> Config:
     """Configure: mostly as usual, and each time something else not."""
     limits = (*[Limits()] * 6, Limits(max_connections=9), Limits(max_half_open=4),
@@ -113,7 +123,7 @@ class Universe:
 
     def __init__(self, seed: int) -> None:
         self.dice = dice = random.Random(seed)
-        text, rules = dice.choice(rulesets()[:3] if dice.random() < 0.6 else rulesets())
+        text, rules = draw_rules(dice)
         config = draw_config(dice)
         self.trackers = Tracker(rules, config), FullWay(rules, config)
         self.traffic, self.now = Traffic(dice, text), 1000.0

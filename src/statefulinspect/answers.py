@@ -6,70 +6,30 @@ gets the same verdict, if it comes the same way, and the counters that it would 
 
 from __future__ import annotations
 
-from typing import Final, Iterable, Mapping, Optional, Sequence  # noqa: UP035 - Python 3.9
+from typing import Final, Mapping  # noqa: UP035 - Python 3.9
 
-from statefulinspect.connection import Side, Terms, Verdict, verdict_of
-from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP, UDP
+from statefulinspect.connection import Side, Verdict, verdict_of
+from statefulinspect.fates import Fates, count, sort_of, stands_out, terms_of
+from statefulinspect.flowkey import PORT_PROTOCOLS
 from statefulinspect.rules.engine.filtering import Filter
-from statefulinspect.rules.engine.foretelling import (
-    IS_ANNOUNCED,
-    IS_REPLY,
-    IS_STRAY,
-    SEEN_REPLY,
-    Foretelling,
-    Sort,
-    Way,
-    state_of,
-)
+from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.walk import Walk
-from statefulinspect.rules.rule import Rule
-from statefulinspect.rules.syntax.stateful import Tally
 from statefulinspect.terms import (
     ACCEPT,
     DROP,
     INVALID,
     OK,
-    ORIGINAL,
-    REJECT,
     RELATED,
-    REPLY,
     UNTRACKED,
     Action,
     CtState,
-    Direction,
     Effect,
     Reason,
 )
 
-
-def count(tallies: Iterable[Tally], octets: int) -> None:
-    """Have counters count one packet more."""
-    for tally in tallies:
-        tally.packets += 1
-        tally.octets += octets
-
-
-def terms_of(way: Way, tally: Sequence[Tally] | None) -> Terms | None:
-    """Write down on which terms a verdict is kept: for which way, and for which counters."""
-    return None if way is None and tally is None else (way, tally or ())
-
-
-# What a verdict tells, and the counters that count the packet.
-Fate = tuple[Action, CtState, Direction, Optional[Rule], Optional[list[Tally]]]
 IGNORE: Final = Effect.IGNORE
 END: Final = Effect.END
-WITH_PORTS: Final = (TCP, UDP)  # of the protocols that go the short way
-SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
-
-
-def sort_of(side: Side, way: Way) -> Sort:
-    """Name the words of a side's next packet: protocol, IP version, what leads to ct state, way."""
-    connection = side.connection
-    stage = SEEN_REPLY | side.is_reply if connection.seen_reply else side.is_reply
-    if connection.rare is not None and connection.master is not None:
-        stage |= IS_ANNOUNCED
-    return connection.protocol, len(side.key), stage, way
 
 
 class Answers:
@@ -79,9 +39,8 @@ class Answers:
         self._paths: Mapping[str, Path] = rules.paths
         self._asks_way = rules.asks_way
         self._asks_any_ports = rules.asks_any_ports
-        self._asks_messages = rules.asks_messages
-        self._foregone: dict[Sort, Fate] = {}
-        self._foretelling = Foretelling(rules.paths)
+        self._asks_flags = rules.asks_flags
+        self.fates = Fates(rules)
 
     def before_tracking(self, walk: Walk) -> Verdict | None:
         """Let the rules look that come before tracking; a verdict if they refuse the packet."""
@@ -103,7 +62,12 @@ class Answers:
             way = (packet.hook, packet.iif, packet.oif, packet.mark)
         is_usual = reason is OK and self._reads_flow(walk)
         kept_way, counters = side.terms or (way, ())
-        if side.verdict is not None and is_usual and kept_way == way:
+        if (
+            side.verdict is not None
+            and is_usual
+            and kept_way == way
+            and not (self._asks_flags and stands_out(side, packet.wire, packet.l4))
+        ):
             counters = counters[len(walk.tally or ()) :]  # those before tracking have counted it
             count(counters, packet.length)
             return side.verdict
@@ -113,81 +77,8 @@ class Answers:
         if is_usual and not walk.varies:
             side.verdict, side.terms = verdict, terms_of(way, walk.tally)
             if walk.by_words:  # then it is no reject, which has to be done
-                fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None
-                self._remember(sort_of(side, way), fate)
-        return verdict
-
-    def _remember(self, sort: Sort, fate: Fate) -> None:
-        """Remember what becomes of packets whose words are these."""
-        protocol, _, _, _ = sort
-        if self._asks_messages and protocol in ICMP_PROTOCOLS:
-            return
-        if len(self._foregone) >= SORTS_AT_MOST:
-            self._foregone.clear()
-        self._foregone[sort] = fate
-
-    def fate_of(self, sort: Sort, key: bytes) -> Fate | None:
-        """Tell what becomes of a packet of such words and this key, if that can be told."""
-        return self._foregone.get(sort) or self._foretell(sort, key)
-
-    def of_stray(
-        self, protocol: int, key: bytes, way: Way, octets: int, reason: Reason
-    ) -> Verdict | None:
-        """Answer a packet that is of no connection, if it can be told what the rules conclude."""
-        fate = self.fate_of((protocol, len(key), IS_STRAY, way), key)
-        if fate is None:
-            return None
-        action, state, _, rule, tally = fate
-        if tally is not None:
-            count(tally, octets)
-        return verdict_of(action, state, None, reason, None, rule)
-
-    def _foretell(self, sort: Sort, key: bytes) -> Fate | None:
-        """Ask the rules about a packet that nobody has decoded; None if they have to see it."""
-        protocol, _, stage, _ = sort
-        foretold = self._foretelling.ask(sort, key) if protocol in WITH_PORTS else None
-        if foretold is None:
-            return None
-        action, walk = foretold
-        direction = REPLY if stage & IS_REPLY else ORIGINAL
-        fate = action, state_of(stage), direction, walk.rule, walk.tally
-        if walk.by_words:
-            self._remember(sort, fate)
-        return fate
-
-    def can_tell(self, side: Side, way: Way) -> bool:
-        """Say whether there is a verdict `ready` for the next packet of a side."""
-        verdict, terms = side.verdict, side.terms
-        if verdict is not None and (terms is None or terms[0] == way):
-            return verdict.action is not REJECT
-        return self.fate_of(sort_of(side, way), side.key) is not None
-
-    def ready(self, side: Side, way: Way, octets: int) -> Verdict | None:
-        """Hand out the verdict of a packet that fits its connection, if the rules need not look.
-
-        They need not if the side's verdict holds, or if it can be told what they conclude about
-        such packets. A reject, which may end the connection, is not for here.
-        """
-        verdict, terms = side.verdict, side.terms
-        counters: Sequence[Tally] | None = None
-        if terms is not None:
-            kept_way, counters = terms
-            if kept_way != way:
-                verdict = None
-        if verdict is None:
-            sort = sort_of(side, way)
-            fate = self.fate_of(sort, side.key)
-            if fate is None:
-                return None
-            action, state, direction, rule, counters = fate
-            verdict = verdict_of(action, state, direction, OK, side.connection, rule)
-            protocol, _, _, _ = sort
-            if side.packets or protocol == TCP:  # the first answer to a question is often the last
-                side.verdict, side.terms = verdict, terms_of(way, counters)
-        elif verdict.action is REJECT:
-            return None
-        if counters is not None:
-            count(counters, octets)
+                fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None, True
+                self.fates.remember(sort_of(side, way), fate)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from statefulinspect.answers import Fate, count
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
+from statefulinspect.fates import Fate, count
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
@@ -57,7 +57,7 @@ class Openings:
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
-        self._judge, self._fate_of = judge, judge.answers.fate_of
+        self._judge, self._fates = judge, judge.answers.fates
         self._expectations = judge.expectations
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._journal, self.unanswered = judge.journal, 0
@@ -71,17 +71,20 @@ class Openings:
         }
 
     def by_syn(  # noqa: PLR0913, PLR0917 - the numbers of a segment
-        self, key: bytes, octets: int, way: Way, end: int, window: int, options: bytes, now: float
-    ) -> Verdict | None:
+        self, packet: bytes, key: bytes, octets: int, way: Way, end: int, window: int,
+        options: bytes, now: float,
+    ) -> Verdict | None:  # fmt: skip
         """Open a TCP connection."""
-        fate = self._fate(TCP, key, way)
+        fate = self._fate(TCP, packet, key, octets, way, now)
         if fate is None:
             return None
-        action, state, direction, rule, tally = fate
+        action, state, direction, rule, tally, _ = fate
         if tally is not None:
             count(tally, octets)
-        reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
-        if action is not ACCEPT or reason is not OK:
+        if action is not ACCEPT:
+            return verdict_of(action, state, direction, OK, None, rule)
+        reason = self._capacity.make_room(0, key, now)
+        if reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
         self.unanswered += 1
         if self.unanswered <= FEW or self._journal is not None:  # events tell of connections
@@ -107,18 +110,20 @@ class Openings:
         self._table.replace(unreplied, connection)
         return connection
 
-    def of_pair(
-        self, protocol: int, key: bytes, octets: int, way: Way, now: float
+    def of_pair(  # noqa: PLR0913, PLR0917 - the packet
+        self, protocol: int, packet: bytes, key: bytes, octets: int, way: Way, now: float
     ) -> Verdict | None:
         """Open a connection of requests and their answers."""
-        fate = self._fate(protocol, key, way)
+        fate = self._fate(protocol, packet, key, octets, way, now)
         if fate is None:
             return None
-        action, state, direction, rule, tally = fate
+        action, state, direction, rule, tally, _ = fate
         if tally is not None:
             count(tally, octets)
-        reason = self._capacity.make_room(0, key, now) if action is ACCEPT else OK
-        if action is not ACCEPT or reason is not OK:
+        if action is not ACCEPT:
+            return verdict_of(action, state, direction, OK, None, rule)
+        reason = self._capacity.make_room(0, key, now)
+        if reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
@@ -128,12 +133,14 @@ class Openings:
         self._enter(connection, now)
         return verdict_of(ACCEPT, state, direction, OK, connection, rule)
 
-    def stray(self, key: bytes, octets: int, way: Way, event: TcpEvent) -> Verdict | None:
+    def stray(  # noqa: PLR0913, PLR0917 - the packet
+        self, packet: bytes, key: bytes, octets: int, way: Way, event: TcpEvent, now: float
+    ) -> Verdict | None:
         """Refuse a TCP segment that belongs to no connection, and cannot open one."""
         reason = self._tcp.refusal(event)
         if reason is OK or self._expectations.count or not self._is_ordinary(key):
             return None
-        return self._judge.answers.of_stray(TCP, key, way, octets, reason)
+        return self._fates.of_stray(TCP, key, packet, octets, way, reason, now)
 
     def _enter(self, connection: Connection, now: float) -> None:
         self._table.enter(connection)
@@ -142,9 +149,13 @@ class Openings:
         if self._journal is not None:
             self._journal.opened(connection, now)
 
-    def _fate(self, protocol: int, key: bytes, way: Way) -> Fate | None:
+    def _fate(  # noqa: PLR0913, PLR0917 - the packet
+        self, protocol: int, packet: bytes, key: bytes, octets: int, way: Way, now: float
+    ) -> Fate | None:
         """Tell what the rules make of an opening, if nobody has to look at it."""
-        fate, helped = self._fate_of((protocol, len(key), 0, way), key), self._helped[protocol]
+        helped = self._helped[protocol]
         if self._expectations.count or (helped and key[-2:] in helped):
             return None
-        return fate if self._is_ordinary(key) else None
+        if not self._is_ordinary(key):
+            return None
+        return self._fates.of((protocol, len(key), 0, way), packet, octets, None, now)

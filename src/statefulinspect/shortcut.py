@@ -52,6 +52,7 @@ class Shortcut:
 
     def __init__(self, judge: Judge, config: Config) -> None:
         self._judge, self._answers, self._table = judge, judge.answers, judge.table
+        self._fates = judge.answers.fates
         messages = {each: partial(self._message, each) for each in KEY_SIZES}
         roads: dict[int, Road] = {TCP: self._tcp, UDP: self._udp, **messages}
         if config.verify_checksums:
@@ -95,11 +96,12 @@ class Shortcut:
             side = self._table.unreplied_side(key, side)
         if side is None:
             if event is not SYN:
-                return self._openings.stray(key, length, way, event)
-            return self._openings.by_syn(key, length, way, end + 1 & M32, window, options, now)
+                return self._openings.stray(packet, key, length, way, event, now)
+            end = end + 1 & M32
+            return self._openings.by_syn(packet, key, length, way, end, window, options, now)
         connection = side.connection
         machine: Any = connection.machine
-        if not self._may_go_on(side, way, now):
+        if not self._may_go_on(side, packet, length, way, now):
             return None
         marks = Marks.of(connection) if self._tells else None
         if connection.is_assured:
@@ -144,7 +146,7 @@ class Shortcut:
             return None
         side = self._sides[UDP].get(key)
         if side is None:
-            return self._openings.of_pair(UDP, key, length, way, now)
+            return self._openings.of_pair(UDP, packet, key, length, way, now)
         return self._pair(side, packet, length, way, now)
 
     def _message(
@@ -163,33 +165,34 @@ class Shortcut:
             return self._pair(side, packet, length, way, now)
         if kind is not OPENING:
             return None
-        return self._openings.of_pair(protocol, key, length, way, now)
+        return self._openings.of_pair(protocol, packet, key, length, way, now)
 
     def _pair(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         connection = side.connection
-        if not self._may_go_on(side, way, now):
+        if not self._may_go_on(side, packet, length, way, now):
             return None
         marks = Marks.of(connection) if self._tells else None
         machine: Any = connection.machine
         reason = machine.advance(side, now)
         return self._go_on(side, packet, length, reason, marks, way, now)
 
-    def _may_go_on(self, side: Side, way: Way, now: float) -> bool:
+    def _may_go_on(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
         """Say whether a known connection has an ordinary packet, which rules before it let pass."""
         connection = side.connection
         if now >= connection.expires_at:
             return False
         if connection.rare is not None and not connection.is_ordinary:
             return False
-        return not self._has_raw or self._answers.can_tell(side, way)
+        return not self._has_raw or self._fates.can_tell(side, packet, length, way, now)
 
     def _go_on(
         self, side: Side, packet: bytes, length: int, reason: Reason, marks: Marks | None,
         way: Way, now: float,
     ) -> Verdict:  # fmt: skip
         """Answer a packet that its connection has taken; let the rules look if they have to."""
-        verdict = self._answers.ready(side, way, length) if reason is OK else None
+        ready = self._fates.ready
+        verdict = ready(side, packet, length, way, now) if reason is OK else None
         if verdict is not None:
             self._judge.settle(side, length, OK, now)
             if marks is not None:

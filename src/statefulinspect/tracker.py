@@ -20,14 +20,14 @@ from itertools import zip_longest
 from struct import error as struct_error
 from typing import Any, Callable, Final, Iterable  # noqa: UP035 - Python 3.9
 
-from statefulinspect.answers import count
 from statefulinspect.checks import ConfigError, refuse_other
 from statefulinspect.checksums import plain_is_right
 from statefulinspect.config import Config
 from statefulinspect.connection import NO_NUMBER, Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
+from statefulinspect.fates import count
 from statefulinspect.flowkey import TCP
-from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY
+from statefulinspect.machines.tcp_segment import PLAIN_HEADERS, TIMESTAMPS_ONLY, usual_headers
 from statefulinspect.machines.tcp_table import ESTABLISHED
 from statefulinspect.machines.tcp_timers import TcpTimers
 from statefulinspect.packet import PacketLike, to_bytes
@@ -75,6 +75,7 @@ class Tracker(Tracked):
         timers = TcpTimers(config)
         self._life, self._life_of_data = timers.unhindered[ESTABLISHED], timers.waiting[ESTABLISHED]
         self._asks_way = self._judge.filter.asks_way
+        self._headers = usual_headers() if self._judge.filter.asks_flags else PLAIN_HEADERS
         self._roads = Shortcut(self._judge, config).roads
 
     def process(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a call costs a tenth
@@ -106,14 +107,14 @@ class Tracker(Tracked):
         try:
             first, length, fragment, kind, key, seq, ack, bits, window = PLAIN_IPV4(packet)
             if first == 0x45:
-                octets = length - PLAIN_HEADERS[bits]
+                octets = length - self._headers[bits]
                 at = 40
                 if fragment and fragment != DONT_FRAGMENT:
                     kind = NOT_PLAIN
             else:
                 size, kind, key, seq, ack, bits, window = PLAIN_IPV6(packet)
                 length = size + 40
-                octets = length - 20 - PLAIN_HEADERS[bits]
+                octets = length - 20 - self._headers[bits]
                 at = 60
                 kind |= (first & 0xF0 ^ 0x60) << 8  # no protocol's number but in version 6
         except struct_error:  # too short for TCP

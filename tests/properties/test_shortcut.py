@@ -64,6 +64,11 @@ RULES = [
     "ct state new limit rate 2/second burst 2 packets accept\n ct state established accept",
     "meta nfproto ipv6 drop\n ct state new accept\n ct state established accept",
     "ct state new accept\n ct state { established, related } counter accept",
+    "tcp flags & (fin|syn|rst|ack) != syn ct state new drop\n tcp flags fin,rst counter drop",
+    "tcp flags & (ecn | cwr) == ecn counter reject\n tcp flags { ack, psh | ack } counter accept",
+    "ct state vmap { established : accept, invalid : drop }\n tcp dport vmap { 80 : goto more }",
+    "ip ttl 64 counter\n ct original packets > 2 counter drop\n meta mark set ct mark accept",
+    "meta mark 3 drop\n meta mark set 3\n meta length > 60 accept\n ct direction reply accept",
     """ip saddr 10.0.0.1 accept
     ip daddr != 10.0.0.1 tcp sport 1000 counter accept
     ip6 saddr fd00::1 udp dport 53-80 accept
@@ -312,12 +317,33 @@ def test_counters_need_no_packet():
     [
         "counter tcp dport 22 accept",
         "meta mark 0 accept",
-        "tcp dport 22 limit rate 1/second burst 1 packets accept",
+        "ct state vmap { established : accept, new : accept }",
         "tcp dport 22 tcp flags syn accept",
         "tcp dport 22 ip ttl 64 accept",
+        "tcp dport 22 tcp option maxseg exists drop\n log meta mark set 3 accept",
+        "reject",
     ],
 )
-def test_rules_that_look_at_more_are_asked_each_time(rule):
+def test_rules_that_only_look_need_no_record(rule):
+    tracker = Tracker(Ruleset.parse(TABLE.format(policy="drop", rules=rule)))
+    came = count_full(tracker)
+    for port in (2000, 2001, 2002):
+        tracker.process(tcp(port, 22, "SYN"), 1.0)
+    assert not came
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "tcp dport 22 limit rate 1/second burst 1 packets accept",
+        "ct mark 0 accept",
+        "ct mark set 3 accept",
+        "ip ttl set 3 accept",
+        "numgen inc mod 2 0 accept",
+        "quota 9000 bytes accept",
+    ],
+)
+def test_rules_that_do_more_or_ask_for_the_connection_see_each_opening(rule):
     tracker = Tracker(Ruleset.parse(TABLE.format(policy="drop", rules=rule)))
     came = count_full(tracker)
     for port in (2000, 2001, 2002):

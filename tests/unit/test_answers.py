@@ -6,9 +6,7 @@ import pytest
 
 from builders import icmp, ip, tcp, udp
 from fullway import FullWay
-from statefulinspect import Action, Config, Rule, Ruleset, Tracker, answers
-from statefulinspect.answers import count, sort_of, terms_of
-from statefulinspect.linking import connect
+from statefulinspect import Action, Config, Rule, Ruleset, Tracker, fates
 from statefulinspect.rules.engine import foretelling
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
@@ -30,50 +28,6 @@ def counted(tracker):
     (table,) = tracker.ruleset.tables
     statements = [each for rule in table for each in rule.statements]
     return [(each.packets, each.octets) for each in statements if hasattr(each, "octets")]
-
-
-class Tally:
-    """What counts packets."""
-
-    def __init__(self):
-        self.packets = self.octets = 0
-
-
-def test_a_counter_counts_packets_and_octets():
-    tallies = [Tally(), Tally()]
-    count(tallies, 40)
-    count(tallies[:1], 1500)
-    assert [(each.packets, each.octets) for each in tallies] == [(2, 1540), (1, 40)]
-
-
-WAY = ("forward", "a", "b", 0)
-
-
-@pytest.mark.parametrize(
-    ("way", "tallies", "terms"),
-    [
-        (None, None, None),
-        (WAY, None, (WAY, ())),
-        (None, ["a counter"], (None, ["a counter"])),
-        (WAY, ["a counter"], (WAY, ["a counter"])),
-        (None, [], (None, ())),
-    ],
-)
-def test_the_terms_on_which_a_verdict_is_kept(way, tallies, terms):
-    assert terms_of(way, tallies) == terms
-
-
-@pytest.mark.parametrize("has_master", [False, True])
-@pytest.mark.parametrize("has_labels", [False, True])
-@pytest.mark.parametrize("seen_reply", [False, True])
-@pytest.mark.parametrize("is_reply", [False, True])
-def test_a_sort_names_all_that_leads_to_ct_state(is_reply, seen_reply, has_labels, has_master):
-    connection = connect(17, b"k" * 12, b"r" * 12, None, 0.0)
-    connection.seen_reply, connection.labels = seen_reply, int(has_labels)
-    connection.master = connection if has_master else None
-    side = connection.reply_side if is_reply else connection.original_side
-    stage = is_reply | seen_reply << 1 | has_master << 2
-    assert sort_of(side, WAY) == (17, 12, stage, WAY)
 
 
 @WAYS
@@ -159,17 +113,17 @@ def test_a_reject_is_asked_for_each_connection_and_ends_it(kind):
 
 @WAYS
 def test_what_is_remembered_is_bounded(kind, monkeypatch):
-    monkeypatch.setattr(answers, "SORTS_AT_MOST", 2)
+    monkeypatch.setattr(fates, "SORTS_AT_MOST", 2)
     monkeypatch.setattr(foretelling, "WALKS_AT_MOST", 3)
     tracker = tracker_of('iifname "lan*" ct state new,established accept', kind)
-    remembered = tracker._judge.answers._foregone
-    walks = tracker._judge.answers._foretelling._walks
+    remembered = tracker._judge.answers.fates._foregone
+    trials = tracker._judge.answers.fates._foretelling._trials
     for number in (1, 2, 3, 4, 1, 2):
         for packet in (udp(number), udp(53, number, **BACK), udp(number)):
             verdict = tracker.process(packet, 0.5, iif=f"lan{number}")
             assert verdict.action.value == "accept"
             assert len(remembered) <= 2
-            assert len(walks) <= 3
+            assert len(trials) <= 3
     assert tracker.process(udp(9), 0.5, iif="wan").action.value == "drop"
 
 

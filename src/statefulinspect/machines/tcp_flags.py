@@ -9,6 +9,7 @@ from statefulinspect.terms import OK, Reason
 # RFC 9293 3.1, from the lowest bit up; ECN's (RFC 3168) stand above them, and are free.
 FIN_FLAG, SYN_FLAG, RST_FLAG, PSH_FLAG, ACK_FLAG, URG_FLAG = 1, 2, 4, 8, 16, 32
 ALL_FLAGS: Final = FIN_FLAG | SYN_FLAG | RST_FLAG | PSH_FLAG | ACK_FLAG | URG_FLAG
+USUAL_FLAGS: Final = (ACK_FLAG, ACK_FLAG | PSH_FLAG)  # of all but the ends of a conversation
 
 
 class FlagsRow(NamedTuple):

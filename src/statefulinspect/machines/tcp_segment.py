@@ -8,12 +8,20 @@ Options are walked by length; whatever cannot be walked ends the walk, and is no
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Final, Iterator  # noqa: UP035 - Python 3.9
 
 import attrs
 
 from statefulinspect.machines.side_flags import SACK_PERMITTED, SCALE_OFFERED
-from statefulinspect.machines.tcp_flags import ACK_FLAG, FIN_FLAG, RST_FLAG, SYN_FLAG, URG_FLAG
+from statefulinspect.machines.tcp_flags import (
+    ACK_FLAG,
+    FIN_FLAG,
+    RST_FLAG,
+    SYN_FLAG,
+    URG_FLAG,
+    USUAL_FLAGS,
+)
 from statefulinspect.machines.tcp_table import ACK, FIN, RST, SYN, SYN_ACK, TcpEvent
 from statefulinspect.packet import Packet
 from statefulinspect.seqnum import M32, after
@@ -45,6 +53,15 @@ PLAIN_HEADERS: Final = tuple(
     {5: 40, 8: 52}.get(bits >> 12, 1 << 17) if bits & HEEDED_FLAGS == ACK_FLAG else 1 << 17
     for bits in range(1 << 16)
 )
+
+
+@lru_cache(maxsize=1)
+def usual_headers() -> tuple[int, ...]:
+    """Give the same for an ACK that has no other flag either but PSH."""
+    return tuple(
+        length if bits & 0xFF in USUAL_FLAGS else 1 << 17
+        for bits, length in enumerate(PLAIN_HEADERS)
+    )
 
 
 # Event, heeded flags and length of the TCP header by the same 16 bits; None if no segment may have

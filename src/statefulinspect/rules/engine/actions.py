@@ -12,10 +12,11 @@ from typing import Any, Callable, Final, Mapping, NamedTuple, Optional  # noqa: 
 import attrs
 
 from statefulinspect.rules.engine.comparing import test_of
-from statefulinspect.rules.engine.memory import Memory, memory_of
+from statefulinspect.rules.engine.memory import CounterMemory, Memory, memory_of
 from statefulinspect.rules.engine.reading import (
     Read,
     are_met,
+    is_quiet,
     live_set,
     may_change,
     needs_of,
@@ -68,11 +69,14 @@ Step = Callable[[Walk], Outcome]
 class Deed(NamedTuple):
     """Hold a statement's step, and whether packets of one flow may fare differently there.
 
-    `memory` is what the statement remembers, `read` how a match reads what it looks at.
+    `changes` tells whether it does anything that does not stay within the walk; a counter does not,
+    for it notes there what it counts. `memory` is what the statement remembers, `read` how a match
+    reads what it looks at.
     """
 
     step: Step
     varies: bool = False
+    changes: bool = True
     memory: Memory | None = None
     read: Read | None = None
 
@@ -86,6 +90,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     read, varies = reading_of(match.left, scope.sets)
     needs = list(needs_of(match.left))
     passes, may_differ = _comparison(match, scope)
+    changes = not (is_quiet(match.left, scope.sets) and is_quiet(match.right, scope.sets))
 
     def step(walk: Walk) -> Outcome:
         for need in needs:  # `are_met`, written out: every match comes here
@@ -97,7 +102,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     def tell(walk: Walk) -> Any:
         return read(walk) if are_met(needs, walk) else None
 
-    return Deed(step, varies or may_differ, read=tell)
+    return Deed(step, varies or may_differ, changes, read=tell)
 
 
 def _comparison(match: Match, scope: LiveScope) -> tuple[Callable[[Walk, Any], bool], bool]:
@@ -119,7 +124,7 @@ def _outcome_of(verdict: Decide) -> Outcome:
 
 @lru_cache(maxsize=1024)
 def _to_decide(outcome: Outcome) -> Deed:
-    return Deed(lambda _: outcome)
+    return Deed(lambda _: outcome, changes=False)
 
 
 def _decide(verdict: Decide, _: LiveScope) -> Deed:
@@ -127,7 +132,7 @@ def _decide(verdict: Decide, _: LiveScope) -> Deed:
 
 
 def _reject(_: Reject, __: LiveScope) -> Deed:
-    return Deed(lambda _: REJECTED)
+    return Deed(lambda _: REJECTED, changes=False)
 
 
 def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
@@ -144,7 +149,8 @@ def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
         item = None if value is None else found.admits(value, walk)
         return NEXT if item is None else item.data
 
-    return Deed(step, varies or may_change(found))
+    changes = found.remembers or not is_quiet(statement.key, scope.sets)
+    return Deed(step, varies or may_change(found), changes)
 
 
 def _stateful(statement: Any, _: LiveScope) -> Deed:
@@ -154,7 +160,7 @@ def _stateful(statement: Any, _: LiveScope) -> Deed:
 
 def _passing(memory: Memory, *, varies: bool) -> Deed:
     passes = memory.passes
-    return Deed(_using(passes), varies, memory)
+    return Deed(_using(passes), varies, not isinstance(memory, CounterMemory), memory)
 
 
 def _use(statement: UseObject, scope: LiveScope) -> Deed:
@@ -193,7 +199,7 @@ def _using(use: Callable[[Walk], bool]) -> Step:
 
 
 def _log(_: Log, __: LiveScope) -> Deed:
-    return Deed(lambda _: None)
+    return Deed(lambda _: None, changes=False)
 
 
 def _exempt(_: Exempt, __: LiveScope) -> Deed:
@@ -216,7 +222,8 @@ def _assign(assign: Assign, scope: LiveScope) -> Deed:
         value = read(walk)
         return None if value is not None and assign_to(walk, value) else NEXT
 
-    return Deed(step, varies or changes)
+    does_more = changes or not is_quiet(assign.value, scope.sets)
+    return Deed(step, varies or changes, does_more)
 
 
 def _update(update: UpdateSet, scope: LiveScope) -> Deed:

@@ -12,10 +12,11 @@ from typing import Any, Final, Mapping, NamedTuple, Sequence  # noqa: UP035 - Py
 from statefulinspect.rules.engine.comparing import Test, pairs_of, test_of
 from statefulinspect.rules.engine.intervals import Pair
 from statefulinspect.rules.engine.readers_meta import ETHER_TYPES
+from statefulinspect.rules.engine.reading import operation_of
 from statefulinspect.rules.syntax.constants import SetRef
-from statefulinspect.rules.syntax.expressions import Select
+from statefulinspect.rules.syntax.expressions import Binary, Select, selectors_in
 from statefulinspect.rules.syntax.statements import Match
-from statefulinspect.rules.words.selectors import NF_FAMILIES, Needs
+from statefulinspect.rules.words.selectors import NF_FAMILIES, Needs, Selector
 
 
 class WordCondition(NamedTuple):
@@ -50,6 +51,7 @@ class Address(NamedTuple):
     octets: int
 
 
+FLAGS: Final = "tcp flags"
 WORDS: Final[Mapping[str, str]] = {  # where a walk has them
     "ct state": "ct_bits",
     "ct direction": "direction",
@@ -58,6 +60,7 @@ WORDS: Final[Mapping[str, str]] = {  # where a walk has them
     "meta oifname": "oif",
     "message type": "message_type",
     "message code": "message_code",
+    FLAGS: "tcp_flags",
 }
 FAMILY_WORDS: Final[Mapping[str, Mapping[int, int]]] = {  # what they are by IP version
     "meta nfproto": NF_FAMILIES,
@@ -102,23 +105,45 @@ def _needed(needs: Needs) -> tuple[WordCondition, ...]:
 
 def conditions_of(match: Match) -> Conditions | None:
     """Say what can be looked up of a match, all of it; None if it has to be tried."""
-    if not isinstance(match.left, Select):
+    left = match.left
+    if isinstance(left, Binary):
+        return _masked(match, left)
+    if not isinstance(left, Select):
         return None
-    selector = match.left.selector
-    words = _needed(selector.needs)
+    selector = left.selector
     number = NUMBER_OF.get(selector.text)
-    if number is not None:
-        pairs = pairs_of(match, selector.bits)
-        return None if pairs is None else Conditions(words, number, pairs, reads_headers=True)
-    test = _word_test(match) if selector.text in WORD_OF else None
-    if test is None:
+    if number is None:
+        return _word(match, selector, None)
+    pairs = pairs_of(match, selector.bits)
+    if pairs is None:
         return None
-    word = WordCondition(WORD_OF[selector.text], (match.operator, match.right), test)
+    return Conditions(_needed(selector.needs), number, pairs, reads_headers=True)
+
+
+def _masked(match: Match, left: Binary) -> Conditions | None:
+    """Say what can be looked up of a match that looks at a word through a mask."""
+    if not isinstance(left.left, Select):
+        return None
+    return _word(match, left.left.selector, left)
+
+
+def _word(match: Match, selector: Selector, mask: Binary | None) -> Conditions | None:
+    """Say what can be looked up of a match of a word; nothing where a set has a name."""
+    if selector.text not in WORD_OF or isinstance(match.right, SetRef):
+        return None
+    test = test_of(match.operator, match.right)
+    if mask is not None:
+        test = _behind(mask, test)
+    word = WordCondition(WORD_OF[selector.text], (mask, match.operator, match.right), test)
     is_told = selector.text.startswith(("meta ", "ct "))  # and not read from the packet
-    return Conditions((*words, word), reads_headers=not is_told)
+    return Conditions((*_needed(selector.needs), word), reads_headers=not is_told)
 
 
-def _word_test(match: Match) -> Test | None:
-    """Make the test of a word; None where a set has a name, for it may change."""
-    right = match.right
-    return None if isinstance(right, SetRef) else test_of(match.operator, right)
+def _behind(mask: Binary, test: Test) -> Test:
+    operate = operation_of(mask)
+    return lambda value: test(operate(value))
+
+
+def needs_to_look_up(expression: object) -> tuple[WordCondition, ...]:
+    """Say which words have to be there before an expression can be read."""
+    return tuple(word for each in selectors_in(expression) for word in _needed(each.needs))

@@ -18,10 +18,16 @@ from statefulinspect.rules.engine.actions import (
     action_of,
     decision_of,
 )
-from statefulinspect.rules.engine.conditions import OCTETS, Conditions, WordCondition, conditions_of
+from statefulinspect.rules.engine.conditions import (
+    OCTETS,
+    WORDS,
+    Conditions,
+    WordCondition,
+    conditions_of,
+    needs_to_look_up,
+)
 from statefulinspect.rules.engine.index import FINAL
 from statefulinspect.rules.engine.intervals import Pair, complement
-from statefulinspect.rules.engine.memory import CounterMemory
 from statefulinspect.rules.engine.reading import counts_on
 from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
@@ -54,13 +60,13 @@ SETTLES: Final = {
 class Entry:
     """Hold one form of a rule: what is looked up of it, and the steps that are left.
 
-    `decided` is what a rule without steps decides; `only_counts` tells that at most it counts
-    before. What is looked up has a step only when a trace asks for it: making all of them would
-    take most of the time in which ten thousand rules compile.
+    `decided` is what a rule without steps decides; `is_quiet` tells that its steps change nothing
+    but what is noted in the walk. What is looked up has a step only when a trace asks for it:
+    making all of them would take most of the time in which ten thousand rules compile.
     """
 
-    __slots__ = ("_deeds", "_form", "_scope", "decided", "numbers", "only_counts", "rule", "steps",
-                 "takes_all", "varies", "words")  # fmt: skip
+    __slots__ = ("_asks_connection", "_deeds", "_form", "_scope", "decided", "is_quiet", "numbers",
+                 "rule", "steps", "takes_all", "varies", "words")  # fmt: skip
 
     def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
         self.rule, self._scope = rule, scope
@@ -83,16 +89,16 @@ class Entry:
             if found is not None:
                 words.update(dict.fromkeys(found.words))
                 self._ask_number(found)
+            elif match is not None and not scope.changes_headers:
+                words.update(dict.fromkeys(needs_to_look_up(match.left)))
         self.words = tuple(words)
         left = [deed for deed in deeds if deed is not None]
         self.varies = any(deed.varies for deed in left)
         last = form[-1] if form and len(left) == 1 else None
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
-        self.only_counts = self.decided is not None or all(
-            deed is None or isinstance(each, Decide) or isinstance(deed.memory, CounterMemory)
-            for each, deed in zip(form, deeds)
-        )
+        self.is_quiet = self.decided is not None or not any(deed.changes for deed in left)
+        self._asks_connection = self.decided is None and any(map(_asks_connection, form))
         self._deeds = deeds if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
@@ -116,7 +122,7 @@ class Entry:
 
     def run(self, walk: Walk) -> Decision | None:
         """Take the steps that are left; tell how the rule ends, None if it just ends."""
-        if walk.is_foretold and not self.only_counts:
+        if walk.is_foretold and not self._can_foretell(walk):
             return UNSURE
         if self.varies:
             walk.varies = True
@@ -125,6 +131,18 @@ class Entry:
             if outcome is not None:
                 return outcome
         return None
+
+    def _can_foretell(self, walk: Walk) -> bool:
+        """Say whether the steps change nothing, and have all that they look at."""
+        return self.is_quiet and not (self._asks_connection and walk.connection is None)
+
+
+def _asks_connection(statement: Statement) -> bool:
+    """Say whether a statement looks at what only a connection can tell."""
+    return any(
+        selector.text.startswith("ct ") and selector.text not in WORDS
+        for selector in looked_at(statement)
+    )
 
 
 @lru_cache(maxsize=1024)

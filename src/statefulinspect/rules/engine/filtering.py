@@ -6,6 +6,7 @@ from typing import Any, Final, Iterable, Iterator, Sequence  # noqa: UP035 - Pyt
 
 import attrs
 
+from statefulinspect.rules.engine.conditions import FLAGS
 from statefulinspect.rules.engine.entry import Entry
 from statefulinspect.rules.engine.livesets import LiveSet
 from statefulinspect.rules.engine.memory import Memory
@@ -47,7 +48,7 @@ class Filter:
     """Hold compiled tables; `asks_way` tells that the way a packet takes makes a difference.
 
     `asks_any_ports` tells that rules look for ports where tracking knows of none, `asks_messages`
-    that they tell ICMP messages apart.
+    that they tell ICMP messages apart, `asks_flags` that they do so with TCP segments.
     """
 
     def __init__(self, tables: Iterable[Table], provide: Provider) -> None:
@@ -62,6 +63,7 @@ class Filter:
         self.has_raw = any(any(path.raw.values()) for path in self.paths.values())
         self.asks_any_ports = not asked.isdisjoint(ANY_PORTS)
         self.asks_messages = not asked.isdisjoint(MESSAGES)
+        self.asks_flags = FLAGS in asked
         self.asks_way = self._differ() or not asked.isdisjoint(ASKED_OF_CALLER)
 
     def _add_programs(self, table: Table, scope: LiveScope) -> None:

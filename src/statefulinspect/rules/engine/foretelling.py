@@ -1,13 +1,15 @@
-"""What rules would say to a packet of which no more is known than its flow key, ct state and way.
+"""What rules say to a packet of plain form, of which no record is made.
 
-Most rules look at addresses, ports and words alone, and only count and decide. Then that is enough:
-the key is looked at as a packet of a header and ports would be. A rule that does or reads more
-leaves it open.
+Most rules only look, count and decide. They look at the bytes of the packet, at words and, if it is
+known, at the connection; all that is there without a record. So they are asked by way of trial:
+one walk serves all packets of a sort, and nothing but it is changed. Where a rule wants to do more
+(limit, fill a set, mark the connection), or asks for a connection that is not made yet, the trial
+is broken off, and the packet is left to the full way.
 """
 
 from __future__ import annotations
 
-from typing import Final, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side
 from statefulinspect.packet import Packet
@@ -32,8 +34,7 @@ Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
 # has a master; there is no connection, and will be none.
 IS_REPLY, SEEN_REPLY, IS_ANNOUNCED, IS_STRAY = 1, 2, 4, 8
 
-FAMILY_OF_SIZE: Final = {12: 4, 36: 6}  # by the size of a key with ports
-BEFORE_ADDRESSES: Final = {12: bytes(12), 36: bytes(8)}  # of a header
+HEADER_OF_SIZE: Final = {12: (4, 20), 36: (6, 40)}  # IP version and octets, by the size of a key
 WALKS_AT_MOST: Final = 1 << 10  # sorts whose walk is remembered: then it begins anew
 
 
@@ -46,49 +47,65 @@ def state_of(stage: int) -> CtState:
     return RELATED if stage & IS_ANNOUNCED else NEW
 
 
+class Trial(NamedTuple):
+    """Hold the walk of a sort's packets, and the side that stands for one that is not made."""
+
+    walk: Walk
+    packet: Packet
+    nobody: Side | None
+
+
 class Foretelling:
-    """Ask the rules about packets that are none yet."""
+    """Ask the rules about packets of which there is no record."""
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = paths
-        self._walks: dict[Sort, Walk] = {}
+        self._trials: dict[Sort, Trial] = {}
 
-    def ask(self, sort: Sort, key: bytes) -> tuple[Action, Walk] | None:
-        """Tell what they decide, and the walk that led there; None if they have to see the packet.
+    def ask(
+        self, sort: Sort, wire: bytes, length: int, side: Side | None, now: float
+    ) -> tuple[Action, Walk] | None:
+        """Tell what they decide, and the walk that led there; None if they have to do more.
 
-        They have to if they reject it, which sends something. The walk is good until the next. It
-        is for the caller to have its counters count.
+        `side` is the packet's, if its connection is known. The walk is good until the next. It is
+        for the caller to have its counters count, and to do what a reject does.
         """
-        walk = self._walks.get(sort) or self._begin(sort)
-        walk.wire, walk.rule = BEFORE_ADDRESSES[len(key)] + key, None
-        walk.by_words, walk.tally = True, None
-        packet, path = walk.packet, self._paths[walk.packet.hook]
+        walk, packet, nobody = self._trials.get(sort) or self._begin(sort)
+        walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
+        walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
+        walk.rule = walk.tally = None
+        walk.by_words, walk.varies, walk.is_sent_on = True, False, False
+        path = self._paths[packet.hook]
         raw = path.raw[packet.family]
         if raw and not self._passes(raw, walk):
             return None
+        if side is None:
+            walk.side = nobody
+        else:
+            walk.side, walk.connection = side, side.connection
         action = decide(path.tracked[packet.family], walk)
+        walk.side = walk.connection = None  # it is kept, and they may go
         return None if action is HOLD else (action, walk)
 
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""
-        side, walk.side, ct_bits, walk.ct_bits = walk.side, None, walk.ct_bits, INVALID_BIT
+        ct_bits, walk.ct_bits, walk.is_tracked = walk.ct_bits, INVALID_BIT, False
         action = decide(raw, walk)
-        walk.side, walk.ct_bits = side, ct_bits
+        walk.ct_bits, walk.is_tracked = ct_bits, True
         return action is ACCEPT
 
-    def _begin(self, sort: Sort) -> Walk:
-        """Begin the walks of packets of a sort: one for all, as nothing but the key differs."""
+    def _begin(self, sort: Sort) -> Trial:
+        """Begin the walks of packets of a sort: one for all."""
         protocol, size, stage, way = sort
-        head = BEFORE_ADDRESSES[size][:6] + bytes([protocol])  # where IPv6 has it
-        packet = Packet(head, FAMILY_OF_SIZE[size], protocol)
+        family, start = HEADER_OF_SIZE[size]
+        head = bytes(6) + bytes([protocol]) + bytes(start)  # where IPv6 has it
+        packet = Packet(head, family, protocol, start)
         packet.hook, packet.iif, packet.oif, packet.mark = way or ("forward", "", "", 0)
-        packet.stop = len(BEFORE_ADDRESSES[size]) + size
-        packet.l4 = packet.stop - 4
         walk = walk_of(packet, 0.0)
-        walk.side = None if stage & IS_STRAY else Side(b"", stage & IS_REPLY)
         walk.ct_bits = state_of(stage).bit
-        walk.is_foretold = walk.is_tracked = walk.is_sent_on = True
-        if len(self._walks) >= WALKS_AT_MOST:
-            self._walks.clear()
-        self._walks[sort] = walk
-        return walk
+        walk.is_foretold = walk.is_tracked = walk.is_counted = True
+        nobody = None if stage & IS_STRAY else Side(b"", stage & IS_REPLY)
+        if len(self._trials) >= WALKS_AT_MOST:
+            self._trials.clear()
+        trial = self._trials[sort] = Trial(walk, packet, nobody)
+        return trial

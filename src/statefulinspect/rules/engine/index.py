@@ -10,9 +10,17 @@ are first met, and shared by all words that lead to the same rules.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, Final, Sequence  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, Sequence  # noqa: UP035 - Python 3.9
 
-from statefulinspect.rules.engine.conditions import ADDRESSES, FAMILY_WORDS, OCTETS, PORTS, WORDS
+from statefulinspect.machines.tcp_flags import USUAL_FLAGS
+from statefulinspect.rules.engine.conditions import (
+    ADDRESSES,
+    FAMILY_WORDS,
+    FLAGS,
+    OCTETS,
+    PORTS,
+    WORDS,
+)
 from statefulinspect.rules.engine.intervals import Pair, Pieces
 from statefulinspect.rules.engine.walk import Walk
 
@@ -96,10 +104,13 @@ class Index:
     Plans of their own are small and quick, but whoever sends packets of many protocols could have
     many made. So all together they hold a few times the rules there are; further words share the
     plan of all rules, of which each keeps a mask.
+
+    `asks_flags` tells that TCP flags are among the words, `varying` holds the words to which these
+    make a difference: segments amid a conversation meet other rules.
     """
 
-    __slots__ = ("_by_rules", "_by_word", "_conditions", "_entries", "_family", "_fields", "_room",
-                 "_whole", "key_of", "plans")  # fmt: skip
+    __slots__ = ("_by_rules", "_by_word", "_conditions", "_ends", "_entries", "_family", "_fields",
+                 "_room", "_whole", "asks_flags", "key_of", "plans", "varying")  # fmt: skip
 
     def __init__(self, entries: Sequence[Any], family: int) -> None:
         """Take the rules, of which packets of an IP version are to be looked up."""
@@ -108,6 +119,9 @@ class Index:
         asked = {word.field for entry in self._entries for word in entry.words}
         self._fields = [field for field in WORDS if field in asked] or ["ct state"]
         self.key_of = attrgetter(*(WORDS[field] for field in self._fields))
+        self.asks_flags = FLAGS in asked
+        self.varying: set[Any] = set()
+        self._ends = sum(1 << at for at, entry in enumerate(self._entries) if entry.takes_all)
         self._room = PLANS * len(entries) + SPARE_ROOM
         self._whole: Plan | None = None
         self.plans: dict[Any, Plan] = {}
@@ -126,17 +140,24 @@ class Index:
         """Make the plan of a packet's words."""
         if len(self.plans) >= KEYS_AT_MOST:
             self.plans.clear()
+            self.varying.clear()
         key = self.key_of(walk)
-        plan = self.plans[key] = self._make(key)
+        words = dict(zip(self._fields, key if len(self._fields) > 1 else (key,)))
+        found = self._found(words)
+        if self.asks_flags and words[FLAGS] is not None:
+            usual = [self._found({**words, FLAGS: flags}) for flags in USUAL_FLAGS]
+            if any(others != found for others in usual):
+                self.varying.add(key)
+        plan = self.plans[key] = self._by_rules.get(found) or self._new_plan(found)
         return plan
 
-    def _make(self, key: Any) -> Plan:
-        """Find the rules of some words, and make their plan if no other words have led to them."""
+    def _found(self, words: Mapping[str, Any]) -> int:
+        """Give the set of entries that words lead to; none behind one that takes every packet."""
         found = (1 << len(self._entries)) - 1
-        for field, value in zip(self._fields, key if len(self._fields) > 1 else (key,)):
+        for field, value in words.items():
             found &= self._met(field, value)
-        plan = self._by_rules.get(found)
-        return self._new_plan(found) if plan is None else plan
+        end = max((found & self._ends).bit_length() - 1, 0)
+        return found >> end << end
 
     def _met(self, field: str, value: Any) -> int:
         """Give the set of entries that a word's value does not rule out."""
@@ -162,14 +183,11 @@ class Index:
         return Plan(self._entries, self._family, self._whole, found)
 
     def _kept(self, found: int) -> list[Any]:
-        """List the entries of a set, the last first; none behind one that takes every packet."""
+        """List the entries of a set, the last first."""
         kept = []
         while found:
             at = found.bit_length() - 1
-            entry = self._entries[at]
-            kept.append(entry)
-            if entry.takes_all:
-                break
+            kept.append(self._entries[at])
             found ^= 1 << at
         return kept[::-1]
 

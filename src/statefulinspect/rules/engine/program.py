@@ -44,7 +44,12 @@ class ChainProgram:
             index = self._indexes[packet.family]
             plan = index.plans[index.key_of(walk)]
         except KeyError:
-            plan = self.index(packet.family).plan(walk)
+            index = self.index(packet.family)
+            plan = index.plan(walk)
+        if index.asks_flags:
+            walk.by_words = False
+            if index.key_of(walk) in index.varying:
+                walk.varies = True
         if plan.is_foregone:
             if plan.decided is None:
                 return None

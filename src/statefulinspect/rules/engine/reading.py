@@ -92,15 +92,20 @@ def constant_of(constant: object) -> Any:
 
 
 def _binary(expression: Binary, sets: Sets) -> Reading:
-    left, number = reading_of(expression.left, sets), constant_of(expression.right)
-    operate = OPERATIONS[expression.operator]
-    mask = (1 << max(expression.sizes[0], 1)) - 1
+    left, operate = reading_of(expression.left, sets), operation_of(expression)
 
     def read(walk: Walk) -> int | None:
         value = left.read(walk)
-        return None if value is None else operate(value, number) & mask
+        return None if value is None else operate(value)
 
     return Reading(read, left.varies)
+
+
+def operation_of(expression: Binary) -> Callable[[int], int]:
+    """Make what an operation with a constant does to the value on its left."""
+    operate, number = OPERATIONS[expression.operator], constant_of(expression.right)
+    mask = (1 << max(expression.sizes[0], 1)) - 1
+    return lambda value: operate(value, number) & mask
 
 
 def _concat(parts: list[Reading]) -> Reading:
@@ -123,6 +128,14 @@ def live_set(data: SetLiteral | SetRef, sets: Sets) -> LiveSet:
 def may_change(found: LiveSet) -> bool:
     """Say whether a set may hold something else for the next packet."""
     return found.is_dynamic or found.ages or found.remembers
+
+
+def is_quiet(expression: object, sets: Sets) -> bool:
+    """Say whether reading an expression, or looking a value up, changes nothing."""
+    return not any(
+        isinstance(part, Numgen) or (isinstance(part, SetRef) and sets[part.name].remembers)
+        for part in parts_of(expression)
+    )
 
 
 def counts_on(match: Match, sets: Sets) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Container, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -49,29 +49,34 @@ class LiveScope:
 def scope_of(table: Table, provide: Provider) -> LiveScope:
     """Make the scope of a table's rules."""
     changes = [each for each in table.statements if isinstance(each, (UpdateSet, Assign, Exempt))]
-    filled = {each.name for each in changes if isinstance(each, UpdateSet)}
+    updates = [each for each in changes if isinstance(each, UpdateSet)]
+    filled = {each.name for each in updates}
+    stateful = {each.name for each in updates if each.statements}
     targets = [each.target.text for each in changes if isinstance(each, Assign)]
     changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)
     changes_state = any(isinstance(each, Exempt) for each in changes) or any(
         text.endswith("zone") for text in targets
     )
-    sets = {each.name: _live(each, is_filled=each.name in filled) for each in table.sets}
+    sets = {each.name: _live(each, filled, stateful) for each in table.sets}
     objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
     return LiveScope(sets, objects, changes_state, changes_headers)
 
 
-def _live(named: NamedSet, *, is_filled: bool) -> LiveSet:
+def _live(named: NamedSet, filled: Container[str], stateful: Container[str]) -> LiveSet:
+    """Make a set live; rules fill those `filled`, with elements that remember those `stateful`."""
     items = [
         Item(each, each.data, memories=memories_of(each.statements or named.statements))
         for each in named.elements
     ]
-    return LiveSet(
+    live = LiveSet(
         items,
         timeout=named.timeout,
         size=named.size,
-        is_dynamic=is_filled or "dynamic" in named.flags,
+        is_dynamic=named.name in filled or "dynamic" in named.flags,
         statements=named.statements,
     )
+    live.remembers = live.remembers or named.name in stateful
+    return live
 
 
 def _usable(named: NamedObject, provide: Provider) -> Memory | Use:

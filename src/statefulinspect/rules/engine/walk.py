@@ -15,7 +15,7 @@ import attrs
 from statefulinspect.connection import Connection, Side
 from statefulinspect.decoding import FRAGMENT_OFFSET
 from statefulinspect.extensions import EXTENSIONS, transport_for_rules
-from statefulinspect.flowkey import ICMP_PROTOCOLS
+from statefulinspect.flowkey import ICMP_PROTOCOLS, TCP
 from statefulinspect.packet import Packet
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
@@ -64,8 +64,8 @@ class Walk:
     counts this packet already, `is_ending` that the packet ends it; `has_zone` that a rule has set
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
     `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far,
-    and that none has done anything; `is_foretold` that there is no packet yet, but a flow key;
-    `pkttype` is what rules have set it to.
+    and that none has done anything; `is_foretold` that the walk is a trial (`foretelling`), on
+    which nothing is done; `pkttype` is what rules have set it to.
     """
 
     packet: Packet
@@ -113,8 +113,17 @@ class Walk:
         """Give the code of an ICMP message; None for other protocols."""
         return self._message_octet(1)
 
+    @property
+    def tcp_flags(self) -> int | None:
+        """Give the flags of a TCP segment; None for other protocols."""
+        return self._octet(13) if self.protocol == TCP else None
+
     def _message_octet(self, at: int) -> int | None:
-        start = self.l4 if self.protocol in ICMP_PROTOCOLS else None
+        return self._octet(at) if self.protocol in ICMP_PROTOCOLS else None
+
+    def _octet(self, at: int) -> int | None:
+        """Read an octet of the transport header."""
+        start = self.l4
         return None if start is None or start + at >= self.packet.stop else self.wire[start + at]
 
     def touch(self, memory: Restorable) -> None:
