@@ -115,9 +115,12 @@ class Fates:
 
     def can_tell(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
         """Say whether it can be told what the rules make of a side's next packet."""
-        if self._kept(side, packet, way) is not None:
+        sort = sort_of(side, way)
+        if self._kept(side, packet, way) is not None or sort in self._foregone:
             return True
-        return self.of(sort_of(side, way), packet, length, side, now) is not None
+        fate = self._foretell(sort, packet, length, side, now)
+        self._foretelling.undo()  # it will be asked again
+        return fate is not None
 
     def _kept(self, side: Side, packet: bytes, way: Way) -> Verdict | None:
         """Give the verdict that is kept on a side, if it holds for a packet of plain form."""
@@ -134,7 +137,9 @@ class Fates:
         None is needed if the side's verdict holds, or if it can be told what the rules conclude. A
         reject, which may end the connection, is not for here.
         """
-        verdict = self._kept(side, packet, way)
+        verdict = side.verdict
+        if verdict is not None and (side.terms is not None or self._asks_flags):
+            verdict = self._kept(side, packet, way)
         if verdict is not None:
             if verdict.action is REJECT:
                 return None
@@ -143,7 +148,7 @@ class Fates:
             return verdict
         sort = sort_of(side, way)
         fate = self.of(sort, packet, length, side, now)
-        if fate is None or fate[0] is REJECT:
+        if fate is None:
             return None
         action, state, direction, rule, tally, holds = fate
         verdict = verdict_of(action, state, direction, OK, side.connection, rule)

@@ -50,7 +50,7 @@ class Rehearsal:
     def _judged(self, recorder: Recorder, packet: Packet, now: float) -> Verdict:
         judge = self._judge
         walk = walk_of(packet, now, judge.table.candidates)
-        walk.listener = recorder
+        walk.saver = walk.listener = recorder
         reason = judge.validation.check(packet)
         if reason.effect is not Effect.DISCARD:
             verdict = self._answers.before_tracking(walk)

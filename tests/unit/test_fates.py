@@ -68,8 +68,12 @@ table inet t {{
   map paced {{
     type inet_service : verdict; elements = {{ 53 limit rate 1/hour burst 2 packets : goto more }};
   }}
+  set limited {{
+    type inet_service; elements = {{ 53 limit rate 1/hour burst 4 packets }};
+  }}
+  set counted {{ type ipv4_addr; flags dynamic; }}
   set met {{ type ipv4_addr; flags dynamic; }}
-  chain more {{ numgen inc mod 1 0 accept }}
+  chain more {{ ct mark 0 accept }}
   chain early {{ type filter hook prerouting priority raw; policy accept; {early} }}
   chain c {{ type filter hook forward priority filter; policy drop; {rules} }}
 }}"""
@@ -124,6 +128,29 @@ def test_maps_whose_elements_remember_are_asked_once_a_packet():
     assert told == ["accept", "accept", "drop"]
 
 
+@pytest.mark.parametrize(
+    "early",
+    [
+        "",
+        "ip saddr 10.0.0.0/8 limit rate 1/hour burst 9 packets",
+        "limit rate 1/hour burst 3 packets counter drop",
+    ],
+)
+@pytest.mark.parametrize(
+    "once",
+    [
+        "limit rate 1/hour burst 4 packets counter",
+        "quota over 150 bytes counter drop",
+        "numgen inc mod 3 1 counter",
+        "udp dport @limited counter",
+    ],
+)
+def test_what_a_trial_has_changed_is_put_back_if_it_is_broken_off(once, early):
+    packets = [udp(1000), udp(53, 1000, **BACK), *map(udp, range(1000, 1006))]
+    fates_of(packets, f"{once}; ct mark 0 counter accept; counter", early)
+    fates_of(packets, f"{once}; ct state new accept; reject", early)
+
+
 def test_what_rules_read_as_ports_of_messages_is_asked_for_each():
     first, other = icmp(8, id_=1, data=b"x"), icmp(8, id_=1, data=b"y")
     rules = f"th dport {int.from_bytes(first[22:24], 'big')} accept"
@@ -131,7 +158,7 @@ def test_what_rules_read_as_ports_of_messages_is_asked_for_each():
 
 
 def test_rules_about_another_protocol_do_not_have_to_see_a_packet():
-    tracker = Tracker(rules_of("tcp window < 100 limit rate 1/second drop; accept"))
+    tracker = Tracker(rules_of("tcp window < 100 ct mark 0 drop; accept"))
     tracker._classify = None  # the full way
     for port in (1000, 1001):
         assert tracker.process(udp(port), 0.5).action.value == "accept"
@@ -140,6 +167,16 @@ def test_rules_about_another_protocol_do_not_have_to_see_a_packet():
 def test_sets_whose_elements_are_given_limits_are_asked_once_a_packet():
     rules = "update @met { ip saddr limit rate 1/hour burst 4 packets }; ip saddr @met accept"
     fates_of([udp(port) for port in range(1000, 1008)], rules)
+
+
+def test_connections_of_an_element_are_counted_once_a_packet():
+    rules = "ip saddr @counted counter; add @counted { ip saddr ct count over 2 } reject; accept"
+    packets = [udp(port) for port in (1000, 1001, 1000, 1002, 1003, 1000)]
+    told = fates_of(packets, rules)
+    assert {"accept", "reject"} <= set(told)
+    fates_of(
+        packets, "ip saddr @counted counter drop; add @counted { ip saddr ct count over 2 }; accept"
+    )
 
 
 def test_a_reject_behind_rules_before_tracking_is_left_to_the_full_way():

@@ -38,10 +38,10 @@ def test_each_statement_is_written_as_it_began():
 @pytest.mark.parametrize("statement", STATEFUL[:4], ids=lambda each: type(each).__name__)
 def test_what_changes_says_so_before_and_can_be_put_back(statement):
     memory, walk = memory_of(statement), walk_at()
-    walk.listener = Noted()
+    walk.saver = Noted()
     before = memory.save()
     memory.passes(walk)
-    assert walk.listener.touched == [memory]
+    assert walk.saver.touched == [memory]
     assert memory.save() != before
     memory.restore(before)
     assert memory.save() == before

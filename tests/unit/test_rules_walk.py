@@ -63,8 +63,8 @@ def test_type_and_code_of_a_message(packet, type_, code):
 
 def test_a_memory_is_noted_before_it_changes():
     walk, noted = walk_of(decode(udp()), 0.0), []
-    walk.touch("nobody listens")
+    walk.touch("nobody saves")
     assert walk.varies
-    walk.listener = type("Listener", (), {"touch": noted.append})
+    walk.saver = type("Saver", (), {"touch": noted.append})
     walk.touch("a memory")
     assert noted == ["a memory"]

@@ -11,12 +11,13 @@ from typing import Any, Callable, Final, Mapping, NamedTuple, Optional  # noqa: 
 
 import attrs
 
+from statefulinspect.rules.engine.census import ConnectionsMemory
 from statefulinspect.rules.engine.comparing import test_of
-from statefulinspect.rules.engine.memory import CounterMemory, Memory, memory_of
+from statefulinspect.rules.engine.memory import Memory, memory_of
 from statefulinspect.rules.engine.reading import (
     Read,
     are_met,
-    is_quiet,
+    can_be_tried,
     live_set,
     may_change,
     needs_of,
@@ -69,14 +70,14 @@ Step = Callable[[Walk], Outcome]
 class Deed(NamedTuple):
     """Hold a statement's step, and whether packets of one flow may fare differently there.
 
-    `changes` tells whether it does anything that does not stay within the walk; a counter does not,
-    for it notes there what it counts. `memory` is what the statement remembers, `read` how a match
-    reads what it looks at.
+    `can_be_tried` tells that whatever it does stays within the walk, as a counter notes there what
+    it counts, or can be put back at little cost. `memory` is what the statement remembers, `read`
+    how a match reads what it looks at.
     """
 
     step: Step
     varies: bool = False
-    changes: bool = True
+    can_be_tried: bool = False
     memory: Memory | None = None
     read: Read | None = None
 
@@ -90,7 +91,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     read, varies = reading_of(match.left, scope.sets)
     needs = list(needs_of(match.left))
     passes, may_differ = _comparison(match, scope)
-    changes = not (is_quiet(match.left, scope.sets) and is_quiet(match.right, scope.sets))
+    is_light = all(can_be_tried(each, scope.sets) for each in (match.left, match.right))
 
     def step(walk: Walk) -> Outcome:
         for need in needs:  # `are_met`, written out: every match comes here
@@ -102,7 +103,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     def tell(walk: Walk) -> Any:
         return read(walk) if are_met(needs, walk) else None
 
-    return Deed(step, varies or may_differ, changes, read=tell)
+    return Deed(step, varies or may_differ, is_light, read=tell)
 
 
 def _comparison(match: Match, scope: LiveScope) -> tuple[Callable[[Walk, Any], bool], bool]:
@@ -124,7 +125,7 @@ def _outcome_of(verdict: Decide) -> Outcome:
 
 @lru_cache(maxsize=1024)
 def _to_decide(outcome: Outcome) -> Deed:
-    return Deed(lambda _: outcome, changes=False)
+    return Deed(lambda _: outcome, can_be_tried=True)
 
 
 def _decide(verdict: Decide, _: LiveScope) -> Deed:
@@ -132,7 +133,7 @@ def _decide(verdict: Decide, _: LiveScope) -> Deed:
 
 
 def _reject(_: Reject, __: LiveScope) -> Deed:
-    return Deed(lambda _: REJECTED, changes=False)
+    return Deed(lambda _: REJECTED, can_be_tried=True)
 
 
 def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
@@ -149,8 +150,8 @@ def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
         item = None if value is None else found.admits(value, walk)
         return NEXT if item is None else item.data
 
-    changes = found.remembers or not is_quiet(statement.key, scope.sets)
-    return Deed(step, varies or may_change(found), changes)
+    is_light = not found.may_count and can_be_tried(statement.key, scope.sets)
+    return Deed(step, varies or may_change(found), is_light)
 
 
 def _stateful(statement: Any, _: LiveScope) -> Deed:
@@ -160,7 +161,7 @@ def _stateful(statement: Any, _: LiveScope) -> Deed:
 
 def _passing(memory: Memory, *, varies: bool) -> Deed:
     passes = memory.passes
-    return Deed(_using(passes), varies, not isinstance(memory, CounterMemory), memory)
+    return Deed(_using(passes), varies, not isinstance(memory, ConnectionsMemory), memory)
 
 
 def _use(statement: UseObject, scope: LiveScope) -> Deed:
@@ -199,7 +200,7 @@ def _using(use: Callable[[Walk], bool]) -> Step:
 
 
 def _log(_: Log, __: LiveScope) -> Deed:
-    return Deed(lambda _: None, changes=False)
+    return Deed(lambda _: None, can_be_tried=True)
 
 
 def _exempt(_: Exempt, __: LiveScope) -> Deed:
@@ -214,7 +215,7 @@ def _exempt(_: Exempt, __: LiveScope) -> Deed:
 def _assign(assign: Assign, scope: LiveScope) -> Deed:
     read, varies = reading_of(assign.value, scope.sets)
     needs = [*needs_of(Select(assign.target)), *needs_of(assign.value)]
-    assign_to, changes = setter(assign.target)
+    assign_to, differs = setter(assign.target)
 
     def step(walk: Walk) -> Outcome:
         if not are_met(needs, walk):
@@ -222,8 +223,8 @@ def _assign(assign: Assign, scope: LiveScope) -> Deed:
         value = read(walk)
         return None if value is not None and assign_to(walk, value) else NEXT
 
-    does_more = changes or not is_quiet(assign.value, scope.sets)
-    return Deed(step, varies or changes, does_more)
+    is_light = not assign.target.text.startswith("ct ") and can_be_tried(assign.value, scope.sets)
+    return Deed(step, varies or differs, is_light)
 
 
 def _update(update: UpdateSet, scope: LiveScope) -> Deed:

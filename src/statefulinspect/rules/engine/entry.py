@@ -60,13 +60,12 @@ SETTLES: Final = {
 class Entry:
     """Hold one form of a rule: what is looked up of it, and the steps that are left.
 
-    `decided` is what a rule without steps decides; `is_quiet` tells that its steps change nothing
-    but what is noted in the walk. What is looked up has a step only when a trace asks for it:
-    making all of them would take most of the time in which ten thousand rules compile.
+    `decided` is what a rule without steps decides. What is looked up has a step only when a trace
+    asks for it: making all of them would take most of the time in which ten thousand rules compile.
     """
 
-    __slots__ = ("_asks_connection", "_deeds", "_form", "_scope", "decided", "is_quiet", "numbers",
-                 "rule", "steps", "takes_all", "varies", "words")  # fmt: skip
+    __slots__ = ("_asks_connection", "_can_be_tried", "_deeds", "_form", "_scope", "decided",
+                 "numbers", "rule", "steps", "takes_all", "varies", "words")  # fmt: skip
 
     def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
         self.rule, self._scope = rule, scope
@@ -97,7 +96,7 @@ class Entry:
         last = form[-1] if form and len(left) == 1 else None
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
-        self.is_quiet = self.decided is not None or not any(deed.changes for deed in left)
+        self._can_be_tried = all(deed.can_be_tried for deed in left)
         self._asks_connection = self.decided is None and any(map(_asks_connection, form))
         self._deeds = deeds if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
@@ -133,8 +132,8 @@ class Entry:
         return None
 
     def _can_foretell(self, walk: Walk) -> bool:
-        """Say whether the steps change nothing, and have all that they look at."""
-        return self.is_quiet and not (self._asks_connection and walk.connection is None)
+        """Say whether the steps can be tried, and have all that they look at."""
+        return self._can_be_tried and not (self._asks_connection and walk.connection is None)
 
 
 def _asks_connection(statement: Statement) -> bool:

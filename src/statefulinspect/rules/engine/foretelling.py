@@ -1,10 +1,10 @@
 """What rules say to a packet of plain form, of which no record is made.
 
 Most rules only look, count and decide. They look at the bytes of the packet, at words and, if it is
-known, at the connection; all that is there without a record. So they are asked by way of trial:
-one walk serves all packets of a sort, and nothing but it is changed. Where a rule wants to do more
-(limit, fill a set, mark the connection), or asks for a connection that is not made yet, the trial
-is broken off, and the packet is left to the full way.
+known, at the connection; all that is there without a record. So they are asked by way of trial: one
+walk serves all packets of a sort, and what it changes otherwise (a limit) can be put back. Where a
+rule wants to do more (fill a set, mark the connection), or asks for a connection that is not made
+yet, the trial is broken off, all is as it was, and the packet is left to the full way.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 
 from statefulinspect.connection import Side
 from statefulinspect.packet import Packet
 from statefulinspect.rules.engine.path import Bases, Path, decide
+from statefulinspect.rules.engine.undo import Undo
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.terms import (
     ACCEPT,
@@ -22,6 +23,7 @@ from statefulinspect.terms import (
     INVALID,
     INVALID_BIT,
     NEW,
+    REJECT,
     RELATED,
     Action,
     CtState,
@@ -61,15 +63,17 @@ class Foretelling:
     def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = paths
         self._trials: dict[Sort, Trial] = {}
+        self._changed = Undo()
 
     def ask(
         self, sort: Sort, wire: bytes, length: int, side: Side | None, now: float
     ) -> tuple[Action, Walk] | None:
         """Tell what they decide, and the walk that led there; None if they have to do more.
 
-        `side` is the packet's, if its connection is known. The walk is good until the next. It is
-        for the caller to have its counters count, and to do what a reject does.
+        `side` is the packet's, if its connection is known: a reject, which may end that, is more.
+        The walk is good until the next. It is for the caller to have its counters count.
         """
+        self._changed.forget()
         walk, packet, nobody = self._trials.get(sort) or self._begin(sort)
         walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
         walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
@@ -78,6 +82,7 @@ class Foretelling:
         path = self._paths[packet.hook]
         raw = path.raw[packet.family]
         if raw and not self._passes(raw, walk):
+            self._changed.undo()
             return None
         if side is None:
             walk.side = nobody
@@ -85,7 +90,14 @@ class Foretelling:
             walk.side, walk.connection = side, side.connection
         action = decide(path.tracked[packet.family], walk)
         walk.side = walk.connection = None  # it is kept, and they may go
-        return None if action is HOLD else (action, walk)
+        if action is HOLD or (action is REJECT and side is not None):
+            self._changed.undo()
+            return None
+        return action, walk
+
+    def undo(self) -> None:
+        """Put back what rules have changed for the last packet that they were asked about."""
+        self._changed.undo()
 
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""
@@ -104,6 +116,7 @@ class Foretelling:
         walk = walk_of(packet, 0.0)
         walk.ct_bits = state_of(stage).bit
         walk.is_foretold = walk.is_tracked = walk.is_counted = True
+        walk.saver = self._changed
         nobody = None if stage & IS_STRAY else Side(b"", stage & IS_REPLY)
         if len(self._trials) >= WALKS_AT_MOST:
             self._trials.clear()

@@ -39,7 +39,7 @@ def around(key: Any, segments: Segments) -> Groups:
 class LiveSet:
     """Hold the elements of one set or map."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is told of a set
         self,
         items: Iterable[Item],
         *,
@@ -47,9 +47,11 @@ class LiveSet:
         size: int | None = None,
         is_dynamic: bool = False,
         statements: tuple[Any, ...] = (),
+        may_count: bool = False,
     ) -> None:
         self.timeout, self.size, self.is_dynamic = timeout, size, is_dynamic
         self.statements = statements  # what hangs on each element
+        self.may_count = may_count  # connections, for some element
         # To find its first, a dict walks past all that have gone from there.
         self.exact: dict[Any, Item] = OrderedDict() if is_dynamic else {}
         self._ranges: list[Item] = []

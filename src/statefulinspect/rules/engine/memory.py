@@ -39,10 +39,10 @@ class CounterMemory:
         return cls(count.packets, count.octets)
 
     def passes(self, walk: Walk) -> bool:
-        """Count the packet, which passes; note only that it would count, if there is none yet."""
-        if walk.listener is not None:
-            walk.listener.touch(self)
+        """Count the packet, which passes; note only that it would count, if this is a trial."""
         if not walk.is_foretold:
+            if walk.saver is not None:
+                walk.saver.touch(self)
             self.packets += 1
             self.octets += walk.packet.length
         if walk.tally is None:

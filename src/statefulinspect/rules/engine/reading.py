@@ -130,11 +130,10 @@ def may_change(found: LiveSet) -> bool:
     return found.is_dynamic or found.ages or found.remembers
 
 
-def is_quiet(expression: object, sets: Sets) -> bool:
-    """Say whether reading an expression, or looking a value up, changes nothing."""
+def can_be_tried(expression: object, sets: Sets) -> bool:
+    """Say whether what changes when this is read, or looked up, can be put back at little cost."""
     return not any(
-        isinstance(part, Numgen) or (isinstance(part, SetRef) and sets[part.name].remembers)
-        for part in parts_of(expression)
+        isinstance(part, SetRef) and sets[part.name].may_count for part in parts_of(expression)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Container, Mapping  # noqa: UP035 - Python 3.9
+from typing import Any, Callable, Container, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 import attrs
 
@@ -24,7 +24,7 @@ from statefulinspect.rules.syntax.objects import (
     NamedSet,
     kind_of,
 )
-from statefulinspect.rules.syntax.stateful import Count
+from statefulinspect.rules.syntax.stateful import Count, CountConnections
 from statefulinspect.rules.syntax.statements import Assign, Exempt, UpdateSet
 from statefulinspect.rules.tables import Table
 
@@ -51,32 +51,36 @@ def scope_of(table: Table, provide: Provider) -> LiveScope:
     changes = [each for each in table.statements if isinstance(each, (UpdateSet, Assign, Exempt))]
     updates = [each for each in changes if isinstance(each, UpdateSet)]
     filled = {each.name for each in updates}
-    stateful = {each.name for each in updates if each.statements}
+    counting = {each.name for each in updates if _counts_connections(each.statements)}
     targets = [each.target.text for each in changes if isinstance(each, Assign)]
     changes_headers = any(not text.startswith(("meta ", "ct ")) for text in targets)
     changes_state = any(isinstance(each, Exempt) for each in changes) or any(
         text.endswith("zone") for text in targets
     )
-    sets = {each.name: _live(each, filled, stateful) for each in table.sets}
+    sets = {each.name: _live(each, filled, counting) for each in table.sets}
     objects = {(kind_of(each), each.name): _usable(each, provide) for each in table.objects}
     return LiveScope(sets, objects, changes_state, changes_headers)
 
 
-def _live(named: NamedSet, filled: Container[str], stateful: Container[str]) -> LiveSet:
-    """Make a set live; rules fill those `filled`, with elements that remember those `stateful`."""
+def _counts_connections(statements: Iterable[object]) -> bool:
+    return any(isinstance(each, CountConnections) for each in statements)
+
+
+def _live(named: NamedSet, filled: Container[str], counting: Container[str]) -> LiveSet:
+    """Make a set live; rules fill those `filled`, and count connections for what they put there."""
     items = [
         Item(each, each.data, memories=memories_of(each.statements or named.statements))
         for each in named.elements
     ]
-    live = LiveSet(
+    hanging = [named.statements, *(each.statements for each in named.elements)]
+    return LiveSet(
         items,
         timeout=named.timeout,
         size=named.size,
         is_dynamic=named.name in filled or "dynamic" in named.flags,
         statements=named.statements,
+        may_count=named.name in counting or any(map(_counts_connections, hanging)),
     )
-    live.remembers = live.remembers or named.name in stateful
-    return live
 
 
 def _usable(named: NamedObject, provide: Provider) -> Memory | Use:

@@ -24,7 +24,7 @@ MAXSEG: Final = OPTION_KINDS["maxseg"]
 
 
 def setter(target: Selector) -> tuple[Setter, bool]:
-    """Give what sets a target, and whether it changes more than the packet at hand."""
+    """Give what sets a target, and whether packets of one flow may fare differently by it."""
     if target.text in SETTERS:
         return SETTERS[target.text], target.text not in OF_THE_PACKET
     if target.text.startswith("tcp option"):

@@ -13,7 +13,8 @@ from statefulinspect.connection import Verdict
 from statefulinspect.rules.engine.actions import NEXT, Decision
 from statefulinspect.rules.engine.entry import Entry
 from statefulinspect.rules.engine.path import Base
-from statefulinspect.rules.engine.walk import Restorable, Walk
+from statefulinspect.rules.engine.undo import Undo
+from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Place, Rule
 from statefulinspect.rules.syntax.statements import Match, Statement
 from statefulinspect.terms import CtState
@@ -90,22 +91,12 @@ class Trace:
         return f"<Trace: {self.verdict.action.value}, {len(self.steps)} steps>"
 
 
-class Recorder:
+class Recorder(Undo):
     """Listen to a walk, and put back afterwards what it has changed."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.steps: list[RuleStep | ChainEnd | Arrival] = []
-        self._saved: list[tuple[Restorable, object]] = []
-
-    def touch(self, memory: Restorable) -> None:
-        """Save something that is about to be changed."""
-        self._saved.append((memory, memory.save()))
-
-    def undo(self) -> None:
-        """Put everything back, the latest change first."""
-        while self._saved:
-            memory, saved = self._saved.pop()
-            memory.restore(saved)
 
     def run(self, base: Base, walk: Walk) -> Decision | None:
         """Take the packet through a base chain; tell what decides, and note it; None is policy."""

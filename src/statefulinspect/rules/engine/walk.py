@@ -35,12 +35,16 @@ class Restorable(Protocol):
         ...
 
 
-class Listener(Protocol):
-    """Say what listens to a walk that is traced."""
+class Saver(Protocol):
+    """Say what saves what a walk changes, if that shall be put back (`undo`)."""
 
     def touch(self, memory: Restorable) -> None:
-        """Note that something is about to be changed."""
+        """Save something that is about to be changed."""
         ...
+
+
+class Listener(Protocol):
+    """Say what listens to a walk that is traced."""
 
     def run(self, base: Any, walk: Walk) -> Any:
         """Take the packet through a base chain; tell what decides there, and note it."""
@@ -65,7 +69,7 @@ class Walk:
     the zone, `is_sent_on` that a hop was taken off; `refused` is why a statement dropped it.
     `by_words` tells that rules have looked at nothing of the packet but words (`index`) so far,
     and that none has done anything; `is_foretold` that the walk is a trial (`foretelling`), on
-    which nothing is done; `pkttype` is what rules have set it to.
+    which counters do not count yet; `pkttype` is what rules have set it to.
     """
 
     packet: Packet
@@ -96,6 +100,7 @@ class Walk:
     refused: Reason | None = None
     priority: int = 0
     pkttype: int | None = None
+    saver: Saver | None = None
     listener: Listener | None = None
 
     @property
@@ -129,8 +134,8 @@ class Walk:
     def touch(self, memory: Restorable) -> None:
         """Note that something is about to be changed, if anybody wants to know."""
         self.varies = True
-        if self.listener is not None:
-            self.listener.touch(memory)
+        if self.saver is not None:
+            self.saver.touch(memory)
 
 
 def find_none(_: Zone, __: int, ___: bytes, ____: float) -> tuple[()]:
