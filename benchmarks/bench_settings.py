@@ -1,9 +1,10 @@
-"""What settings cost: the same packets, with right checksums, under `Config()` and otherwise.
+"""What settings and kinds of rules cost: the same packets, under `Config()` and otherwise.
 
     pytest benchmarks/bench_settings.py --benchmark-only
-    python benchmarks/bench_settings.py            the table
+    python benchmarks/bench_settings.py            the tables
 
-Events are taken every so many packets, as a program would that passes them on.
+Packets have right checksums. Events are taken every so many packets, as a program would that passes
+them on. Rules of each kind stand where people write them, in front of what accepts the established.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ NO_LIMITS = Limits(max_connections=None)
 BEFORE_TRACKING = """table inet raw {
   chain prerouting { type filter hook prerouting priority raw; iifname "lo" notrack; }
 }"""
-SETTINGS: Final[Mapping[str, Callable[[], Tracker]]] = {
+Columns = Mapping[str, Callable[[], Tracker]]
+SETTINGS: Final[Columns] = {
     "`Config()`": lambda: Tracker(config=Config(limits=NO_LIMITS)),
     "`Config.linux()`": lambda: Tracker(config=Config.linux(limits=NO_LIMITS)),
     "`Config(events=True)`": lambda: Tracker(config=Config(limits=NO_LIMITS, events=True)),
@@ -38,6 +40,32 @@ SETTINGS: Final[Mapping[str, Callable[[], Tracker]]] = {
         Ruleset.parse(BEFORE_TRACKING), Config(limits=NO_LIMITS)
     ),
 }
+CHAIN = """table inet filter {{
+  set blocked {{ type ipv4_addr; flags timeout; elements = {{ 192.0.2.1 timeout 30d }}; }}
+  chain forward {{ type filter hook forward priority filter; policy accept;
+    {}
+    ct state established,related accept
+    meta l4proto {{ tcp, udp, icmp, icmpv6 }} accept
+  }}
+}}"""
+KINDS: Final[Mapping[str, str]] = {
+    "none": "",
+    "`tcp flags`": """tcp flags & (fin | syn) == fin | syn drop
+                      tcp flags & (fin | syn | rst | ack) != syn ct state new drop""",
+    "`ct state vmap`": "ct state vmap { established : accept, related : accept, invalid : drop }",
+    "a blocklist that ages": "ip saddr @blocked drop",
+    "`ip ttl`": "ip ttl < 2 drop",
+    "`limit`": "ct state new limit rate over 1000000/second drop",
+    "`ct mark set`": "ct state new ct mark set 1",
+}
+
+
+def behind(rules: str) -> Callable[[], Tracker]:
+    """Make what makes a tracker with such rules in front."""
+    return lambda: Tracker(Ruleset.parse(CHAIN.format(rules)), Config(limits=NO_LIMITS))
+
+
+LOOKING: Final[Columns] = {name: behind(rules) for name, rules in KINDS.items()}
 TAKEN_EVERY = 100  # packets
 CHECKSUM_AT = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}  # behind the beginning of the header
 
@@ -66,20 +94,18 @@ def drive(tracker: Tracker, packets: list[bytes]) -> None:
         tracker.events()
 
 
-def case_of(name: str, setting: str) -> Case:
-    """Make the case of a workload under a setting."""
+def case_of(name: str, make: Callable[[], Tracker]) -> Case:
+    """Make the case of a workload and its tracker."""
     return Case(
-        lambda: [with_checksums(packet) for packet in WORKLOADS[name]()],
-        lambda _: SETTINGS[setting](),
-        drive,
+        lambda: [with_checksums(packet) for packet in WORKLOADS[name]()], lambda _: make(), drive
     )
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("column", [*SETTINGS, *LOOKING])
 @pytest.mark.parametrize("name", NAMES)
-def test_setting(benchmark, request, name, setting):  # type: ignore[no-untyped-def]
-    """Time a workload under a setting; all packets must pass."""
-    case, subjects = case_of(name, setting), []
+def test_setting(benchmark, request, name, column):  # type: ignore[no-untyped-def]
+    """Time a workload under a setting, or behind rules; all packets must pass."""
+    case, subjects = case_of(name, {**SETTINGS, **LOOKING}[column]), []
     packets = case.write()
 
     def setup():  # type: ignore[no-untyped-def]
@@ -91,12 +117,12 @@ def test_setting(benchmark, request, name, setting):  # type: ignore[no-untyped-
     assert passed(subjects[0]) == len(packets)
 
 
-def lines(rounds: int, at_most: int | None = None) -> Iterator[str]:
-    """Write the table, each workload of at most so many packets."""
-    yield f"| workload | {' | '.join(SETTINGS)} |"
-    yield f"|---|{'---:|' * len(SETTINGS)}"
+def lines(columns: Columns, rounds: int, at_most: int | None = None) -> Iterator[str]:
+    """Write a table, each workload of at most so many packets."""
+    yield f"| workload | {' | '.join(columns)} |"
+    yield f"|---|{'---:|' * len(columns)}"
     for name in NAMES:
-        cases = [case_of(name, setting) for setting in SETTINGS]
+        cases = [case_of(name, make) for make in columns.values()]
         packets = cases[0].write()[:at_most]
         yield f"| {name} | {' | '.join(cells(cases, packets, rounds))} |"
 
@@ -109,11 +135,12 @@ def cells(cases: Iterable[Case], packets: list[bytes], rounds: int) -> Iterator[
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    for line in lines(parser.parse_args().rounds):
-        print(line, flush=True)
+    rounds = parser.parse_args().rounds
+    for columns in (SETTINGS, LOOKING):
+        print(*lines(columns, rounds), sep="\n", end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

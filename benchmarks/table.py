@@ -63,7 +63,9 @@ def rules(size: Size) -> Iterator[str]:
 def settings(size: Size) -> Iterator[str]:
     """Write what settings cost."""
     yield "### Settings: a packet with right checksums, beside `dpkt.ip.IP(raw)`\n"
-    yield from bench_settings.lines(size.rounds, size.packets)
+    yield from bench_settings.lines(bench_settings.SETTINGS, size.rounds, size.packets)
+    yield "\n### Rules in front of what accepts the established\n"
+    yield from bench_settings.lines(bench_settings.LOOKING, size.rounds, size.packets)
 
 
 def memory_taken(size: Size) -> Iterator[str]:

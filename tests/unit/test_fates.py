@@ -71,6 +71,9 @@ table inet t {{
   set limited {{
     type inet_service; elements = {{ 53 limit rate 1/hour burst 4 packets }};
   }}
+  map ageing {{
+    type inet_service : verdict; flags timeout; elements = {{ 53 timeout 2s : drop }};
+  }}
   set counted {{ type ipv4_addr; flags dynamic; }}
   set met {{ type ipv4_addr; flags dynamic; }}
   chain more {{ ct mark 0 accept }}
@@ -167,6 +170,42 @@ def test_rules_about_another_protocol_do_not_have_to_see_a_packet():
 def test_sets_whose_elements_are_given_limits_are_asked_once_a_packet():
     rules = "update @met { ip saddr limit rate 1/hour burst 4 packets }; ip saddr @met accept"
     fates_of([udp(port) for port in range(1000, 1008)], rules)
+
+
+def test_a_map_of_words_is_looked_up_as_rules_are():
+    tracker = Tracker(rules_of("ct state vmap { established : accept, new : accept }"))
+    tracker.process(udp(1000), 0.5)
+    tracker._judge.answers.fates._foretelling = None  # not asked again, for words have led there
+    assert tracker.process(udp(1001), 0.5).action.value == "accept"
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("udp dport vmap @ageing; accept", "drop drop accept"),
+        ("udp sport . udp dport vmap { 1000 . 53 : accept, 1002 . 53 : continue }",
+         "accept drop drop"),
+        ("udp sport vmap { 1000 : continue, 1001-1009 : accept }; reject", "reject accept accept"),
+        ("udp dport . udp sport vmap { 53 . 1000-1001 : continue, 50-60 . 999-1005 : accept }",
+         "drop drop accept"),
+        ("udp sport vmap { 1000-1001 : accept, 1002 : drop }; reject", "accept accept drop"),
+        ("udp sport vmap { 1001 : goto more, * : accept }; reject", "accept accept accept"),
+        ("counter udp dport 53 udp sport vmap { 1001 : drop }; accept", "accept drop accept"),
+        ("ip ttl vmap { 63 : drop, 64 : continue }; accept", "drop drop drop"),
+        ("ip saddr . meta mark vmap { 10.0.1.2 . 0 : accept }", "accept accept accept"),
+    ],
+)  # fmt: skip
+def test_maps_say_what_becomes_of_a_packet(rules, told):
+    assert fates_of([udp(1000), udp(1001), udp(1002)], rules) == told.split()
+
+
+def test_what_counts_in_front_of_a_map_counts_all():
+    tracker = Tracker(
+        rules_of("udp dport 53 counter ct state vmap { new : accept, invalid : drop }")
+    )
+    for port in (1000, 1001):
+        tracker.process(udp(port), 0.5)
+    assert "udp dport 53 counter packets 2 bytes 56 ct state vmap" in str(tracker.ruleset)
 
 
 def test_connections_of_an_element_are_counted_once_a_packet():

@@ -37,6 +37,8 @@ def arm(connection: Connection) -> None:
     whatever device its packets come, is not settled (`screening`).
     """
     original, reply = connection.original_side, connection.reply_side
+    if original.verdict is reply.verdict is None:  # rules ask for each segment
+        return
     if (
         connection.state is ESTABLISHED
         and connection.last_event is ACK

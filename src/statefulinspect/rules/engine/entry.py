@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Final, Sequence  # noqa: UP035 - Python 3.9
+from typing import Final, Iterator, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.engine.actions import (
     UNSURE,
@@ -28,15 +28,16 @@ from statefulinspect.rules.engine.conditions import (
 )
 from statefulinspect.rules.engine.index import FINAL
 from statefulinspect.rules.engine.intervals import Pair, complement
-from statefulinspect.rules.engine.reading import counts_on
+from statefulinspect.rules.engine.reading import Sets, counts_on, live_set, may_change
 from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
 from statefulinspect.rules.rule import Form, Rule
-from statefulinspect.rules.syntax.constants import Value
-from statefulinspect.rules.syntax.expressions import Select
+from statefulinspect.rules.syntax.constants import Joined, Prefix, Span, Value
+from statefulinspect.rules.syntax.expressions import Concat, Select
 from statefulinspect.rules.syntax.statements import (
     Assign,
     Decide,
+    DecideBy,
     Match,
     Statement,
     looked_at,
@@ -45,6 +46,7 @@ from statefulinspect.rules.syntax.statements import (
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import SELECTORS
 
+SPREAD_AT_MOST: Final = 64  # elements of a map that are looked up as rules are
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
 # By which a rule has settled already what nft would add; `meta protocol` does not.
@@ -102,6 +104,15 @@ class Entry:
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
 
+    def spread(self) -> list[Entry]:
+        """Give an entry for each element, if all that is to do is to look up a map; else itself."""
+        last = self._form[-1] if self._form else None
+        if not isinstance(last, DecideBy):
+            return [self]
+        forms = [(*self._form[:-1], *each) for each in _elements(last, self._scope.sets)]
+        entries = [Entry(self.rule, form, self._scope) for form in forms]
+        return entries if entries and all(each.decided for each in entries) else [self]
+
     @property
     def deeds(self) -> list[tuple[Statement, Deed]]:
         """Give every statement and its step."""
@@ -134,6 +145,20 @@ class Entry:
     def _can_foretell(self, walk: Walk) -> bool:
         """Say whether the steps can be tried, and have all that they look at."""
         return self._can_be_tried and not (self._asks_connection and walk.connection is None)
+
+
+def _elements(last: DecideBy, sets: Sets) -> Iterator[Form]:
+    """Write what a verdict map says as a form for each element; nothing if that is not the same."""
+    found = live_set(last.data, sets)
+    parts = last.key.parts if isinstance(last.key, Concat) else (last.key,)
+    elements = [item.element for item in found]
+    keys = [each.key.parts if isinstance(each.key, Joined) else (each.key,) for each in elements]
+    kinds = (Value,) if len(parts) > 1 else (Value, Span, Prefix)  # those never overlap
+    is_plain = all(isinstance(part, kinds) for key in keys for part in key)
+    if len(elements) > SPREAD_AT_MOST or may_change(found) or not is_plain:
+        return
+    for element, key in zip(elements, keys):
+        yield (*(Match(part, "==", value) for part, value in zip(parts, key)), element.data)
 
 
 def _asks_connection(statement: Statement) -> bool:

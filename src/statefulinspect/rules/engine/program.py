@@ -32,7 +32,8 @@ class ChainProgram:
     def index(self, family: int) -> Index:
         """Give the index of an IP version, made when first asked for."""
         if family not in self._indexes:
-            self._indexes[family] = Index(self.entries, family)
+            spread = [each for entry in self.entries for each in entry.spread()]
+            self._indexes[family] = Index(spread, family)
         return self._indexes[family]
 
     def run(  # noqa: C901, PLR0912 - each new packet's way: flat is fast
