@@ -78,7 +78,8 @@ class Answers:
             side.verdict, side.terms = verdict, terms_of(way, walk.tally)
             if walk.by_words:  # then it is no reject, which has to be done
                 fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None, True
-                self.fates.remember(sort_of(side, way), fate)
+                name = self.fates.name_of(sort_of(side, way), packet.wire, packet.l4)
+                self.fates.remember(name, fate)
         return verdict
 
     def _reads_flow(self, walk: Walk) -> bool:

@@ -78,11 +78,19 @@ class Fates:
             self._foregone.clear()
         self._foregone[sort] = fate
 
+    def name_of(self, sort: Sort, wire: bytes, start: int) -> Sort:
+        """Name what rules can tell by words: a sort, and TCP flags if they look at those."""
+        protocol, size, stage, way = sort
+        if not self._asks_flags or protocol != TCP:
+            return sort
+        return protocol, size, stage | wire[start + 13] << 8, way
+
     def of(
         self, sort: Sort, packet: bytes, length: int, side: Side | None, now: float
     ) -> Fate | None:
         """Tell what becomes of a packet of such words; `side` is its side, if it has one."""
-        return self._foregone.get(sort) or self._foretell(sort, packet, length, side, now)
+        name = self.name_of(sort, packet, PAYLOAD_AT[sort[1]]) if self._asks_flags else sort
+        return self._foregone.get(name) or self._foretell(sort, name, packet, length, side, now)
 
     def of_stray(  # noqa: PLR0913, PLR0917 - the packet, and what is wrong with it
         self, protocol: int, key: bytes, packet: bytes, length: int, way: Way, reason: Reason,
@@ -97,10 +105,10 @@ class Fates:
             count(tally, length)
         return verdict_of(action, state, None, reason, None, rule)
 
-    def _foretell(
-        self, sort: Sort, packet: bytes, length: int, side: Side | None, now: float
+    def _foretell(  # noqa: PLR0913, PLR0917 - the packet
+        self, sort: Sort, name: Sort, packet: bytes, length: int, side: Side | None, now: float
     ) -> Fate | None:
-        """Ask the rules by way of trial."""
+        """Ask the rules by way of trial; remember under a name what words have led to."""
         foretold = self._foretelling.ask(sort, packet, length, side, now)
         if foretold is None:
             return None
@@ -109,17 +117,18 @@ class Fates:
         direction = REPLY if stage & IS_REPLY else ORIGINAL
         holds = not walk.varies and (protocol in PORT_PROTOCOLS or not self._asks_any_ports)
         fate = action, state_of(stage), direction, walk.rule, walk.tally, holds
-        if walk.by_words and holds:
-            self.remember(sort, fate)
+        if walk.by_words:
+            self.remember(name, fate)
         return fate
 
     def can_tell(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
         """Say whether it can be told what the rules make of a side's next packet."""
         sort = sort_of(side, way)
-        if self._kept(side, packet, way) is not None or sort in self._foregone:
+        if self._kept(side, packet, way) is not None:
             return True
-        fate = self._foretell(sort, packet, length, side, now)
-        self._foretelling.undo()  # it will be asked again
+        self._foretelling.forget()
+        fate = self.of(sort, packet, length, side, now)
+        self._foretelling.undo()  # they will be asked again
         return fate is not None
 
     def _kept(self, side: Side, packet: bytes, way: Way) -> Verdict | None:

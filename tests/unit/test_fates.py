@@ -172,6 +172,13 @@ def test_sets_whose_elements_are_given_limits_are_asked_once_a_packet():
     fates_of([udp(port) for port in range(1000, 1008)], rules)
 
 
+def test_what_another_packet_has_changed_stays():
+    """Also if rules before tracking have been asked about this one, and words told all."""
+    packets = [udp(1000), udp(53, 1000, **BACK), udp(1001), udp(53, 1001, **BACK), udp(1002)]
+    rules = "ct state established accept; limit rate 1/hour burst 2 packets accept"
+    assert fates_of(packets, rules, "meta l4proto icmp drop") == ["accept"] * 4 + ["drop"]
+
+
 def test_a_map_of_words_is_looked_up_as_rules_are():
     tracker = Tracker(rules_of("ct state vmap { established : accept, new : accept }"))
     tracker.process(udp(1000), 0.5)

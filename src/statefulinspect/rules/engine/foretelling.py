@@ -95,6 +95,10 @@ class Foretelling:
             return None
         return action, walk
 
+    def forget(self) -> None:
+        """Let what rules have changed for the last packet be as it is."""
+        self._changed.forget()
+
     def undo(self) -> None:
         """Put back what rules have changed for the last packet that they were asked about."""
         self._changed.undo()

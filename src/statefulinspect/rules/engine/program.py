@@ -47,10 +47,8 @@ class ChainProgram:
         except KeyError:
             index = self.index(packet.family)
             plan = index.plan(walk)
-        if index.asks_flags:
-            walk.by_words = False
-            if index.key_of(walk) in index.varying:
-                walk.varies = True
+        if index.asks_flags and index.key_of(walk) in index.varying:
+            walk.varies = True
         if plan.is_foregone:
             if plan.decided is None:
                 return None
