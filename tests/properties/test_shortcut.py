@@ -69,7 +69,9 @@ RULES = [
     "tcp flags & (ecn | cwr) == ecn counter reject\n tcp flags { ack, psh | ack } counter accept",
     "ct state vmap { established : accept, invalid : drop }\n tcp dport vmap { 80 : goto more }",
     "ip ttl 64 counter\n ct original packets > 2 counter drop\n meta mark set ct mark accept",
-    "limit rate 2/second burst 2 packets counter\n quota over 500 bytes ct mark 0 accept\n accept",
+    """limit rate 2/second burst 2 packets counter
+    quota over 500 bytes ct original ip daddr 10.0.0.2 accept
+    accept""",
     "numgen inc mod 3 0 counter\n ct mark 1 drop\n ip ttl set 9\n ip ttl 9 ct mark set 1 accept",
     "meta mark 3 drop\n meta mark set 3\n meta length > 60 accept\n ct direction reply accept",
     """ip saddr 10.0.0.1 accept
@@ -325,6 +327,7 @@ def test_counters_need_no_packet():
         "tcp dport 22 ip ttl 64 accept",
         "tcp dport 22 tcp option maxseg exists drop\n log meta mark set 3 accept",
         "reject",
+        "ct mark 0 accept",
         "tcp dport 22 limit rate 1/second burst 1 packets accept",
         "ip ttl set 3 accept",
         "numgen inc mod 2 0 accept",
@@ -342,11 +345,11 @@ def test_rules_that_only_look_need_no_record(rule):
 @pytest.mark.parametrize(
     "rule",
     [
-        "ct mark 0 accept",
+        "ct original ip daddr != 1.1.1.1 accept",
         "ct mark set 3 accept",
         "add @seen { ip saddr }",
         "ct count over 2 reject",
-        "tcp dport 22 limit rate 1/second ct mark 0 accept",
+        "tcp dport 22 limit rate 1/second ct original ip daddr != 1.1.1.1 accept",
     ],
 )
 def test_rules_that_do_more_or_ask_for_the_connection_see_each_opening(rule):

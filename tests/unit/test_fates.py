@@ -76,7 +76,7 @@ table inet t {{
   }}
   set counted {{ type ipv4_addr; flags dynamic; }}
   set met {{ type ipv4_addr; flags dynamic; }}
-  chain more {{ ct mark 0 accept }}
+  chain more {{ ct original ip daddr != 1.1.1.1 accept }}
   chain early {{ type filter hook prerouting priority raw; policy accept; {early} }}
   chain c {{ type filter hook forward priority filter; policy drop; {rules} }}
 }}"""
@@ -119,6 +119,23 @@ def test_what_rules_set_for_themselves_is_gone_with_the_packet(ends):
     assert fates_of(packets, rules) == ["accept"] * 3
 
 
+@pytest.mark.parametrize(
+    "rule",
+    ["ct mark 0", "ct label != 5", "ct original packets 1", "ct bytes 28", "ct zone 0",
+     "ct avgpkt 28", "ct l3proto ipv4", "ct protocol udp", "ct expiration 0s",
+     "ct direction original", "ct original ip daddr 10.0.2.2", "ct reply ip saddr 10.0.2.2"],
+)  # fmt: skip
+def test_what_a_connection_tells_that_is_not_made_yet(rule):
+    assert fates_of([udp(port) for port in (1000, 1001)], f"{rule} accept") == ["accept"] * 2
+    fates_of([tcp(1000, 80, "RST", 1)], f"{rule} accept; counter")  # which belongs to none
+    fates_of([udp(1000), udp(1000), udp(53, 1000, **BACK)] * 2, f"{rule} counter accept; accept")
+
+
+@pytest.mark.parametrize("rule", ["ct status assured", "ct status seen-reply", 'ct helper "ftp"'])
+def test_what_a_connection_does_not_tell_that_is_not_made_yet(rule):
+    assert fates_of([udp(port) for port in (1000, 1001)], f"{rule} accept") == ["drop"] * 2
+
+
 def test_the_packet_counts_itself():
     packets = [udp(), udp(53, 1000, **BACK), *[udp()] * 4]
     told = fates_of(packets, "ct state established ct original packets > 2 drop; accept")
@@ -150,7 +167,7 @@ def test_maps_whose_elements_remember_are_asked_once_a_packet():
 )
 def test_what_a_trial_has_changed_is_put_back_if_it_is_broken_off(once, early):
     packets = [udp(1000), udp(53, 1000, **BACK), *map(udp, range(1000, 1006))]
-    fates_of(packets, f"{once}; ct mark 0 counter accept; counter", early)
+    fates_of(packets, f"{once}; ct original ip daddr != 1.1.1.1 counter accept; counter", early)
     fates_of(packets, f"{once}; ct state new accept; reject", early)
 
 
@@ -161,7 +178,7 @@ def test_what_rules_read_as_ports_of_messages_is_asked_for_each():
 
 
 def test_rules_about_another_protocol_do_not_have_to_see_a_packet():
-    tracker = Tracker(rules_of("tcp window < 100 ct mark 0 drop; accept"))
+    tracker = Tracker(rules_of("tcp window < 100 ct original ip daddr 1.1.1.1 drop; accept"))
     tracker._classify = None  # the full way
     for port in (1000, 1001):
         assert tracker.process(udp(port), 0.5).action.value == "accept"

@@ -20,7 +20,6 @@ from statefulinspect.rules.engine.actions import (
 )
 from statefulinspect.rules.engine.conditions import (
     OCTETS,
-    WORDS,
     Conditions,
     WordCondition,
     conditions_of,
@@ -46,6 +45,7 @@ from statefulinspect.rules.syntax.statements import (
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import SELECTORS
 
+ENDS: Final = ("saddr", "daddr", "proto-src", "proto-dst")
 SPREAD_AT_MOST: Final = 64  # elements of a map that are looked up as rules are
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
@@ -66,7 +66,7 @@ class Entry:
     asks for it: making all of them would take most of the time in which ten thousand rules compile.
     """
 
-    __slots__ = ("_asks_connection", "_can_be_tried", "_deeds", "_form", "_scope", "decided",
+    __slots__ = ("_asks_ends", "_can_be_tried", "_deeds", "_form", "_scope", "decided",
                  "numbers", "rule", "steps", "takes_all", "varies", "words")  # fmt: skip
 
     def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
@@ -99,7 +99,7 @@ class Entry:
         self.decided = decision_of(last) if isinstance(last, Decide) else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
         self._can_be_tried = all(deed.can_be_tried for deed in left)
-        self._asks_connection = self.decided is None and any(map(_asks_connection, form))
+        self._asks_ends = self.decided is None and any(map(_asks_ends, form))
         self._deeds = deeds if self.decided is None else ()
         is_end = self.decided is not None and self.decided.kind in ENDS_ALL
         self.takes_all = is_end and not self.numbers
@@ -144,7 +144,7 @@ class Entry:
 
     def _can_foretell(self, walk: Walk) -> bool:
         """Say whether the steps can be tried, and have all that they look at."""
-        return self._can_be_tried and not (self._asks_connection and walk.connection is None)
+        return self._can_be_tried and not (self._asks_ends and walk.is_fresh)
 
 
 def _elements(last: DecideBy, sets: Sets) -> Iterator[Form]:
@@ -161,10 +161,10 @@ def _elements(last: DecideBy, sets: Sets) -> Iterator[Form]:
         yield (*(Match(part, "==", value) for part, value in zip(parts, key)), element.data)
 
 
-def _asks_connection(statement: Statement) -> bool:
-    """Say whether a statement looks at what only a connection can tell."""
+def _asks_ends(statement: Statement) -> bool:
+    """Say whether a statement looks at the addresses or ports of a connection."""
     return any(
-        selector.text.startswith("ct ") and selector.text not in WORDS
+        selector.text.startswith("ct ") and selector.text.endswith(ENDS)
         for selector in looked_at(statement)
     )
 

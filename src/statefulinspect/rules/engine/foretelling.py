@@ -2,16 +2,17 @@
 
 Most rules only look, count and decide. They look at the bytes of the packet, at words and, if it is
 known, at the connection; all that is there without a record. So they are asked by way of trial: one
-walk serves all packets of a sort, and what it changes otherwise (a limit) can be put back. Where a
-rule wants to do more (fill a set, mark the connection), or asks for a connection that is not made
-yet, the trial is broken off, all is as it was, and the packet is left to the full way.
+walk serves all packets of a sort, and what it changes otherwise (a limit) can be put back; a blank
+connection stands for the one that is not made yet. Where a rule wants to do more (fill a set, mark
+the connection), the trial is broken off, all is as it was, and the packet is left to the full way.
 """
 
 from __future__ import annotations
 
-from typing import Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Side
+from statefulinspect.linking import connect
 from statefulinspect.packet import Packet
 from statefulinspect.rules.engine.path import Bases, Path, decide
 from statefulinspect.rules.engine.undo import Undo
@@ -50,11 +51,11 @@ def state_of(stage: int) -> CtState:
 
 
 class Trial(NamedTuple):
-    """Hold the walk of a sort's packets, and the side that stands for one that is not made."""
+    """Hold the walk of a sort's packets, and the side of a blank connection, if they open one."""
 
     walk: Walk
     packet: Packet
-    nobody: Side | None
+    blank: Side | None
 
 
 class Foretelling:
@@ -74,7 +75,7 @@ class Foretelling:
         The walk is good until the next. It is for the caller to have its counters count.
         """
         self._changed.forget()
-        walk, packet, nobody = self._trials.get(sort) or self._begin(sort)
+        walk, packet, blank = self._trials.get(sort) or self._begin(sort)
         walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
         walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
         walk.rule = walk.tally = None
@@ -84,13 +85,13 @@ class Foretelling:
         if raw and not self._passes(raw, walk):
             self._changed.undo()
             return None
-        if side is None:
-            walk.side = nobody
-        else:
+        walk.is_fresh = side is None
+        side = blank if side is None else side
+        if side is not None:
             walk.side, walk.connection = side, side.connection
         action = decide(path.tracked[packet.family], walk)
         walk.side = walk.connection = None  # it is kept, and they may go
-        if action is HOLD or (action is REJECT and side is not None):
+        if action is HOLD or (action is REJECT and not walk.is_fresh):
             self._changed.undo()
             return None
         return action, walk
@@ -121,8 +122,14 @@ class Foretelling:
         walk.ct_bits = state_of(stage).bit
         walk.is_foretold = walk.is_tracked = walk.is_counted = True
         walk.saver = self._changed
-        nobody = None if stage & IS_STRAY else Side(b"", stage & IS_REPLY)
+        blank = None if stage & IS_STRAY else _blank(protocol, size)
         if len(self._trials) >= WALKS_AT_MOST:
             self._trials.clear()
-        trial = self._trials[sort] = Trial(walk, packet, nobody)
+        trial = self._trials[sort] = Trial(walk, packet, blank)
         return trial
+
+
+def _blank(protocol: int, size: int) -> Side:
+    """Make the side of a connection of which nothing is known but the protocol."""
+    machine: Any = None
+    return connect(protocol, bytes(size), bytes(size), machine, 0.0).original_side
