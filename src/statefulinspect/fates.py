@@ -113,14 +113,12 @@ class Fates:
             self.remember(sort, fate)
         return fate
 
-    def can_tell(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
-        """Say whether it can be told what the rules make of a side's next packet."""
+    def passes(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
+        """Say whether rules before tracking let a side's next packet pass, if that can be told."""
         sort = sort_of(side, way)
         if self._kept(side, packet, way) is not None or sort in self._foregone:
             return True
-        fate = self._foretell(sort, packet, length, side, now)
-        self._foretelling.undo()  # it will be asked again
-        return fate is not None
+        return self._foretelling.lets_pass(sort, packet, length, now)
 
     def _kept(self, side: Side, packet: bytes, way: Way) -> Verdict | None:
         """Give the verdict that is kept on a side, if it holds for a packet of plain form."""

@@ -30,7 +30,7 @@ def test_the_hot_path_is_taken_often_enough():
         ("machines.tcp.take_back", lambda _: None),
         ("keeper.take_back", lambda _: None),
         ("shortcut.plain_is_right", lambda *_: True),
-        ("fates.Fates.can_tell", lambda *_: True),
+        ("fates.Fates.passes", lambda *_: True),
         ("fates.stands_out", lambda *_: False),
         ("answers.stands_out", lambda *_: False),
         ("rules.engine.entry.Entry._can_foretell", lambda *_: True),
