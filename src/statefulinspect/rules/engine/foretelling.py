@@ -4,7 +4,8 @@ Most rules only look, count and decide. They look at the bytes of the packet, at
 known, at the connection; all that is there without a record. So they are asked by way of trial: one
 walk serves all packets of a sort, and what it changes otherwise (a limit) can be put back. Where a
 rule wants to do more (fill a set, mark the connection), or asks for a connection that is not made
-yet, the trial is broken off, all is as it was, and the packet is left to the full way.
+yet, the trial is broken off, all is as it was, and the packet is left to the full way. Only sets
+that began to age go on: the full way looks at them, too, at the same time.
 """
 
 from __future__ import annotations
