@@ -121,15 +121,14 @@ class Fates:
             self.remember(name, fate)
         return fate
 
-    def can_tell(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
-        """Say whether it can be told what the rules make of a side's next packet."""
-        sort = sort_of(side, way)
+    def passes(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> bool:
+        """Say whether rules before tracking let a side's next packet pass, if that can be told."""
         if self._kept(side, packet, way) is not None:
             return True
-        self._foretelling.forget()
-        fate = self.of(sort, packet, length, side, now)
-        self._foretelling.undo()  # they will be asked again
-        return fate is not None
+        sort = sort_of(side, way)
+        if self.name_of(sort, packet, PAYLOAD_AT[len(side.key)]) in self._foregone:
+            return True
+        return self._foretelling.lets_pass(sort, packet, length, now)
 
     def _kept(self, side: Side, packet: bytes, way: Way) -> Verdict | None:
         """Give the verdict that is kept on a side, if it holds for a packet of plain form."""

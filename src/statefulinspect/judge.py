@@ -134,8 +134,7 @@ class Judge(Keeper):
         """Take a known connection one packet further."""
         connection, packet, now = side.connection, walk.packet, walk.now
         marks = None if self.journal is None else Marks.of(connection)
-        step = self._step if self._adapts else connection.machine.step
-        return self.conclude(side, walk, step(side, packet, now), marks)
+        return self.conclude(side, walk, self.step(side, packet, now), marks)
 
     def tell(
         self, connection: Connection, before: Marks | None, verdict: Verdict, now: float
@@ -196,9 +195,11 @@ class Judge(Keeper):
         self.settle(side, packet.length, reason, now)
         return verdict
 
-    def _step(self, side: Side, packet: Packet, now: float) -> Reason:
-        """Let the machine step, and shorten what it leaves to live."""
+    def step(self, side: Side, packet: Packet, now: float) -> Reason:
+        """Let the machine step, and shorten what it leaves to live if lives are to be shortened."""
         connection = side.connection
+        if not self._adapts:
+            return connection.machine.step(side, packet, now)
         before = connection.expires_at
         reason = connection.machine.step(side, packet, now)
         if connection.expires_at != before:

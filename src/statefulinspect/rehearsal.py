@@ -76,7 +76,7 @@ class Rehearsal:
         reopened: set[Connection] = set()
         for found in judge.table.candidates(packet.zone, packet.protocol, key, walk.now):
             side = copied(found)
-            reason = side.connection.machine.step(side, packet, walk.now)
+            reason = judge.step(side, packet, walk.now)
             if reason.effect is not Effect.REOPEN:
                 return self._answer(side, walk, reason)
             reopened.add(found.connection)

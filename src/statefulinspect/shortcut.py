@@ -184,7 +184,7 @@ class Shortcut:
             return False
         if connection.rare is not None and not connection.is_ordinary:
             return False
-        return not self._has_raw or self._fates.can_tell(side, packet, length, way, now)
+        return not self._has_raw or self._fates.passes(side, packet, length, way, now)
 
     def _go_on(
         self, side: Side, packet: bytes, length: int, reason: Reason, marks: Marks | None,

@@ -30,7 +30,7 @@ def test_the_hot_path_is_taken_often_enough():
         ("machines.tcp.take_back", lambda _: None),
         ("keeper.take_back", lambda _: None),
         ("shortcut.plain_is_right", lambda *_: True),
-        ("fates.Fates.can_tell", lambda *_: True),
+        ("fates.Fates.passes", lambda *_: True),
         ("fates.stands_out", lambda *_: False),
         ("answers.stands_out", lambda *_: False),
         ("rules.engine.entry.Entry._can_foretell", lambda *_: True),
@@ -43,7 +43,7 @@ def test_the_hot_path_is_taken_often_enough():
 )
 def test_a_difference_is_noticed(name, wrong, capsys):
     def search():
-        for seed in (5, 15, 47):  # 15 tells events, 47 verifies checksums
+        for seed in (5, 15, 18):  # 15 tells events, 18 verifies checksums
             compare(seed)
 
     with mock.patch(f"statefulinspect.{name}", wrong), pytest.raises(AssertionError):

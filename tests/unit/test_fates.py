@@ -76,6 +76,7 @@ table inet t {{
   }}
   set counted {{ type ipv4_addr; flags dynamic; }}
   set met {{ type ipv4_addr; flags dynamic; }}
+  set aged {{ type ipv4_addr; timeout 1h; elements = {{ 10.0.2.2 }}; }}
   chain more {{ ct original ip daddr != 1.1.1.1 accept }}
   chain early {{ type filter hook prerouting priority raw; policy accept; {early} }}
   chain c {{ type filter hook forward priority filter; policy drop; {rules} }}
@@ -251,3 +252,10 @@ def test_a_reject_behind_rules_before_tracking_is_left_to_the_full_way():
 def test_hops_are_taken_off_each_packet_once():
     rules = "ip ttl 63 counter accept; ip ttl 64 drop"
     assert fates_of([tcp(port, 80, "SYN", 1) for port in (1, 2, 3)], rules) == ["accept"] * 3
+
+
+def test_sets_do_not_begin_to_age_when_a_packet_turns_out_to_be_invalid():
+    """Before its connection has advanced, rules behind tracking cannot be asked about a packet."""
+    packets = [tcp(1000, 80, "PSH,ACK", seq, 6, data=b"x") for seq in (9_000_000, 2)]
+    rules = "ct state established tcp flags & psh == psh ip daddr @aged counter drop; accept"
+    assert fates_of([*OPENING, *packets], rules, "ip ttl 64 counter") == ["accept"] * 4 + ["drop"]

@@ -208,3 +208,13 @@ def test_all_kinds_of_fates_are_among_them():
 
 def test_a_trace_shows_itself_in_short():
     assert repr(Tracker(LOOKING_ON).trace(tcp(), 0.0)) == "<Trace: accept, 2 steps>"
+
+
+def test_rules_see_how_many_connections_shorten_lives():
+    limits = Limits(max_connections=2, adaptive_start=1, adaptive_end=4)
+    rules = """table ip t { chain c { type filter hook forward priority 0
+      ct expiration 1s-25s drop } }"""
+    tracker = Tracker(Ruleset.parse(rules), Config(limits=limits))
+    tracker.process(udp(1000), 0.0)
+    tracker.process(udp(1001), 0.0)
+    assert traced_and_done(tracker, udp(1000), 1.0).action is Action.DROP

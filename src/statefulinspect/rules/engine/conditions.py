@@ -1,7 +1,7 @@
 """What can be looked up of a match, without trying it: a word, or a number within intervals.
 
-Words are what few values are common of (ct state, protocol, interfaces), numbers are addresses and
-ports. A match that is neither, or whose set may change, has to be tried in its place.
+Words are what few values are common of (ct state, protocol, TCP flags, interfaces), numbers are
+addresses and ports. A match that is neither, or whose set may change, has to be tried in its place.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ known, at the connection; all that is there without a record. So they are asked 
 walk serves all packets of a sort, and what it changes otherwise (a limit) can be put back; a blank
 connection stands for the one that is not made yet. Where a rule wants to do more (fill a set, mark
 the connection), the trial is broken off, all is as it was, and the packet is left to the full way.
+Only sets that began to age go on: the full way looks at them, too, at the same time.
 """
 
 from __future__ import annotations
@@ -74,12 +75,7 @@ class Foretelling:
         `side` is the packet's, if its connection is known: a reject, which may end that, is more.
         The walk is good until the next. It is for the caller to have its counters count.
         """
-        self._changed.forget()
-        walk, packet, blank = self._trials.get(sort) or self._begin(sort)
-        walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
-        walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
-        walk.rule = walk.tally = None
-        walk.by_words, walk.varies, walk.is_sent_on = True, False, False
+        walk, packet, blank = self._set_out(sort, wire, length, now)
         path = self._paths[packet.hook]
         raw = path.raw[packet.family]
         if raw and not self._passes(raw, walk):
@@ -96,13 +92,26 @@ class Foretelling:
             return None
         return action, walk
 
-    def forget(self) -> None:
-        """Let what rules have changed for the last packet be as it is."""
-        self._changed.forget()
+    def lets_pass(self, sort: Sort, wire: bytes, length: int, now: float) -> bool:
+        """Say whether rules that come before tracking let a packet pass; leave all as it was.
 
-    def undo(self) -> None:
-        """Put back what rules have changed for the last packet that they were asked about."""
+        Those behind are not asked: before the connection has advanced, they could not know what to
+        look at. Once they are, these are asked again.
+        """
+        walk, packet, _ = self._set_out(sort, wire, length, now)
+        passes = self._passes(self._paths[packet.hook].raw[packet.family], walk)
         self._changed.undo()
+        return passes
+
+    def _set_out(self, sort: Sort, wire: bytes, length: int, now: float) -> Trial:
+        """Set a packet of a sort on its way."""
+        self._changed.forget()
+        trial = walk, packet, _ = self._trials.get(sort) or self._begin(sort)
+        walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
+        walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
+        walk.rule = walk.tally = None
+        walk.by_words, walk.varies, walk.is_sent_on = True, False, False
+        return trial
 
     def _passes(self, raw: Bases, walk: Walk) -> bool:
         """Say whether the rules that come before tracking let a packet pass, and only count it."""

@@ -1,8 +1,8 @@
 """Which rules of a chain a packet can match: found at once, whether there are ten or ten thousand.
 
 Each IP version has an index of its own, of the rules that its packets can match. What these have in
-words (ct state, protocol, interfaces) is looked up as one key, which leads to a plan: the rules
-whose words are these, up to the first that takes every packet. What they have in numbers
+words (ct state, protocol, TCP flags, interfaces) is looked up as one key, which leads to a plan:
+the rules whose words are these, up to the first that takes every packet. What they have in numbers
 (addresses, ports) cuts a plan's rules by intervals; see `intervals`. A plan is made when its words
 are first met, and shared by all words that lead to the same rules.
 """
