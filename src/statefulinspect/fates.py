@@ -25,10 +25,22 @@ from statefulinspect.rules.engine.foretelling import (
 )
 from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.syntax.stateful import Tally
-from statefulinspect.terms import OK, ORIGINAL, REJECT, REPLY, Action, CtState, Direction, Reason
+from statefulinspect.terms import (
+    INVALID,
+    OK,
+    ORIGINAL,
+    REJECT,
+    REPLY,
+    UNTRACKED,
+    Action,
+    CtState,
+    Direction,
+    Reason,
+)
 
 # What a verdict tells, which counters count the packet, and whether its side's next ones fare so.
-Fate = tuple[Action, CtState, Direction, Optional[Rule], Optional[list[Tally]], bool]
+# Without a direction the packet is not tracked: rules refuse or exempt it before.
+Fate = tuple[Action, CtState, Optional[Direction], Optional[Rule], Optional[list[Tally]], bool]
 PAYLOAD_AT: Final = {12: 20, 36: 40}  # of plain packets, by the size of their key
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
@@ -43,6 +55,11 @@ def count(tallies: Iterable[Tally], octets: int) -> None:
 def terms_of(way: Way, tally: Sequence[Tally] | None) -> Terms | None:
     """Write down on which terms a verdict is kept: for which way, and for which counters."""
     return None if way is None and tally is None else (way, tally or ())
+
+
+def why_untracked(state: CtState) -> Reason:
+    """Tell the reason of a packet that rules have kept from being tracked."""
+    return Reason.EXEMPT_BY_RULE if state is UNTRACKED else OK
 
 
 def stands_out(side: Side, wire: bytes, start: int) -> bool:
@@ -100,9 +117,10 @@ class Fates:
         fate = self.of((protocol, len(key), IS_STRAY, way), packet, length, None, now)
         if fate is None:
             return None
-        action, state, _, rule, tally, _ = fate
+        action, state, direction, rule, tally, _ = fate
         if tally is not None:
             count(tally, length)
+        reason = why_untracked(state) if direction is None else reason
         return verdict_of(action, state, None, reason, None, rule)
 
     def _foretell(  # noqa: PLR0913, PLR0917 - the packet
@@ -114,9 +132,12 @@ class Fates:
             return None
         protocol, _, stage, _ = sort
         action, walk = foretold
-        direction = REPLY if stage & IS_REPLY else ORIGINAL
+        state: CtState = state_of(stage)
+        direction: Direction | None = REPLY if stage & IS_REPLY else ORIGINAL
+        if walk.is_exempt or not walk.is_tracked:
+            state, direction = UNTRACKED if walk.is_tracked else INVALID, None
         holds = not walk.varies and (protocol in PORT_PROTOCOLS or not self._asks_any_ports)
-        fate = action, state_of(stage), direction, walk.rule, walk.tally, holds
+        fate = action, state, direction, walk.rule, walk.tally, holds
         if walk.by_words:
             self.remember(name, fate)
         return fate
@@ -126,8 +147,9 @@ class Fates:
         if self._kept(side, packet, way) is not None:
             return True
         sort = sort_of(side, way)
-        if self.name_of(sort, packet, PAYLOAD_AT[len(side.key)]) in self._foregone:
-            return True
+        fate = self._foregone.get(self.name_of(sort, packet, PAYLOAD_AT[len(side.key)]))
+        if fate is not None:
+            return fate[2] is not None
         return self._foretelling.lets_pass(sort, packet, length, now)
 
     def _kept(self, side: Side, packet: bytes, way: Way) -> Verdict | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
-from statefulinspect.fates import Fate, count
+from statefulinspect.fates import Fate, count, why_untracked
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
@@ -81,8 +81,8 @@ class Openings:
         action, state, direction, rule, tally, _ = fate
         if tally is not None:
             count(tally, octets)
-        if action is not ACCEPT:
-            return verdict_of(action, state, direction, OK, None, rule)
+        if action is not ACCEPT or direction is None:
+            return verdict_of(action, state, direction, why_untracked(state), None, rule)
         reason = self._capacity.make_room(0, key, now)
         if reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)
@@ -120,8 +120,8 @@ class Openings:
         action, state, direction, rule, tally, _ = fate
         if tally is not None:
             count(tally, octets)
-        if action is not ACCEPT:
-            return verdict_of(action, state, direction, OK, None, rule)
+        if action is not ACCEPT or direction is None:
+            return verdict_of(action, state, direction, why_untracked(state), None, rule)
         reason = self._capacity.make_room(0, key, now)
         if reason is not OK:
             return verdict_of(DROP, state, direction, reason, None, rule)

@@ -233,8 +233,9 @@ class Tracker(Tracked):
         """Tell every rule that `process` would try for a packet, and how each would go.
 
         Takes what `process` takes, and changes nothing: counters, sets, limits and connections stay
-        as they are. Helpers do not read. A fragment is held as it would be; the one that completes
-        its datagram goes through the rules as the whole.
+        as they are. Helpers do not read, and rules announce nothing (`ct expectation set`). A
+        fragment is held as it would be; the one that completes its datagram goes through the rules
+        as the whole.
         """
         given = Zone.of(zone, zone_direction)
         decoded = decode(packet, iif, oif, mark, given)

@@ -143,6 +143,32 @@ def test_the_packet_counts_itself():
     assert told == ["accept", "accept", "accept", "drop", "drop", "drop"]
 
 
+@pytest.mark.parametrize(
+    ("early", "told"),
+    [
+        ("udp sport 1000 counter drop", "drop accept accept"),
+        (
+            "udp dport 53 limit rate over 1/hour burst 2 packets counter reject",
+            "accept accept reject",
+        ),
+        ("udp sport 1001 counter notrack", "accept drop accept"),
+        ("meta l4proto udp notrack; udp sport 1001 drop", "drop drop drop"),
+        ("meta l4proto udp drop", "drop drop drop"),
+        ("iifname lan notrack", "accept accept accept"),
+        ("tcp flags rst notrack", "accept accept accept"),
+    ],
+)
+def test_what_rules_before_tracking_say_needs_no_record(early, told):
+    packets = [udp(1000), udp(1001), udp(1002)]
+    rules = "ct state untracked udp sport 1003 accept; ct state new accept; counter"
+    assert fates_of(packets, rules, early) == told.split()
+    fates_of([*OPENING, tcp(1001, 80, "RST", 5), udp(1003), udp(53, 1000, **BACK)], rules, early)
+    fates_of([udp(1000), udp(53, 1000, **BACK), udp(1000)], rules, early, iif="lan")
+    tracker = Tracker(rules_of(rules, early))
+    tracker._classify = None  # the full way
+    assert [tracker.process(packet, 0.5).action.value for packet in packets] == told.split()
+
+
 def test_maps_whose_elements_remember_are_asked_once_a_packet():
     """Also where a rule behind them has to see a record."""
     told = fates_of([udp(1000), udp(1001), udp(1002)], "udp dport vmap @paced")

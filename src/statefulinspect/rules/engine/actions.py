@@ -209,7 +209,7 @@ def _exempt(_: Exempt, __: LiveScope) -> Deed:
             walk.is_exempt, walk.ct_bits = True, UNTRACKED_BIT
         return None
 
-    return Deed(step)
+    return Deed(step, can_be_tried=True)
 
 
 def _assign(assign: Assign, scope: LiveScope) -> Deed:

@@ -15,7 +15,7 @@ from typing import Any, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Py
 from statefulinspect.connection import Side
 from statefulinspect.linking import connect
 from statefulinspect.packet import Packet
-from statefulinspect.rules.engine.path import Bases, Path, decide
+from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.undo import Undo
 from statefulinspect.rules.engine.walk import Walk, walk_of
 from statefulinspect.terms import (
@@ -52,11 +52,15 @@ def state_of(stage: int) -> CtState:
 
 
 class Trial(NamedTuple):
-    """Hold the walk of a sort's packets, and the side of a blank connection, if they open one."""
+    """Hold the walk of a sort's packets, the side of a blank connection and the ct state's bit.
+
+    There is no such side for packets that belong to none.
+    """
 
     walk: Walk
     packet: Packet
     blank: Side | None
+    ct_bits: int
 
 
 class Foretelling:
@@ -72,22 +76,23 @@ class Foretelling:
     ) -> tuple[Action, Walk] | None:
         """Tell what they decide, and the walk that led there; None if they have to do more.
 
-        `side` is the packet's, if its connection is known: a reject, which may end that, is more.
-        The walk is good until the next. It is for the caller to have its counters count.
+        `side` is the packet's, if its connection is known: a reject, which may end that, is more,
+        and so is to keep it from being tracked. The walk is good until the next: it tells whether
+        they got as far as tracking, or exempt the packet. The caller has its counters count.
         """
-        walk, packet, blank = self._set_out(sort, wire, length, now)
-        path = self._paths[packet.hook]
-        raw = path.raw[packet.family]
-        if raw and not self._passes(raw, walk):
-            self._changed.undo()
-            return None
-        walk.is_fresh = side is None
-        side = blank if side is None else side
-        if side is not None:
-            walk.side, walk.connection = side, side.connection
-        action = decide(path.tracked[packet.family], walk)
+        walk, packet, blank, ct_bits = self._set_out(sort, wire, length, now)
+        raw, tracked = self._paths[packet.hook]
+        action = decide(raw[packet.family], walk)
+        if action is ACCEPT:
+            walk.is_tracked, walk.is_fresh = True, side is None
+            found = blank if side is None else side
+            if not walk.is_exempt:
+                walk.ct_bits, walk.side = ct_bits, found
+                walk.connection = None if found is None else found.connection
+            action = decide(tracked[packet.family], walk)
         walk.side = walk.connection = None  # it is kept, and they may go
-        if action is HOLD or (action is REJECT and not walk.is_fresh):
+        is_more = side is not None and (action is REJECT or walk.is_exempt or not walk.is_tracked)
+        if action is HOLD or is_more:
             self._changed.undo()
             return None
         return action, walk
@@ -98,27 +103,22 @@ class Foretelling:
         Those behind are not asked: before the connection has advanced, they could not know what to
         look at. Once they are, these are asked again.
         """
-        walk, packet, _ = self._set_out(sort, wire, length, now)
-        passes = self._passes(self._paths[packet.hook].raw[packet.family], walk)
+        walk, packet, _, _ = self._set_out(sort, wire, length, now)
+        action = decide(self._paths[packet.hook].raw[packet.family], walk)
         self._changed.undo()
-        return passes
+        return action is ACCEPT and not walk.is_exempt
 
     def _set_out(self, sort: Sort, wire: bytes, length: int, now: float) -> Trial:
         """Set a packet of a sort on its way."""
         self._changed.forget()
-        trial = walk, packet, _ = self._trials.get(sort) or self._begin(sort)
+        trial = self._trials.get(sort) or self._begin(sort)
+        walk, packet, _, _ = trial
         walk.wire, packet.wire, packet.stop, walk.now = wire, wire, length, now
         walk.mark, walk.priority, walk.pkttype = packet.mark, 0, None
         walk.rule = walk.tally = None
         walk.by_words, walk.varies, walk.is_sent_on = True, False, False
+        walk.ct_bits, walk.is_tracked, walk.is_exempt = INVALID_BIT, False, False
         return trial
-
-    def _passes(self, raw: Bases, walk: Walk) -> bool:
-        """Say whether the rules that come before tracking let a packet pass, and only count it."""
-        ct_bits, walk.ct_bits, walk.is_tracked = walk.ct_bits, INVALID_BIT, False
-        action = decide(raw, walk)
-        walk.ct_bits, walk.is_tracked = ct_bits, True
-        return action is ACCEPT
 
     def _begin(self, sort: Sort) -> Trial:
         """Begin the walks of packets of a sort: one for all."""
@@ -128,13 +128,12 @@ class Foretelling:
         packet = Packet(head, family, protocol, start)
         packet.hook, packet.iif, packet.oif, packet.mark = way or ("forward", "", "", 0)
         walk = walk_of(packet, 0.0)
-        walk.ct_bits = state_of(stage).bit
-        walk.is_foretold = walk.is_tracked = walk.is_counted = True
+        walk.is_foretold = walk.is_counted = True
         walk.saver = self._changed
         blank = None if stage & IS_STRAY else _blank(protocol, size)
         if len(self._trials) >= WALKS_AT_MOST:
             self._trials.clear()
-        trial = self._trials[sort] = Trial(walk, packet, blank)
+        trial = self._trials[sort] = Trial(walk, packet, blank, state_of(stage).bit)
         return trial
 
 
