@@ -136,7 +136,7 @@ class Openings:
     def stray(  # noqa: PLR0913, PLR0917 - the packet
         self, packet: bytes, key: bytes, octets: int, way: Way, event: TcpEvent, now: float
     ) -> Verdict | None:
-        """Refuse a TCP segment that belongs to no connection, and cannot open one."""
+        """Answer a TCP segment that belongs to no connection, and cannot open one."""
         reason = self._tcp.refusal(event)
         if reason is OK or self._expectations.count or not self._is_ordinary(key):
             return None

@@ -1,8 +1,8 @@
 """The short way of a packet: of plain form, and decided by what is known of its flow alone.
 
 Most packets that the hot path leaves are ordinary too: they open a connection, answer, go on, or
-end it, and the rules have nothing to look at but words. Such a packet is read from the wire without
-a record of it being made; machine, table, wheel and verdict are those of the full way. What is less
+end it, and the rules need no record to look at (`fates`). Such a packet is read from the wire
+without one being made; machine, table, wheel and verdict are those of the full way. What is less
 than ordinary is left to that: then `None` is given, and nothing has been changed. A property test
 holds the short way to what the full way does.
 """
