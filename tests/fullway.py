@@ -9,12 +9,18 @@ from statefulinspect.decoding import decode
 from statefulinspect.flowkey import TCP
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.rehearsal import copied
+from statefulinspect.rules.engine.index import Index
 from statefulinspect.rules.engine.path import PATHS, refuse_hook
 from statefulinspect.zones import Zone
 
 
 class FullWay(Tracker):
-    """A tracker that takes no abbreviation."""
+    """A tracker that takes no abbreviation, and looks verdict maps up as maps."""
+
+    def __init__(self, rules=None, config=None):
+        super().__init__(rules, config)
+        for program in self._judge.filter._programs.values():
+            program._indexes = {family: Index(program.entries, family) for family in (4, 6)}
 
     def process(self, packet, now, zone=0, zone_direction=None, hook="forward", **context):
         now = self._turn(now)

@@ -1,7 +1,8 @@
 """What one form of a rule is at work: what is looked up of it, and the steps that are left.
 
 What the index can look up of a rule are the matches before everything else. A rule that only
-decides has no steps.
+decides has no steps. One that ends by a verdict map is looked up as an entry for each element, if
+that is the same.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from statefulinspect.rules.syntax.statements import (
 from statefulinspect.rules.words.header_parts import EXTENSION_NUMBERS
 from statefulinspect.rules.words.selectors import SELECTORS
 
-ENDS: Final = ("saddr", "daddr", "proto-src", "proto-dst")
+NAMES_OF_ENDS: Final = ("saddr", "daddr", "proto-src", "proto-dst")
 SPREAD_AT_MOST: Final = 64  # elements of a map that are looked up as rules are
 ENDS_ALL: Final = FINAL | {"return", "goto"}
 AT_THE_HEAD: Final = ("exthdr ", "ip option ", *(f"{header} " for header in EXTENSION_NUMBERS))
@@ -164,7 +165,7 @@ def _elements(last: DecideBy, sets: Sets) -> Iterator[Form]:
 def _asks_ends(statement: Statement) -> bool:
     """Say whether a statement looks at the addresses or ports of a connection."""
     return any(
-        selector.text.startswith("ct ") and selector.text.endswith(ENDS)
+        selector.text.startswith("ct ") and selector.text.endswith(NAMES_OF_ENDS)
         for selector in looked_at(statement)
     )
 
