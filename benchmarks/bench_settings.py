@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bench_process import passed
-from cases import PACE
+from cases import PACE, UNBOUNDED
 from measuring import UNTOLD, Case, compare, fraction
 from statefulinspect import Config, Limits, Ruleset, Tracker
 from statefulinspect.checksums import WORD_MAX, summed
@@ -62,7 +62,7 @@ KINDS: Final[Mapping[str, str]] = {
 
 def behind(rules: str) -> Callable[[], Tracker]:
     """Make what makes a tracker with such rules in front."""
-    return lambda: Tracker(Ruleset.parse(CHAIN.format(rules)), Config(limits=NO_LIMITS))
+    return lambda: Tracker(Ruleset.parse(CHAIN.format(rules)), UNBOUNDED)
 
 
 LOOKING: Final[Columns] = {name: behind(rules) for name, rules in KINDS.items()}

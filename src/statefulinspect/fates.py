@@ -17,6 +17,7 @@ from statefulinspect.rules.engine.foretelling import (
     IS_ANNOUNCED,
     IS_REPLY,
     IS_STRAY,
+    PAYLOAD_AT,
     SEEN_REPLY,
     Foretelling,
     Sort,
@@ -41,7 +42,6 @@ from statefulinspect.terms import (
 # What a verdict tells, which counters count the packet, and whether its side's next ones fare so.
 # Without a direction the packet is not tracked: rules refuse or exempt it before.
 Fate = tuple[Action, CtState, Optional[Direction], Optional[Rule], Optional[list[Tally]], bool]
-PAYLOAD_AT: Final = {12: 20, 36: 40}  # of plain packets, by the size of their key
 SORTS_AT_MOST: Final = 1 << 12  # sorts of packets whose fate is remembered: then it begins anew
 
 

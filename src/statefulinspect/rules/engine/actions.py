@@ -91,7 +91,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     read, varies = reading_of(match.left, scope.sets)
     needs = list(needs_of(match.left))
     passes, may_differ = _comparison(match, scope)
-    is_light = all(can_be_tried(each, scope.sets) for each in (match.left, match.right))
+    is_triable = all(can_be_tried(each, scope.sets) for each in (match.left, match.right))
 
     def step(walk: Walk) -> Outcome:
         for need in needs:  # `are_met`, written out: every match comes here
@@ -103,7 +103,7 @@ def _match(match: Match, scope: LiveScope) -> Deed:
     def tell(walk: Walk) -> Any:
         return read(walk) if are_met(needs, walk) else None
 
-    return Deed(step, varies or may_differ, is_light, read=tell)
+    return Deed(step, varies or may_differ, is_triable, read=tell)
 
 
 def _comparison(match: Match, scope: LiveScope) -> tuple[Callable[[Walk, Any], bool], bool]:
@@ -150,8 +150,8 @@ def _decide_by(statement: DecideBy, scope: LiveScope) -> Deed:
         item = None if value is None else found.admits(value, walk)
         return NEXT if item is None else item.data
 
-    is_light = not found.may_count and can_be_tried(statement.key, scope.sets)
-    return Deed(step, varies or may_change(found), is_light)
+    is_triable = not found.may_count and can_be_tried(statement.key, scope.sets)
+    return Deed(step, varies or may_change(found), is_triable)
 
 
 def _stateful(statement: Any, _: LiveScope) -> Deed:
@@ -223,8 +223,8 @@ def _assign(assign: Assign, scope: LiveScope) -> Deed:
         value = read(walk)
         return None if value is not None and assign_to(walk, value) else NEXT
 
-    is_light = not assign.target.text.startswith("ct ") and can_be_tried(assign.value, scope.sets)
-    return Deed(step, varies or differs, is_light)
+    is_triable = not assign.target.text.startswith("ct ") and can_be_tried(assign.value, scope.sets)
+    return Deed(step, varies or differs, is_triable)
 
 
 def _update(update: UpdateSet, scope: LiveScope) -> Deed:

@@ -105,26 +105,18 @@ def _needed(needs: Needs) -> tuple[WordCondition, ...]:
 
 def conditions_of(match: Match) -> Conditions | None:
     """Say what can be looked up of a match, all of it; None if it has to be tried."""
-    left = match.left
-    if isinstance(left, Binary):
-        return _masked(match, left)
+    mask = match.left if isinstance(match.left, Binary) else None
+    left = match.left if mask is None else mask.left
     if not isinstance(left, Select):
         return None
     selector = left.selector
     number = NUMBER_OF.get(selector.text)
     if number is None:
-        return _word(match, selector, None)
-    pairs = pairs_of(match, selector.bits)
+        return _word(match, selector, mask)
+    pairs = pairs_of(match, selector.bits) if mask is None else None
     if pairs is None:
         return None
     return Conditions(_needed(selector.needs), number, pairs, reads_headers=True)
-
-
-def _masked(match: Match, left: Binary) -> Conditions | None:
-    """Say what can be looked up of a match that looks at a word through a mask."""
-    if not isinstance(left.left, Select):
-        return None
-    return _word(match, left.left.selector, left)
 
 
 def _word(match: Match, selector: Selector, mask: Binary | None) -> Conditions | None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Mapping, NamedTuple, Optional  # noqa: UP035 - Py
 from statefulinspect.connection import Side
 from statefulinspect.linking import connect
 from statefulinspect.packet import Packet
+from statefulinspect.rules.engine.index import HEADER_SIZES
 from statefulinspect.rules.engine.path import Path, decide
 from statefulinspect.rules.engine.undo import Undo
 from statefulinspect.rules.engine.walk import Walk, walk_of
@@ -38,7 +39,8 @@ Sort = tuple[int, int, int, Way]  # protocol, size of the key, stage, way
 # has a master; there is no connection, and will be none.
 IS_REPLY, SEEN_REPLY, IS_ANNOUNCED, IS_STRAY = 1, 2, 4, 8
 
-HEADER_OF_SIZE: Final = {12: (4, 20), 36: (6, 40)}  # IP version and octets, by the size of a key
+FAMILY_OF_SIZE: Final = {12: 4, 36: 6}  # by the size of a key
+PAYLOAD_AT: Final = {size: HEADER_SIZES[family] for size, family in FAMILY_OF_SIZE.items()}
 WALKS_AT_MOST: Final = 1 << 10  # sorts whose walk is remembered: then it begins anew
 
 
@@ -123,9 +125,9 @@ class Foretelling:
     def _begin(self, sort: Sort) -> Trial:
         """Begin the walks of packets of a sort: one for all."""
         protocol, size, stage, way = sort
-        family, start = HEADER_OF_SIZE[size]
+        start = PAYLOAD_AT[size]
         head = bytes(6) + bytes([protocol]) + bytes(start)  # where IPv6 has it
-        packet = Packet(head, family, protocol, start)
+        packet = Packet(head, FAMILY_OF_SIZE[size], protocol, start)
         packet.hook, packet.iif, packet.oif, packet.mark = way or ("forward", "", "", 0)
         walk = walk_of(packet, 0.0)
         walk.is_foretold = walk.is_counted = True

@@ -22,7 +22,6 @@ from statefulinspect.rules.engine.conditions import (
     WORDS,
 )
 from statefulinspect.rules.engine.intervals import Pair, Pieces
-from statefulinspect.rules.engine.walk import Walk
 
 KEYS_AT_MOST: Final = 1 << 12  # combinations of words that are remembered: then it begins anew
 WORDS_AT_MOST: Final = 1 << 12  # values of words whose rules are remembered, likewise
@@ -99,7 +98,7 @@ class Plan:
 
 
 class Index:
-    """Find the plan for a packet's words: `plans[key_of(walk)]`, or `plan(walk)` if none is there.
+    """Find the plan of a packet's words, `key_of(walk)`: in `plans`, or by `plan` if it is new.
 
     Plans of their own are small and quick, but whoever sends packets of many protocols could have
     many made. So all together they hold a few times the rules there are; further words share the
@@ -136,12 +135,11 @@ class Index:
             if field in self._conditions:
                 self._conditions[field].append(askers)
 
-    def plan(self, walk: Walk) -> Plan:
-        """Make the plan of a packet's words."""
+    def plan(self, key: Any) -> Plan:
+        """Make the plan of some words."""
         if len(self.plans) >= KEYS_AT_MOST:
             self.plans.clear()
             self.varying.clear()
-        key = self.key_of(walk)
         words = dict(zip(self._fields, key if len(self._fields) > 1 else (key,)))
         found = self._found(words)
         if self.asks_flags and words[FLAGS] is not None:

@@ -43,11 +43,13 @@ class ChainProgram:
         packet = walk.packet
         try:
             index = self._indexes[packet.family]
-            plan = index.plans[index.key_of(walk)]
+            words = index.key_of(walk)
+            plan = index.plans[words]
         except KeyError:
             index = self.index(packet.family)
-            plan = index.plan(walk)
-        if index.asks_flags and index.key_of(walk) in index.varying:
+            words = index.key_of(walk)
+            plan = index.plan(words)
+        if index.asks_flags and words in index.varying:
             walk.varies = True
         if plan.is_foregone:
             if plan.decided is None:
