@@ -75,17 +75,10 @@ class Openings:
         options: bytes, now: float,
     ) -> Verdict | None:  # fmt: skip
         """Open a TCP connection."""
-        fate = self._fate(TCP, packet, key, octets, way, now)
-        if fate is None:
-            return None
-        action, state, direction, rule, tally, _ = fate
-        if tally is not None:
-            count(tally, octets)
-        if action is not ACCEPT or direction is None:
-            return verdict_of(action, state, direction, why_untracked(state), None, rule)
-        reason = self._capacity.make_room(0, key, now)
-        if reason is not OK:
-            return verdict_of(DROP, state, direction, reason, None, rule)
+        fate = self._admit(TCP, packet, key, octets, way, now)
+        if not isinstance(fate, tuple):
+            return fate
+        _, state, direction, rule, _, _ = fate
         self.unanswered += 1
         if self.unanswered <= FEW or self._journal is not None:  # events tell of connections
             connection = self._judge.connection_for(TCP, key, NO_ZONE, now)
@@ -114,17 +107,10 @@ class Openings:
         self, protocol: int, packet: bytes, key: bytes, octets: int, way: Way, now: float
     ) -> Verdict | None:
         """Open a connection of requests and their answers."""
-        fate = self._fate(protocol, packet, key, octets, way, now)
-        if fate is None:
-            return None
-        action, state, direction, rule, tally, _ = fate
-        if tally is not None:
-            count(tally, octets)
-        if action is not ACCEPT or direction is None:
-            return verdict_of(action, state, direction, why_untracked(state), None, rule)
-        reason = self._capacity.make_room(0, key, now)
-        if reason is not OK:
-            return verdict_of(DROP, state, direction, reason, None, rule)
+        fate = self._admit(protocol, packet, key, octets, way, now)
+        if not isinstance(fate, tuple):
+            return fate
+        _, state, direction, rule, _, _ = fate
         connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
         side = connection.original_side
         machine: Any = connection.machine
@@ -149,13 +135,27 @@ class Openings:
         if self._journal is not None:
             self._journal.opened(connection, now)
 
-    def _fate(  # noqa: PLR0913, PLR0917 - the packet
+    def _admit(  # noqa: PLR0913, PLR0917 - the packet
         self, protocol: int, packet: bytes, key: bytes, octets: int, way: Way, now: float
-    ) -> Fate | None:
-        """Tell what the rules make of an opening, if nobody has to look at it."""
+    ) -> Fate | Verdict | None:
+        """Tell the fate of an opening that rules and room admit, or the verdict if they do not.
+
+        None if somebody has to look at it.
+        """
         helped = self._helped[protocol]
         if self._expectations.count or (helped and key[-2:] in helped):
             return None
         if not self._is_ordinary(key):
             return None
-        return self._fates.of((protocol, len(key), 0, way), packet, octets, None, now)
+        fate = self._fates.of((protocol, len(key), 0, way), packet, octets, None, now)
+        if fate is None:
+            return None
+        action, state, direction, rule, tally, _ = fate
+        if tally is not None:
+            count(tally, octets)
+        if action is not ACCEPT or direction is None:
+            return verdict_of(action, state, direction, why_untracked(state), None, rule)
+        reason = self._capacity.make_room(0, key, now)
+        if reason is not OK:
+            return verdict_of(DROP, state, direction, reason, None, rule)
+        return fate
