@@ -119,21 +119,41 @@ def test_names_that_nft_cannot_read_are_refused(name):
 
 
 TOO_MANY = "meta mark set meta mark" + " | 0x1" * 1000
+TOO_DEEP = "expected at most 200 things within each other"
 
 
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
         ("meta mark" + " | 0x1" * 65 + " == 1", "line 1, column 21: |: expected at most 64 operat"),
-        (TOO_MANY, "line 1, column 21: too many things within each other"),
-        (f"define x = 1; {TOO_MANY}", "too many things within each other"),
-        ("meta mark 5" + " | 0x1" * 1000, "line 1, column 21: too many things within each other"),
+        (TOO_MANY, f"line 1, column 35: {TOO_DEEP}"),
+        (f"define x = 1; {TOO_MANY}", f"line 1, column 49: {TOO_DEEP}"),
+        ("meta mark 5" + " | 0x1" * 1000, f"line 1, column 31: {TOO_DEEP}"),
     ],
+    ids=["operations", "statement", "behind a definition", "constant"],
 )
 def test_what_is_nested_too_deeply_is_refused(rule, message):
     with pytest.raises(RuleError) as caught:
         Ruleset.parse(f"table t {{ chain c {{ {rule}; }}; }}")
     assert str(caught.value).startswith(message)
+
+
+def test_what_variables_nest_too_deeply_is_refused():
+    nested = "".join(f"define x{number} = $x{number - 1} | 1\n" for number in range(1, 601))
+    text = f"define x0 = 1\n{nested}table t {{ chain c {{ meta mark $x%s; }}; }}"
+    assert Ruleset.parse(text % 40)
+    with pytest.raises(RuleError, match=TOO_DEEP):
+        Ruleset.parse(text % 600)
+
+
+def test_json_that_is_nested_too_deeply_is_refused():
+    expression: dict = {"meta": {"key": "mark"}}
+    for _ in range(1000):
+        expression = {"|": [expression, 1]}
+    match = {"match": {"op": "==", "left": expression, "right": 5}}
+    rule = {"family": "ip", "table": "t", "chain": "c", "expr": [match]}
+    with pytest.raises(RuleError, match=TOO_DEEP):
+        Ruleset.from_json({"nftables": [{"rule": rule}]})
 
 
 def test_rules_keep_their_lines():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Iterable  # noqa: UP035 - Python 3.9
 
-TOO_DEEP = "too many things within each other: expected what nft can read"
 SHORT = 3  # letters of words of which a single wrong one is much
 
 

@@ -27,7 +27,7 @@ from statefulinspect.rules.building.nodes import (
 )
 from statefulinspect.rules.building.removals import FLUSHERS, REMOVERS, destroy, rename
 from statefulinspect.rules.building.statements import statements_of
-from statefulinspect.rules.errors import TOO_DEEP, RuleError
+from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.gaps import Gaps
 from statefulinspect.rules.language.tree import place_of
 from statefulinspect.rules.rule import Place, Rule
@@ -119,8 +119,6 @@ class _Building:
             self._warn(placed.message, placed.line, placed.name)
         except RuleError as error:
             raise at_place(error, *parts) from None
-        except RecursionError:
-            refuse(TOO_DEEP, *parts)
         else:
             return True
         return False

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Union  # noqa: UP035 - Python 3.9
 
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.reading import read_text
+from statefulinspect.rules.language.tree import refuse_too_deep
 
 Json = Union[str, bytes, Mapping[str, Any], list[Any]]
 
@@ -27,6 +28,7 @@ def read_json(text_or_object: Json) -> list[dict[str, Any]]:
         if not isinstance(each, Mapping):
             msg = f"{each!r}: expected a command, an object"
             raise RuleError(msg)
+        refuse_too_deep(each)
     return [_with_statements(dict(each)) for each in given]
 
 
@@ -46,7 +48,7 @@ def _read(statement: str) -> Any:
         command = read_text(f"add rule t c {statement}")[0]
         (part,) = command["add"]["rule"]["expr"]
         return json.loads(json.dumps(part))  # without places
-    except (RuleError, ValueError, LookupError, RecursionError) as error:
+    except (RuleError, ValueError, LookupError) as error:
         msg = f"{statement!r}: expected one statement: {error}"
         raise RuleError(msg) from None
 

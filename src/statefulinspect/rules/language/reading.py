@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from statefulinspect.rules.errors import TOO_DEEP, RuleError
+from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.commands import commands
 from statefulinspect.rules.language.errors import unexpected
 from statefulinspect.rules.language.objects import Builder
-from statefulinspect.rules.language.tree import Node
+from statefulinspect.rules.language.tree import Node, refuse_too_deep
 from statefulinspect.rules.language.variables import Filler, Resolve, VariableScope
 
 STARTS = ["start", "table_items", "chain_items"]
@@ -30,16 +30,9 @@ def read_text(text: str, resolve: Resolve | None = None) -> list[Node]:
     """
     items = _parse(text, "start")
     if "$" in text or any(word in text for word in ("define", "include")):
-        items = _filled(items, resolve)
+        items = Filler(_parse, resolve).fill(items, VariableScope())
+        refuse_too_deep(items)
     return commands(items)
-
-
-def _filled(items: list[Any], resolve: Resolve | None) -> list[Any]:
-    """Fill in variables and included files."""
-    try:
-        return Filler(_parse, resolve).fill(items, VariableScope())
-    except RecursionError:
-        raise RuleError(TOO_DEEP) from None
 
 
 @lru_cache(maxsize=1)
@@ -80,4 +73,5 @@ def _parse(text: object, start: str) -> list[Any]:
             msg = "'{': expected nft's text; JSON is for Ruleset.from_json to read"
             raise RuleError(msg, error.token.line, error.token.column) from None
         raise unexpected(error, parser.terminals, can_take) from None
+    refuse_too_deep(items)
     return items

@@ -8,11 +8,15 @@ the included file where the part stands, and empty for the text itself.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional  # noqa: UP035 - Python 3.9
+from typing import Any, Final, Mapping, Optional  # noqa: UP035 - Python 3.9
+
+import attrs
 
 from statefulinspect.rules.errors import RuleError
 
 TextPlace = tuple[Optional[int], Optional[int], str]
+DEEPEST: Final = 200  # lists and objects within each other; no ruleset that nft takes has as many
+LEAVES: Final = (str, int, float, type(None))
 
 
 class Node(dict[str, Any]):
@@ -127,3 +131,28 @@ def _node(content: dict[str, Any], place: TextPlace) -> Node:
 def error_at(part: object, message: str) -> RuleError:
     """Make the error that a part of the tree is wrong."""
     return RuleError(message, *place_of(part))
+
+
+def parts_of(part: Any) -> Any:
+    """Give what a part of the tree is made of; nothing if it is a leaf."""
+    if isinstance(part, (list, tuple)):
+        return part
+    if isinstance(part, Mapping):
+        return part.values()
+    if attrs.has(type(part)):
+        return [getattr(part, field.name) for field in attrs.fields(type(part))]
+    return ()
+
+
+def refuse_too_deep(tree: object) -> None:
+    """Raise RuleError for more lists and objects within each other than DEEPEST.
+
+    So those who read the tree may call themselves, on every interpreter: its stack has room.
+    """
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [each for part in level for each in parts_of(part) if not isinstance(each, LEAVES)]
+        if not level:
+            return
+    msg = f"expected at most {DEEPEST} things within each other"
+    raise error_at(level, msg)

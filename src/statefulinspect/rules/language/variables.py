@@ -8,11 +8,17 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Final, Iterator, Mapping, Union  # noqa: UP035 - Python 3.9
 
-import attrs
-
 from statefulinspect.rules.errors import RuleError, near_first
 from statefulinspect.rules.language.items import Define, Draft, Include, Property, Undefine
-from statefulinspect.rules.language.tree import Node, Number, Seconds, Word, error_at, like
+from statefulinspect.rules.language.tree import (
+    Node,
+    Number,
+    Seconds,
+    Word,
+    error_at,
+    like,
+    parts_of,
+)
 
 IN_TEXT: Final = re.compile(r"\$[A-Za-z0-9_]*")
 Parse = Callable[[str, str], list[Any]]  # text and what it may hold, to items
@@ -142,13 +148,8 @@ def name_file(part: Any, name: str) -> None:
     """Write on every part of an item which file it stands in."""
     if isinstance(part, (Node, Word, Number, Seconds)):
         part.name = name
-    if isinstance(part, dict):
-        part = list(part.values())
-    elif attrs.has(type(part)):
-        part = [getattr(part, field.name) for field in attrs.fields(type(part))]
-    if isinstance(part, list):
-        for each in part:
-            name_file(each, name)
+    for each in parts_of(part):
+        name_file(each, name)
 
 
 def substitute(part: Any, scope: VariableScope) -> Any:
