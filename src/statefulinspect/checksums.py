@@ -15,6 +15,7 @@ from statefulinspect.flowkey import ICMP, UDP
 from statefulinspect.packet import Packet
 
 WORD_MAX: Final = 0xFFFF
+PART: Final = 384  # octets that are read at once: longer numbers cost more for each octet
 NO_CHECKSUM: Final = bytes(2)  # of a UDP datagram that has none (RFC 768, RFC 6935)
 
 
@@ -25,7 +26,12 @@ def is_zero_sum(octets: bytes, more: int = 0) -> bool:
     the other one.
     """
     padded = octets if len(octets) % 2 == 0 else octets + b"\0"
-    total = int.from_bytes(padded, "big") + more
+    if len(padded) <= PART:
+        total = int.from_bytes(padded, "big") + more
+    else:
+        total = more
+        for at in range(0, len(padded), PART):
+            total += int.from_bytes(padded[at : at + PART], "big")
     return total % WORD_MAX == 0 and total != 0
 
 
@@ -67,7 +73,7 @@ def plain_is_right(packet: bytes, protocol: int, start: int, length: int) -> boo
     It has neither options nor extension headers: the payload begins at 20 in IPv4, at 40 in IPv6,
     with the addresses right in front of it. The packet ends at `length`.
     """
-    if start == 20 and not is_zero_sum(packet[:20]):
+    if start == 20 and int.from_bytes(packet[:20], "big") % WORD_MAX:  # its version is not zero
         return False
     if protocol == UDP and packet[start + 6 : start + 8] == NO_CHECKSUM:
         return True
