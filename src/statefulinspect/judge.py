@@ -165,7 +165,7 @@ class Judge(Keeper):
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
         verdict = self.answers.of(side, walk, reason)
-        if connection.helper is not None and verdict.action is ACCEPT:
+        if connection.helper is not None:
             verdict = self._assist(side, packet, verdict, now)
         if verdict.action is REJECT and packet.protocol == TCP and self._resets(verdict, packet):
             connection.machine.reset(connection, now)
@@ -188,9 +188,7 @@ class Judge(Keeper):
         """
         connection, packet, now = side.connection, walk.packet, walk.now
         mark, event_mask = connection.mark, connection.event_mask
-        verdict = self.answers.of(side, walk, reason)
-        if verdict.action is ACCEPT:
-            verdict = self._assist(side, packet, verdict, now)
+        verdict = self._assist(side, packet, self.answers.of(side, walk, reason), now)
         connection.mark, connection.event_mask = mark, event_mask
         self.settle(side, packet.length, reason, now)
         return verdict
@@ -208,7 +206,7 @@ class Judge(Keeper):
 
     def _assist(self, side: Side, packet: Packet, verdict: Verdict, now: float) -> Verdict:
         """Let the connection's helper, if it has one, read a packet that the rules let pass."""
-        if side.connection.helper is None:
+        if side.connection.helper is None or verdict.action is not ACCEPT:
             return verdict
         reason = self.assistant.read(side, packet, verdict, now)
         return verdict if reason is OK else attrs.evolve(verdict, action=DROP, reason=reason)
@@ -225,7 +223,8 @@ class Judge(Keeper):
         if side.is_reply and not connection.seen_reply:
             connection.seen_reply = True
             side.other.verdict = None  # its next packet is ESTABLISHED
-        self.renew(connection)
+        if connection.is_assured or connection.expires_at < connection.filed_at:
+            self.renew(connection)
 
     def renew(self, connection: Connection) -> None:
         """Bring the wheel and the hot path up to date with what a machine wrote."""

@@ -79,16 +79,17 @@ class Openings:
         if not isinstance(fate, tuple):
             return fate
         _, state, direction, rule, _, _ = fate
+        scale, flags = scale_and_flags(options) if options else (0, 0)
+        expires_at = now + self._life
         self.unanswered += 1
         if self.unanswered <= FEW or self._journal is not None:  # events tell of connections
             connection = self._judge.connection_for(TCP, key, NO_ZONE, now)
             side = connection.original_side
-            self._tcp.begin_with_syn(side, end, window, options, now)
+            ask(side, end, window, scale, flags)
+            connection.expires_at = expires_at
             side.packets, side.octets = 1, octets
             self._enter(connection, now)
             return verdict_of(ACCEPT, state, direction, OK, connection, rule)
-        scale, flags = scale_and_flags(options) if options else (0, 0)
-        expires_at = now + self._life
         opened: Any = Unreplied(key, self, now, expires_at, octets, end, window or 1, scale, flags)
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)

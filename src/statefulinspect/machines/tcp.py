@@ -82,7 +82,10 @@ class TcpMachine:
     def begin(self, side: Side, segment: Segment, now: float) -> Reason:
         """Begin with a segment."""
         if segment.event is SYN:
-            return self.begin_with_syn(side, segment.end, segment.window, segment.options, now)
+            scale, flags = scale_and_flags(segment.options)
+            ask(side, segment.end, segment.window, scale, flags)
+            side.connection.expires_at = now + self.timers.opening
+            return OK
         _set_out(side.connection)
         reason = self.refusal(segment.event)
         if reason is not OK:
@@ -95,15 +98,6 @@ class TcpMachine:
         if event is not ACK:
             return Reason.TCP_NOT_AN_OPENING
         return OK if self._policy.loose else Reason.TCP_MIDSTREAM
-
-    def begin_with_syn(
-        self, side: Side, end: int, window: int, options: bytes, now: float
-    ) -> Reason:
-        """Begin with a SYN."""
-        scale, flags = scale_and_flags(options) if options else (0, 0)
-        ask(side, end, window, scale, flags)
-        side.connection.expires_at = now + self.timers.opening
-        return OK
 
     def step(self, side: Side, packet: Packet, now: float) -> Reason:
         """Take the connection one segment further."""

@@ -44,12 +44,8 @@ def arm(connection: Connection) -> None:
         and connection.last_event is ACK
         and connection.is_assured
         and not connection.repeats
-        and 0 < original.max_window < QUARTER
-        and 0 < reply.max_window < QUARTER
-        and _lie_in_order(original, reply)
-        and _lie_in_order(reply, original)
-        and _tells_what_waits(original, reply)
-        and _tells_what_waits(reply, original)
+        and _is_settled(original, reply)
+        and _is_settled(reply, original)
         and not _looks_like_next(connection, reply if connection.last_is_reply else original)
         and (connection.rare is None or connection.is_ordinary)
     ):
@@ -58,16 +54,19 @@ def arm(connection: Connection) -> None:
         original.seen_window = reply.seen_window = NO_NUMBER
 
 
-def _lie_in_order(side: Side, other: Side) -> bool:
-    """Say whether the numbers of what a side sends lie in their order, no farther than a window."""
-    acknowledged = other.highest_ack
-    return acknowledged <= side.end <= side.max_end <= acknowledged + ack_span(other)
+def _is_settled(side: Side, other: Side) -> bool:
+    """Say whether plain comparisons tell all of what a side sends.
 
-
-def _tells_what_waits(side: Side, other: Side) -> bool:
-    """Say whether comparing numbers tells that data of the side waits for an acknowledgement."""
-    expected = HIGHEST_ACK_KNOWN if side.end == other.highest_ack else KNOWN_AND_WAITING
-    return other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED == expected
+    Its numbers lie in their order, no farther than a window, and so do flags and numbers agree on
+    whether data waits for an acknowledgement.
+    """
+    acknowledged, end = other.highest_ack, side.end
+    expected = HIGHEST_ACK_KNOWN if end == acknowledged else KNOWN_AND_WAITING
+    return (
+        0 < side.max_window < QUARTER
+        and acknowledged <= end <= side.max_end <= acknowledged + ack_span(other)
+        and other.flags & HIGHEST_ACK_KNOWN | side.flags & UNACKNOWLEDGED == expected
+    )
 
 
 def _looks_like_next(connection: Connection, side: Side) -> bool:
