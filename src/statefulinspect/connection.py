@@ -218,7 +218,7 @@ class Connection(Link):
     @property
     def state_name(self) -> str:
         """Give the kernel's name for the state; empty where the kernel names none (UDP, ICMP)."""
-        return self.state.name if self.machine.names_states else ""
+        return self.state._name_ if self.machine.names_states else ""  # `name` is slow in 3.11
 
     def count(self, direction: Direction) -> Count:
         """Count packets and octets of one direction; KeyError for what is none."""
@@ -231,13 +231,12 @@ class Connection(Link):
 
     def listing(self, now: float) -> Listing:
         """Tell what the connection is at `now`."""
-        original, reply = self.original_side, self.reply_side
-        counts = Count(original.packets, original.octets), Count(reply.packets, reply.octets)
+        counts, one, other = None, self.original_side, self.reply_side
+        if self.is_accounted:
+            counts = Count(one.packets, one.octets), Count(other.packets, other.octets)
         return Listing(
-            original=self.original, reply=self.reply, state_name=self.state_name,
-            seconds_left=self.seconds_left(now), seen_reply=self.seen_reply,
-            is_assured=self.is_assured, counts=counts if self.is_accounted else None,
-            mark=self.mark, zones=self.zones, helper=self.helper,
+            self.original, self.reply, self.state_name, self.seconds_left(now), self.seen_reply,
+            self.is_assured, counts, self.mark, self.zones, self.helper,
         )  # fmt: skip
 
     def to_conntrack(self, now: float) -> str:

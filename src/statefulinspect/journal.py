@@ -48,7 +48,10 @@ class Marks(NamedTuple):
     def of(cls, connection: Connection) -> Marks:
         """Take them from a connection; the state only where the kernel names one."""
         state = connection.state if connection.machine.names_states else None
-        restarts, mark, labels = connection.restarts, connection.mark, connection.labels
+        restarts = labels = 0
+        if connection.rare is not None:
+            restarts, labels = connection.restarts, connection.labels
+        mark = connection.mark
         return cls(connection.seen_reply, connection.is_assured, state, restarts, mark, labels)
 
     @classmethod
