@@ -99,9 +99,11 @@ def verdict_of(  # noqa: PLR0913, PLR0917 - what it tells
     connection: Connection | None, rule: Rule | None, kind: type[Verdict] = Verdict,
 ) -> Verdict:  # fmt: skip
     """Make a verdict; in a third of the time that its class takes, for freezing comes last."""
-    draft = _Draft(action, ct_state, direction, reason, connection, rule, ())
-    draft.__class__ = kind
-    return draft  # type: ignore[return-value]  # by now it is one
+    draft: Any = object.__new__(_Draft)
+    draft.action, draft.ct_state, draft.direction = action, ct_state, direction
+    draft.reason, draft.connection, draft.rule = reason, connection, rule
+    draft.held, draft.__class__ = (), kind
+    return draft  # type: ignore[no-any-return]  # by now it is a verdict
 
 
 @attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
@@ -154,8 +156,7 @@ class Connection(Link):
 
     Yours to read: `original`, `reply`, `count`, `state_name`, `seen_reply`, `is_assured`, `helper`,
     `master`, `expires_at` (on your clock); yours to write: `mark` (32 bits) and `labels` (128). The
-    rest is the tracker's: so is `last_*`, what TCP, like Linux, remembers of the last segment that
-    counted; the hot path writes it late (`tcp_prediction`).
+    rest is the tracker's; `last_*`, of TCP's last segment that counted, the hot path writes late.
 
     >>> from statefulinspect import Tracker
     >>> Tracker().process(bytes.fromhex("4500001400000000405900000a0000010a000002"), 0.0).connection
