@@ -1,4 +1,4 @@
-"""What a connection takes of memory: established and half-open TCP, everything included.
+"""What a connection takes of memory, everything included: TCP, and a question answered over UDP.
 
     python benchmarks/memory.py --connections 1000000         minutes, 2 GB
     python benchmarks/memory.py --quick
@@ -34,7 +34,7 @@ ROUGHLY = (
     "Roughly: PyPy keeps for a while what its collector has freed, and takes memory in large steps."
 )
 HEAD = """\
-| TCP connections | bytes each | a full collection |
+| connections | bytes each | a full collection |
 |---|---:|---:|"""
 
 
@@ -48,9 +48,15 @@ def half_open(flow: Flow) -> list[bytes]:
     return [flow.tcp(SYN, 0, 0, is_reply=False)]
 
 
+def answered(flow: Flow) -> list[bytes]:
+    """Ask over UDP, and be answered."""
+    return [flow.udp(30, is_reply=False), flow.udp(60, is_reply=True)]
+
+
 KINDS: dict[str, Callable[[Flow], list[bytes]]] = {
     "established": established,
     "half-open": half_open,
+    "answered": answered,
 }
 
 

@@ -20,19 +20,19 @@ from typing import Callable, Final, Union
 from statefulinspect.connection import Connection
 from statefulinspect.conntable import ConnTable
 from statefulinspect.events import EARLY_DROP, EXPIRED, HALF_OPEN, Cause
+from statefulinspect.folded import Folded
 from statefulinspect.limits import Limits
 from statefulinspect.line import Line
 from statefulinspect.sources import Source, Sources, source_of
 from statefulinspect.terms import OK, Reason
-from statefulinspect.unreplied import Unreplied
 
 NO_LIMIT: Final = 1 << 62  # a whole number, which compares faster than infinity
-Removal = Callable[[Union[Connection, Unreplied], Cause, float], None]
+Removal = Callable[[Union[Connection, Folded], Cause, float], None]
 Sweep = Callable[[float], None]
 
 
-def _opener_of(connection: Connection | Unreplied) -> Source:
-    if isinstance(connection, Unreplied):
+def _opener_of(connection: Connection | Folded) -> Source:
+    if isinstance(connection, Folded):
         return source_of(0, connection.key)
     return source_of(connection.zones.original, connection.original_side.key)
 
@@ -45,7 +45,7 @@ class Capacity:
         self._remove, self._sweep = remove, sweep
         self._most = limits.max_connections or NO_LIMIT
         self._most_unassured = limits.max_half_open or NO_LIMIT
-        self._unassured: Line[Connection | Unreplied] = Line()
+        self._unassured: Line[Connection | Folded] = Line()
         self._sources = Sources(limits) if limits.looks_at_sources else None
 
     def shortened(self, expires_at: float, now: float) -> float:
@@ -96,21 +96,21 @@ class Capacity:
         assert oldest is not None, "only a crowd of the unassured is thinned out"
         self._remove(oldest, EXPIRED if oldest.expires_at <= now else cause, now)
 
-    def enter(self, connection: Connection | Unreplied, now: float) -> None:
+    def enter(self, connection: Connection | Folded, now: float) -> None:
         """Count a connection that has been entered, or what is kept of it."""
         self._unassured.enter(connection)
         if self._sources is not None:
             self._sources.enter(_opener_of(connection), now)
 
-    def replace(self, unreplied: Unreplied, connection: Connection) -> None:
-        """Let a connection stand where the unreplied stood that it is."""
-        self._unassured.replace(unreplied, connection)
+    def replace(self, folded: Folded, connection: Connection) -> None:
+        """Let a connection stand where that stood which was kept of it."""
+        self._unassured.replace(folded, connection)
 
     def assure(self, connection: Connection) -> None:
         """Take note that a connection, which was not, is assured."""
         self._unassured.leave(connection)
 
-    def leave(self, connection: Connection | Unreplied) -> None:
+    def leave(self, connection: Connection | Folded) -> None:
         """Count a connection no longer, or what is kept of it, before it is removed."""
         if connection.older is not None:
             self._unassured.leave(connection)

@@ -1,10 +1,9 @@
 """Which side a flow key leads to: the table of connections.
 
-One dict per zone and protocol, from key bytes to `Side`; both sides of a connection are entered. Of
-one that only a SYN has opened there may be an `Unreplied` instead, under the key of the SYN; then
-the key against it is not entered, and looked up by reversing it. The dicts are made once and kept,
-so the hot path may hold on to one. When both keys of a connection are the same bytes (a host that
-talks to itself from one port), the reply side is the one found, as in Linux.
+One dict per zone and protocol, from key bytes to `Side`; both sides of a connection are entered,
+unless it is folded (`foldedtable`). The dicts are made once and kept, so the hot path may hold on
+to one. When both keys of a connection are the same bytes (a host that talks to itself from one
+port), the reply side is the one found, as in Linux.
 
 Connections whose zone holds for one direction only are few. Their sides stand in dicts of their
 own, by direction too, for there the same key in the same zone may name sides of two connections.
@@ -13,52 +12,50 @@ own, by direction too, for there the same key in the same zone may name sides of
 from __future__ import annotations
 
 from math import inf
-from typing import Iterator, Union  # noqa: UP035 - Python 3.9
+from typing import Iterator  # noqa: UP035 - Python 3.9
 
 from statefulinspect.connection import Connection, Side
-from statefulinspect.flowkey import TCP, against
+from statefulinspect.flowkey import TCP
+from statefulinspect.folded import Folded
+from statefulinspect.foldedtable import FoldedTable, Sides
 from statefulinspect.linking import part
-from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
-
-Sides = dict[bytes, Union[Side, Unreplied]]
 
 
 def _age(side: Side) -> float:
     return -side.connection.created_at
 
 
-class ConnTable:
+class ConnTable(FoldedTable):
     """Hold every connection, found by the key of either side.
 
     `split_sides` are those whose zone holds for one direction only.
     """
 
-    __slots__ = ("_asked", "_plain", "_unreplied", "_whole", "count", "split_sides")
+    __slots__ = ("_whole", "split_sides")
 
     def __init__(self) -> None:
-        self._whole: dict[tuple[int, int], Sides] = {}
-        self._plain: dict[int, Sides] = {}  # those of no zone once more, by protocol
+        super().__init__()
+        self._whole: dict[tuple[int, int], Sides] = {}  # those of no zone are `_plain`, too
         self.split_sides: dict[tuple[int, int, int], Sides] = {}
-        self.count = self._unreplied = 0
-        self._asked = bytearray(256)  # by last octet of a port: 1 if an `Unreplied` ever went there
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Connection]:
         """Go over the connections: by table in order of creation, then in order of entry."""
-        if self._unreplied:
-            for unreplied in [each for each in self.holders() if isinstance(each, Unreplied)]:
-                unreplied.connection  # noqa: B018 - unfolds it
+        if self._folded:
+            for folded in [each for each in self.holders() if isinstance(each, Folded)]:
+                folded.connection  # noqa: B018 - unfolds it
         return self.holders()  # type: ignore[return-value]  # by now all are connections
 
-    def holders(self) -> Iterator[Connection | Unreplied]:
+    def holders(self) -> Iterator[Connection | Folded]:
         """Go over what is kept of each connection, in the same order."""
         for sides in self._whole.values():
             for key, side in sides.items():
-                if side.__class__ is Unreplied:
-                    yield side
+                if isinstance(side, Folded):
+                    if key == side.key:
+                        yield side
                 elif key == side.connection.original_side.key:
                     yield side.connection
         for (is_reply, _, _), sides in self.split_sides.items():
@@ -111,27 +108,18 @@ class ConnTable:
         return found
 
     def _side(self, number: int, protocol: int, key: bytes) -> Side | None:
-        """Find the side that a key leads to in one whole zone; what is unreplied is unfolded."""
+        """Find the side that a key leads to in one whole zone; what is folded is unfolded."""
         sides = self._whole.get((number, protocol))
         if sides is None:
             return None
         found = sides.get(key)
         if isinstance(found, Side):
             return found
-        return None if number or protocol != TCP else self.unreplied_side(key, found)
-
-    def unreplied_side(self, key: bytes, found: Unreplied | None) -> Side | None:
-        """Give the side of a TCP key in no zone that leads to what is unreplied, and unfold that.
-
-        `found` is what stands under the key; if it is None, the key against it may lead there. Most
-        openers of a flood come from no port that others go to: for them no key is reversed.
-        """
-        if found is not None:
-            return found.connection.original_side
-        if not self._unreplied or not self._asked[key[-3]]:
+        if number:
             return None
-        opened = self._plain[TCP].get(against(key))
-        return opened.unfold(key).reply_side if isinstance(opened, Unreplied) else None
+        if protocol == TCP:
+            return self.unreplied_side(key, found)
+        return None if found is None else self.unfolded_side(key, found)
 
     def _directed(self, zone: Zone, protocol: int, key: bytes) -> Iterator[Side]:
         """Go over the sides that a key leads to, the direction of each being looked at."""
@@ -171,28 +159,6 @@ class ConnTable:
         replies[connection.reply_side.key] = connection.reply_side
         self.count += 1
 
-    def enter_unreplied(self, unreplied: Unreplied) -> None:
-        """Enter what a SYN has opened; no key of either direction may be in the table."""
-        key = unreplied.key
-        self._plain[TCP][key] = unreplied
-        self._asked[key[-1]] = 1
-        self.count += 1
-        self._unreplied += 1
-
-    def replace(self, unreplied: Unreplied, connection: Connection) -> None:
-        """Put the connection in the place of what was kept of it."""
-        sides = self._plain[TCP]
-        sides[unreplied.key] = connection.original_side
-        sides[connection.reply_side.key] = connection.reply_side
-        self._unreplied -= 1
-
-    def remove_unreplied(self, unreplied: Unreplied) -> None:
-        """Take out what a SYN has opened, which lets go of the tracker: a verdict may hold it."""
-        del self._plain[TCP][unreplied.key]
-        unreplied.source = unreplied.source.detached  # type: ignore[union-attr]  # not unfolded yet
-        self.count -= 1
-        self._unreplied -= 1
-
     def remove(self, connection: Connection) -> None:
         """Take both sides out and cut their links."""
         originals, replies = self._sides_of(connection)
@@ -216,12 +182,8 @@ class ConnTable:
         assert len(holders) == self.count, "a connection is counted twice or not at all"
         entries = 0
         for connection in holders:
-            if isinstance(connection, Unreplied):
-                assert self._plain[TCP][connection.key] is connection, "the key leads elsewhere"
-                assert against(connection.key) not in self._plain[TCP], "what replies is known"
-                assert self._asked[connection.key[-1]], "what replies is not looked for"
-                assert connection.is_tracked, "it is unfolded, or removed"
-                entries += 1
+            if isinstance(connection, Folded):
+                entries += self._check_folded(connection)
                 continue
             originals, replies = self._sides_of(connection)
             original, reply = connection.original_side, connection.reply_side
@@ -232,8 +194,7 @@ class ConnTable:
             assert reply.other is original, "the sides are not each other's"
             assert original.connection is reply.connection is connection
             entries += 2 - is_single
-        unreplied = sum(isinstance(each, Unreplied) for each in holders)
-        assert unreplied == self._unreplied, "what is unreplied is counted wrongly"
+        self._check_counts([each for each in holders if isinstance(each, Folded)])
         assert all(self.split_sides.values()), "an empty dict shuts the faster ways"
         tables = [*self._whole.values(), *self.split_sides.values()]
         assert sum(map(len, tables)) == entries, "a side is entered under a foreign key"

@@ -102,6 +102,10 @@ class Fates:
             return sort
         return protocol, size, stage | wire[start + 13] << 8, way
 
+    def known(self, sort: Sort) -> Fate | None:
+        """Tell what becomes of packets of a sort, whatever their TCP flags, if it is remembered."""
+        return self._foregone.get(sort)
+
     def of(
         self, sort: Sort, packet: bytes, length: int, side: Side | None, now: float
     ) -> Fate | None:

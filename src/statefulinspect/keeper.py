@@ -10,11 +10,11 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Side
 from statefulinspect.events import EXPIRED, Cause
 from statefulinspect.flowkey import FlowKey
+from statefulinspect.folded import Folded
 from statefulinspect.journal import Journal
 from statefulinspect.lookup import SideLookup
 from statefulinspect.machines.tcp_prediction import take_back
 from statefulinspect.packet import Packet
-from statefulinspect.unreplied import Unreplied
 from statefulinspect.wheel import NOT_FILED, Wheel
 from statefulinspect.zones import Zone
 
@@ -27,7 +27,7 @@ class Keeper:
     def __init__(self, config: Config) -> None:
         self.lookup = SideLookup()
         self.table = self.lookup.table
-        self.wheel: Wheel[Connection | Unreplied] = Wheel()
+        self.wheel: Wheel[Connection | Folded] = Wheel()
         self.assistant = Assistant(config, self.lookup.keys, self._sever)
         self.expectations = self.assistant.expectations
         self.journal = Journal() if config.events else None
@@ -47,14 +47,14 @@ class Keeper:
         if flow is not None and self.lookup.live_side(packet.zone, flow, now) is None:
             self.expectations.take(packet.zone, flow, now)
 
-    def remove(self, connection: Connection | Unreplied, cause: Cause, now: float) -> None:
+    def remove(self, connection: Connection | Folded, cause: Cause, now: float) -> None:
         """Take a connection, or what is kept of it, out of the table and the wheel."""
-        if isinstance(connection, Unreplied):
+        if isinstance(connection, Folded):
             if connection.older is not None:  # it is tracked, and nothing hangs on it
                 if connection.filed_at != NOT_FILED:
                     self.wheel.cancel(connection)
                 self.capacity.leave(connection)
-                self.table.remove_unreplied(connection)
+                self.table.remove_folded(connection)
                 return
             connection = connection.connection  # it was unfolded since
         if connection.is_assured:

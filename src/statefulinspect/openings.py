@@ -1,26 +1,27 @@
 """Connections that open the short way, or do not: nobody has to look at their first packets.
 
 What SYNs open that are answered soon is made at once, for it is needed soon. In a flood, which
-nobody answers, it is not made before somebody asks for it; see `unreplied`.
+nobody answers, it is not made before somebody asks for it, nor is what a question opens; see
+`folded`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Sequence  # noqa: UP035 - Python 3.9
 
 from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
 from statefulinspect.fates import Fate, count, why_untracked
-from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
+from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP, reverse
+from statefulinspect.folded import AT_ONCE, Exchange, FoldedVerdict, Unreplied
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_table import TcpEvent
-from statefulinspect.rules.engine.foretelling import Way
+from statefulinspect.rules.engine.foretelling import IS_REPLY, Way
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK
-from statefulinspect.unreplied import OpeningVerdict, Unreplied
 from statefulinspect.zones import NO_ZONE
 
 FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
@@ -29,23 +30,28 @@ FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are 
 class Detached:
     """Make connections that are tracked no more."""
 
-    def __init__(self, machine: Machine, *, is_accounted: bool) -> None:
-        self._machine, self._is_accounted = machine, is_accounted
-        self.detached = self
+    def __init__(self, machines: Sequence[Machine], *, is_accounted: bool) -> None:
+        self._machines: Sequence[Any] = machines
+        self._is_accounted = is_accounted
+        self.detached, self.wanted = self, 0
 
-    def make(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
-        """Make the connection that a SYN has opened."""
-        at, accounted = unreplied.created_at, self._is_accounted
-        connection = connect(TCP, unreplied.key, reply_key, self._machine, at, NO_ZONE, accounted)
+    def make(self, folded: Unreplied | Exchange, reply_key: bytes) -> Connection:
+        """Make the connection that a SYN or a question has opened."""
+        protocol, at, accounted = folded.protocol, folded.created_at, self._is_accounted
+        machine = self._machines[protocol]
+        connection = connect(protocol, folded.key, reply_key, machine, at, NO_ZONE, accounted)
         original = connection.original_side
-        ask(original, unreplied.end, unreplied.window, unreplied.scale, unreplied.flags)
-        connection.expires_at = unreplied.expires_at
-        original.packets, original.octets = 1, unreplied.octets
+        original.packets, original.octets = 1, folded.octets
+        if isinstance(folded, Unreplied):
+            ask(original, folded.end, folded.window, folded.scale, folded.flags)
+        else:
+            machine.resume(connection, folded.reply_octets)
+        connection.expires_at = folded.expires_at
         return connection
 
-    def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
+    def unfold(self, folded: Unreplied | Exchange, reply_key: bytes) -> Connection:
         """Make the connection; nothing tracks it."""
-        connection = self.make(unreplied, reply_key)
+        connection = self.make(folded, reply_key)
         part(connection)
         return connection
 
@@ -60,12 +66,15 @@ class Openings:
         self._judge, self._fates = judge, judge.answers.fates
         self._expectations = judge.expectations
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
-        self._journal, self.unanswered = judge.journal, 0
+        self._journal, self.unanswered, self.wanted = judge.journal, 0, 0
+        self._machines: Any = judge.machines
+        # Events tell of connections, and rules before tracking may ask for one.
+        self._folds = judge.journal is None and not judge.filter.has_raw
         machine: Any = judge.machines[TCP]
         self._tcp, self._life = machine, machine.timers.opening
         screen = judge.validation.screen
         self._is_ordinary = screen.spares if config.dos.networks else is_ordinary
-        self.detached = Detached(machine, is_accounted=config.accounting)
+        self.detached = Detached(judge.machines, is_accounted=config.accounting)
         self._helped = {
             each: judge.assistant.helped_ports(each) for each in (TCP, UDP, ICMP, ICMPV6)
         }
@@ -94,14 +103,14 @@ class Openings:
         self._table.enter_unreplied(opened)
         self._capacity.enter(opened, now)
         self._wheel.file(opened)
-        return verdict_of(ACCEPT, state, direction, OK, opened, rule, OpeningVerdict)
+        return verdict_of(ACCEPT, state, direction, OK, opened, rule, FoldedVerdict)
 
-    def unfold(self, unreplied: Unreplied, reply_key: bytes) -> Connection:
-        """Make the connection that a SYN has opened, and put it in the place of what was kept."""
-        connection = self.detached.make(unreplied, reply_key)
-        self._wheel.replace(unreplied, connection)
-        self._capacity.replace(unreplied, connection)
-        self._table.replace(unreplied, connection)
+    def unfold(self, folded: Unreplied | Exchange, reply_key: bytes) -> Connection:
+        """Make the connection, and put it in the place of what was kept of it."""
+        connection = self.detached.make(folded, reply_key)
+        self._wheel.replace(folded, connection)
+        self._capacity.replace(folded, connection)
+        self._table.replace(folded, connection)
         return connection
 
     def of_pair(  # noqa: PLR0913, PLR0917 - the packet
@@ -112,13 +121,43 @@ class Openings:
         if not isinstance(fate, tuple):
             return fate
         _, state, direction, rule, _, _ = fate
-        connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
-        side = connection.original_side
-        machine: Any = connection.machine
-        machine.begin(side, now)
-        side.packets, side.octets = 1, octets
-        self._enter(connection, now)
-        return verdict_of(ACCEPT, state, direction, OK, connection, rule)
+        machine = self._machines[protocol]
+        if self.wanted or not self._folds:
+            self.wanted = max(0, self.wanted - 1)
+            connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
+            side = connection.original_side
+            machine.begin(side, now)
+            side.packets, side.octets = 1, octets
+            self._enter(connection, now)
+            return verdict_of(ACCEPT, state, direction, OK, connection, rule)
+        reply_key: Any = reverse(protocol, key)  # what asks has an answer
+        expires_at = now + machine.life_unreplied
+        asked: Any = Exchange(key, self, now, expires_at, octets, protocol, reply_key)
+        self._table.enter_exchange(asked)
+        self._capacity.enter(asked, now)
+        self._wheel.file(asked)
+        return verdict_of(ACCEPT, state, direction, OK, asked, rule, FoldedVerdict)
+
+    def answer(
+        self, exchange: Exchange, key: bytes, octets: int, way: Way, now: float
+    ) -> Verdict | None:
+        """Take the answer to a question, if it is the first and its fate is known."""
+        if exchange.reply_octets or key == exchange.key or now >= exchange.expires_at:
+            return None
+        protocol = exchange.protocol
+        fate = self._fates.known((protocol, len(key), IS_REPLY, way))
+        if fate is None:  # most likely not the next ones' either
+            self.wanted = AT_ONCE
+            return None
+        action, state, direction, rule, tally, _ = fate
+        exchange.reply_octets = octets
+        exchange.expires_at = now + self._machines[protocol].life_replied
+        if exchange.expires_at < exchange.filed_at:
+            self._wheel.file(exchange)
+        if tally is not None:
+            count(tally, octets)
+        held: Any = exchange
+        return verdict_of(action, state, direction, OK, held, rule, FoldedVerdict)
 
     def stray(  # noqa: PLR0913, PLR0917 - the packet
         self, packet: bytes, key: bytes, octets: int, way: Way, event: TcpEvent, now: float

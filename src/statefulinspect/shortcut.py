@@ -18,6 +18,7 @@ from statefulinspect.connection import Side, Verdict
 from statefulinspect.decoding import DONT_FRAGMENT, PLAIN_IPV4, PLAIN_IPV6, decode
 from statefulinspect.fates import count
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP
+from statefulinspect.folded import Exchange
 from statefulinspect.journal import Marks
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
@@ -59,7 +60,7 @@ class Shortcut:
         if config.verify_checksums:
             roads = {each: partial(self._verified, each, road) for each, road in roads.items()}
         sides: Any = {each: judge.table.sides(0, each) for each in (UDP, *KEY_SIZES)}
-        self._sides: dict[int, dict[bytes, Side]] = sides  # of which nothing is `Unreplied`
+        self._sides: dict[int, dict[bytes, Side | Exchange]] = sides
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
         self._tells, self._has_raw = judge.journal is not None, judge.filter.has_raw
@@ -149,7 +150,7 @@ class Shortcut:
         side = self._sides[UDP].get(key)
         if side is None:
             return self._openings.of_pair(UDP, packet, key, length, way, now)
-        return self._pair(side, packet, length, way, now)
+        return self._pair(side, packet, key, length, way, now)
 
     def _message(
         self, protocol: int, packet: bytes, key: bytes, length: int, at: int, _: Numbers,
@@ -164,13 +165,20 @@ class Shortcut:
         key = key[:-4] + packet[at - 16 : at - 14] + key[-4:-2]
         side = self._sides[protocol].get(key)
         if side is not None:
-            return self._pair(side, packet, length, way, now)
+            return self._pair(side, packet, key, length, way, now)
         if kind is not OPENING:
             return None
         return self._openings.of_pair(protocol, packet, key, length, way, now)
 
-    def _pair(self, side: Side, packet: bytes, length: int, way: Way, now: float) -> Verdict | None:
+    def _pair(
+        self, side: Side | Exchange, packet: bytes, key: bytes, length: int, way: Way, now: float
+    ) -> Verdict | None:
         """Take a packet of a request or its answers through."""
+        if isinstance(side, Exchange):
+            answered = self._openings.answer(side, key, length, way, now)
+            if answered is not None:
+                return answered
+            side = self._table.unfolded_side(key, side)
         connection = side.connection
         machine: Any = connection.machine
         verdict, terms = side.verdict, side.terms

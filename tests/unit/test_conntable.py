@@ -10,9 +10,9 @@ import pytest
 from builders import CLIENT, SERVER, TCP, UDP
 from statefulinspect.conntable import ConnTable
 from statefulinspect.flowkey import reverse
+from statefulinspect.folded import Unreplied
 from statefulinspect.linking import connect
 from statefulinspect.terms import ORIGINAL, REPLY
-from statefulinspect.unreplied import Unreplied
 from statefulinspect.zones import NO_ZONE, Zone
 
 ZONE_5 = Zone.of(5)

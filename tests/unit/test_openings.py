@@ -18,8 +18,8 @@ from statefulinspect import (
     openings,
 )
 from statefulinspect.connection import Connection
+from statefulinspect.folded import Unreplied
 from statefulinspect.openings import FEW
-from statefulinspect.unreplied import Unreplied
 
 OPTIONS = {
     "none": b"",

@@ -25,7 +25,7 @@ from statefulinspect import (
     openings,
 )
 from statefulinspect.connection import Connection, Verdict
-from statefulinspect.unreplied import Unreplied
+from statefulinspect.folded import Unreplied
 from statefulinspect.zones import NO_ZONE
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}

@@ -77,6 +77,7 @@ class RequestReply:
     ) -> None:
         """Take the timeouts of UNREPLIED, REPLIED and STREAM in seconds, and the checks."""
         self._timeouts = timeouts
+        self.life_unreplied, self.life_replied, _ = timeouts
         self._settles_after = settles_after
         self._validate = validate
 
@@ -98,6 +99,13 @@ class RequestReply:
         connection.state = UNREPLIED
         connection.expires_at = now + self._timeouts[UNREPLIED]
         return OK
+
+    def resume(self, connection: Connection, reply_octets: int) -> None:
+        """Be UNREPLIED, or REPLIED if there was an answer, of so many octets."""
+        connection.state = REPLIED if reply_octets else UNREPLIED
+        if reply_octets:
+            connection.seen_reply = True
+            connection.reply_side.packets, connection.reply_side.octets = 1, reply_octets
 
     def advance(self, side: Side, now: float) -> Reason:
         """Move on, and renew the timer."""
