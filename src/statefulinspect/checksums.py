@@ -1,7 +1,7 @@
 """Whether the Internet checksum of a header or a payload is right (RFC 1071).
 
 A one's complement sum of 16-bit words is the number read as one big integer, modulo 65535: each
-word weighs 65536**n, which is 1 modulo 65535. So one conversion and one division do in C what a
+word weighs 65536**n, which is 1 modulo 65535. So a few conversions and one division do in C what a
 loop over words would do in Python. A right checksum makes the sum zero modulo 65535.
 
 As in Linux, transport checksums cover the whole IP payload, whatever a length field inside says.
@@ -15,7 +15,7 @@ from statefulinspect.flowkey import ICMP, UDP
 from statefulinspect.packet import Packet
 
 WORD_MAX: Final = 0xFFFF
-PART: Final = 384  # octets that are read at once: longer numbers cost more for each octet
+PART: Final = 384  # octets read at once, whole words: longer numbers cost more for each octet
 NO_CHECKSUM: Final = bytes(2)  # of a UDP datagram that has none (RFC 768, RFC 6935)
 
 

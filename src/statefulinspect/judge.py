@@ -164,9 +164,7 @@ class Judge(Keeper):
         if reason.effect is REFUSE:
             self.renew(connection)
             return self.answers.without_connection(walk, reason)
-        verdict = self.answers.of(side, walk, reason)
-        if connection.helper is not None:
-            verdict = self._assist(side, packet, verdict, now)
+        verdict = self._assist(side, packet, self.answers.of(side, walk, reason), now)
         if verdict.action is REJECT and packet.protocol == TCP and self._resets(verdict, packet):
             connection.machine.reset(connection, now)
         self.settle(side, packet.length, reason, now)

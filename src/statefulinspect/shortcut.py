@@ -31,7 +31,7 @@ from statefulinspect.openings import Openings
 from statefulinspect.rules.engine.foretelling import Way
 from statefulinspect.rules.engine.walk import walk_of
 from statefulinspect.seqnum import M32
-from statefulinspect.terms import OK, REJECT, Reason
+from statefulinspect.terms import OK, Reason
 
 # Of a plain packet: its bytes, key, length, where 20 octets of transport header end, the numbers
 # behind the ports, way, now.
@@ -64,7 +64,6 @@ class Shortcut:
         self._tcp_sides = judge.table.sides(0, TCP)
         self._openings = Openings(judge, config)
         self._tells, self._has_raw = judge.journal is not None, judge.filter.has_raw
-        self._only_keeps = not self._tells and not self._has_raw
         self._windows: dict[int, int] = {}  # one object for each of 65,536 at most
         is_closed = config.limits.adaptive_start is not None
         self.roads: Mapping[int, Road] = {} if is_closed else {NOT_PLAIN: self._short, **roads}
@@ -182,21 +181,19 @@ class Shortcut:
         connection = side.connection
         machine: Any = connection.machine
         verdict, terms = side.verdict, side.terms
-        if (  # written out for the datagrams of a stream: nobody to ask, nobody to tell
+        if (  # `_may_go_on`, `ready` and `settle` written out: nobody to ask, and nobody to tell
             verdict is not None
             and (terms is None or terms[0] == way)
             and now < connection.expires_at
-            and self._only_keeps
+            and not self._tells
             and (connection.rare is None or connection.is_ordinary)
-            and verdict.action is not REJECT
         ):
             machine.advance(side, now)
             side.packets += 1
             side.octets += length
             if terms is not None:
                 count(terms[1], length)
-            is_newly_assured = connection.is_assured and connection.older is not None
-            if is_newly_assured or connection.expires_at < connection.filed_at:
+            if connection.is_assured and connection.older is not None:  # it has become a stream
                 self._judge.renew(connection)
             return verdict
         if not self._may_go_on(side, packet, length, way, now):

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from ipaddress import ip_network
+from types import MappingProxyType
 
 import pytest
 
@@ -146,14 +147,34 @@ def test_what_variables_nest_too_deeply_is_refused():
         Ruleset.parse(text % 600)
 
 
-def test_json_that_is_nested_too_deeply_is_refused():
-    expression: dict = {"meta": {"key": "mark"}}
-    for _ in range(1000):
-        expression = {"|": [expression, 1]}
+def rule_with(expression):
     match = {"match": {"op": "==", "left": expression, "right": 5}}
-    rule = {"family": "ip", "table": "t", "chain": "c", "expr": [match]}
+    return {"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [match]}}
+
+
+@pytest.mark.parametrize("kind", [dict, MappingProxyType])
+def test_json_that_is_nested_too_deeply_is_refused(kind):
+    expression = kind({"meta": {"key": "mark"}})
+    for _ in range(1000):
+        expression = kind({"|": [expression, 1]})
     with pytest.raises(RuleError, match=TOO_DEEP):
-        Ruleset.from_json({"nftables": [{"rule": rule}]})
+        Ruleset.from_json({"nftables": [rule_with(expression)]})
+
+
+def test_what_is_within_itself_is_refused():
+    expression: dict = {"|": []}
+    expression["|"] += [expression, expression]
+    for given in ({"metainfo": expression}, rule_with(expression)):
+        with pytest.raises(RuleError, match=TOO_DEEP):
+            Ruleset.from_json({"nftables": [given]})
+
+
+def test_what_is_no_command_is_shown_in_short():
+    nested: list = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(RuleError, match="a list of 1: expected a command"):
+        Ruleset.from_json({"nftables": [nested]})
 
 
 def test_rules_keep_their_lines():

@@ -8,7 +8,16 @@ import pytest
 
 from builders import icmp, icmp_error, spoiled, tcp, udp
 from fullway import FullWay, snapshot
-from statefulinspect import Config, CtState, DosPolicy, HelperPolicy, Limits, Ruleset, Tracker
+from statefulinspect import (
+    Cause,
+    Config,
+    CtState,
+    DosPolicy,
+    HelperPolicy,
+    Limits,
+    Ruleset,
+    Tracker,
+)
 
 ENDS = {
     4: ({"source": "10.0.0.1", "destination": "10.0.0.2"},
@@ -489,3 +498,24 @@ def test_segments_of_no_connection_need_no_record(monkeypatch):
         verdict = tracker.process(tcp(flags=flags, **there), 0.0)
         assert (verdict.ct_state, verdict.connection) == (CtState.INVALID, None)
     assert taken == []
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_a_kept_verdict_ends_with_its_connection(kind):
+    tracker = kind()
+    for now in (0.5, 0.6, 0.7):
+        tracker.process(udp(), now)
+    verdict = tracker.process(udp(), 30.8)  # past its deadline, and not swept yet
+    assert (verdict.ct_state, verdict.connection.created_at) == (CtState.NEW, 30.8)
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_a_stream_that_begins_on_a_kept_verdict_is_told(kind):
+    tracker = kind(config=Config(events=True))
+    back = udp(53, 1000, source="10.0.2.2", destination="10.0.1.2")
+    for now in (0.1, 0.2, 0.3, 0.4, 0.5):
+        tracker.process(udp(), now)
+        tracker.process(back, now)
+    assert tracker.process(udp(), 3.0).connection.is_assured
+    told_causes = [cause for event in tracker.events() for cause in event.causes]
+    assert told_causes == [Cause.OPENED, Cause.REPLIED, Cause.ASSURED]

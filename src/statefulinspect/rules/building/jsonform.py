@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping, Union  # noqa: UP035 - Python 3.9
 
+from statefulinspect.rules.building.nodes import shown
 from statefulinspect.rules.errors import RuleError
 from statefulinspect.rules.language.reading import read_text
 from statefulinspect.rules.language.tree import refuse_too_deep
@@ -26,7 +27,7 @@ def read_json(text_or_object: Json) -> list[dict[str, Any]]:
         raise RuleError(msg)
     for each in given:
         if not isinstance(each, Mapping):
-            msg = f"{each!r}: expected a command, an object"
+            msg = f"{shown(each)}: expected a command, an object"
             raise RuleError(msg)
         refuse_too_deep(each)
     return [_with_statements(dict(each)) for each in given]
