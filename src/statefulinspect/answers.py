@@ -77,7 +77,9 @@ class Answers:
         if is_usual and not walk.varies:
             side.verdict, side.terms = verdict, terms_of(way, walk.tally)
             if walk.by_words:  # then it is no reject, which has to be done
-                fate = verdict.action, verdict.ct_state, side.direction, verdict.rule, None, True
+                fate = (
+                    verdict.action, verdict.ct_state, side.direction, verdict.rule, walk.tally, True
+                )  # fmt: skip
                 name = self.fates.name_of(sort_of(side, way), packet.wire, packet.l4)
                 self.fates.remember(name, fate)
         return verdict

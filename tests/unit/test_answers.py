@@ -73,6 +73,30 @@ def test_what_only_words_decided_is_foregone_for_the_next_of_its_sort(kind):
     assert counted(tracker) == [(6, 6 * 28), (3, 3 * 28)]
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_foregone"),
+    [
+        ("ct state new accept", True),
+        ("ct state new counter accept", True),
+        ("counter ct state new counter accept", False),
+        ("ct state new limit rate 1000/second accept", False),
+        ("ct state new counter jump more", False),
+        ("ct state new udp dport 53 counter accept", False),
+        ("ct state new counter counter name named accept", True),
+    ],
+)
+def test_what_is_foregone_are_words_and_counters(rule, is_foregone):
+    text = f"""table t {{
+        counter named {{ }}; chain more {{ accept; }}
+        chain c {{ type filter hook forward priority 0; {rule}; }}
+    }}"""
+    tracker = Tracker(Ruleset.parse(text))
+    for port in (1000, 1001):
+        assert tracker.process(udp(port), 0.5).action.value == "accept"
+    assert bool(tracker._judge.answers.fates._foregone) == is_foregone
+    assert str(tracker.ruleset).count("packets 2 bytes 56") == rule.count("counter")
+
+
 @WAYS
 @pytest.mark.parametrize(
     ("rule", "other"),

@@ -28,6 +28,7 @@ from statefulinspect.rules.engine.conditions import (
 )
 from statefulinspect.rules.engine.index import FINAL
 from statefulinspect.rules.engine.intervals import Pair, complement
+from statefulinspect.rules.engine.memory import CounterMemory
 from statefulinspect.rules.engine.reading import Sets, counts_on, live_set, may_change
 from statefulinspect.rules.engine.scope import LiveScope
 from statefulinspect.rules.engine.walk import Walk
@@ -63,11 +64,13 @@ SETTLES: Final = {
 class Entry:
     """Hold one form of a rule: what is looked up of it, and the steps that are left.
 
-    `decided` is what a rule without steps decides. What is looked up has a step only when a trace
-    asks for it: making all of them would take most of the time in which ten thousand rules compile.
+    `decided` is what a rule without steps decides. One that `takes_all` at most counts, and lets no
+    packet that meets its words go on; what that comes to `is_final` if it is no way to another
+    chain. What is looked up has a step only when a trace asks for it: making all of them would take
+    most of the time in which ten thousand rules compile.
     """
 
-    __slots__ = ("_asks_ends", "_can_be_tried", "_deeds", "_form", "_scope", "decided",
+    __slots__ = ("_asks_ends", "_can_be_tried", "_deeds", "_form", "_scope", "decided", "is_final",
                  "numbers", "rule", "steps", "takes_all", "varies", "words")  # fmt: skip
 
     def __init__(self, rule: Rule, form: Form, scope: LiveScope) -> None:
@@ -96,14 +99,16 @@ class Entry:
         self.words = tuple(words)
         left = [deed for deed in deeds if deed is not None]
         self.varies = any(deed.varies for deed in left)
-        last = form[-1] if form and len(left) == 1 else None
-        self.decided = decision_of(last) if isinstance(last, Decide) else None
+        only_counts = all(isinstance(deed.memory, CounterMemory) for deed in left[:-1])
+        last = form[-1] if form and only_counts else None
+        ending = decision_of(last) if isinstance(last, Decide) else None
+        self.decided = ending if len(left) == 1 else None
         self.steps: Sequence[Step] = [deed.step for deed in left] if self.decided is None else ()
         self._can_be_tried = all(deed.can_be_tried for deed in left)
         self._asks_ends = self.decided is None and any(map(_asks_ends, form))
         self._deeds = deeds if self.decided is None else ()
-        is_end = self.decided is not None and self.decided.kind in ENDS_ALL
-        self.takes_all = is_end and not self.numbers
+        kind = None if ending is None or self.numbers else ending.kind
+        self.takes_all, self.is_final = kind in ENDS_ALL, kind in FINAL
 
     def spread(self) -> list[Entry]:
         """Give an entry for each element, if all that is to do is to look up a map; else itself."""

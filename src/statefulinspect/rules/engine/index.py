@@ -56,9 +56,8 @@ class Plan:
         self._ports = [(at, self.pieces[name]) for name, at in PORTS.items() if name in self.pieces]
         self._lay_out(family)
         first = entries[self.found.bit_length() - 1] if self.found else None
-        takes_all = first is not None and first.takes_all and first.decided.kind in FINAL
-        self.decided = first if takes_all else None
-        self.is_foregone = takes_all or first is None
+        self.decided = first if first is not None and first.is_final else None
+        self.is_foregone = first is self.decided
 
     def _cut(self) -> dict[str, Pieces]:
         """Cut each number that a rule asks for into pieces."""

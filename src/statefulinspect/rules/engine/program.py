@@ -52,10 +52,12 @@ class ChainProgram:
         if index.asks_flags and words in index.varying:
             walk.varies = True
         if plan.is_foregone:
-            if plan.decided is None:
+            entry = plan.decided
+            if entry is None:
                 return None
-            walk.rule = plan.decided.rule
-            return plan.decided.decided  # type: ignore[no-any-return]  # an entry that decides
+            walk.rule = entry.rule
+            ending: Decision | None = entry.decided or entry.run(walk)
+            return ending
         walk.by_words = False
         wire, start, stop, found, fields = walk.wire, walk.l4, packet.stop, plan.found, plan.fields
         if start != plan.header or start + 4 > stop:
