@@ -119,6 +119,8 @@ class Traffic:
         self.talks = [Talk(dice, self.hosts) for _ in range(TALKS)]
         self.honest = self._talk_honestly()
         self.drawn: deque[bytes] = deque([udp()], maxlen=30)
+        self.answers: deque[bytes] = deque()
+        self.questions = 0
         self.flooded, self.talk = 0, self.talks[0]  # which was heard last
 
     def draw(self) -> Come:
@@ -128,7 +130,12 @@ class Traffic:
             found = self.aimed.popleft()
             ways = {"iif": found.iif, "oif": found.oif, "mark": found.mark, "hook": found.hook}
             return Come(found.wire, ways)
-        packet = self._talked() if kind < 0.7 else self._other(kind)
+        if self.answers and dice.random() < 0.4:
+            packet = self.answers.popleft()
+        elif kind < 0.25:
+            packet = self._asked()
+        else:
+            packet = self._talked() if kind < 0.7 else self._other(kind)
         self.drawn.append(packet)
         return Come(packet, dice.choice(self.contexts) if dice.random() < 0.1 else {})
 
@@ -147,6 +154,16 @@ class Traffic:
             cut = packet[:-1], packet[:39], packet[:1]
             return self.dice.choice((*wrong, *cut, packet + b"tail"))
         return packet
+
+    def _asked(self) -> bytes:
+        """Ask from a new port; the answer comes soon, and seldom more."""
+        source, destination = self.dice.sample(self.hosts, 2)
+        self.questions += 1
+        port = 4000 + self.questions
+        answer = udp(53, port, bytes(20), source=destination, destination=source)
+        question = udp(port, 53, source=source, destination=destination)
+        self.answers += [answer, *self.dice.choice(([], [], [question], [answer]))]
+        return question
 
     def _talk_honestly(self) -> Iterator[bytes]:
         for number in count():

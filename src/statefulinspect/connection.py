@@ -2,7 +2,7 @@
 
 Life of a connection: a packet whose key is in no table makes a `Connection` with two `Side`s; the
 protocol's machine opens it; the rules look; if they accept, both keys enter the table and the wheel
-gets its deadline (but see `unreplied`). Each later packet finds its `Side`, the machine steps, and
+gets its deadline (but see `folded`). Each later packet finds its `Side`, the machine steps, and
 the side's ready verdict is handed out. In the end both keys leave the table, and the links of the
 three are cut, so that no cycle is left. Both directions are one class: two slow the hot path.
 """

@@ -18,7 +18,7 @@ from statefulinspect.connection import NO_NUMBER, Connection, Verdict
 from statefulinspect.flowkey import TCP, against
 from statefulinspect.line import Link
 
-AT_ONCE: Final = 64  # connections that are not folded after one was asked for
+WANTED: Final = 64  # connections that are not folded after one was asked for
 
 
 class Maker(Protocol):
@@ -63,6 +63,11 @@ class Folded(Link):
         return self.older is not None
 
     @property
+    def holder(self) -> Folded | Connection:
+        """Give who is tracked in its place: the connection, once it is unfolded."""
+        return self.source if isinstance(self.source, Connection) else self
+
+    @property
     def connection(self) -> Connection:
         """Give the connection that it stands for, unfolded when first asked for.
 
@@ -71,7 +76,7 @@ class Folded(Link):
         source = self.source
         if isinstance(source, Connection):
             return source
-        source.wanted = AT_ONCE
+        source.wanted = WANTED
         return self.unfold(self.reply_key)
 
     def unfold(self, reply_key: bytes) -> Connection:

@@ -13,7 +13,7 @@ from statefulinspect.config import Config
 from statefulinspect.connection import Connection, Machine, Verdict, verdict_of
 from statefulinspect.fates import Fate, count, why_untracked
 from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP, reverse
-from statefulinspect.folded import AT_ONCE, Exchange, FoldedVerdict, Unreplied
+from statefulinspect.folded import WANTED, Exchange, FoldedVerdict, Unreplied
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
 from statefulinspect.machines.tcp_in_order import ask
@@ -68,8 +68,6 @@ class Openings:
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._journal, self.unanswered, self.wanted = judge.journal, 0, 0
         self._machines: Any = judge.machines
-        # Events tell of connections, and rules before tracking may ask for one.
-        self._folds = judge.journal is None and not judge.filter.has_raw
         machine: Any = judge.machines[TCP]
         self._tcp, self._life = machine, machine.timers.opening
         screen = judge.validation.screen
@@ -122,7 +120,7 @@ class Openings:
             return fate
         _, state, direction, rule, _, _ = fate
         machine = self._machines[protocol]
-        if self.wanted or not self._folds:
+        if self.wanted or self._journal is not None:
             self.wanted = max(0, self.wanted - 1)
             connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
             side = connection.original_side
@@ -147,13 +145,11 @@ class Openings:
         protocol = exchange.protocol
         fate = self._fates.known((protocol, len(key), IS_REPLY, way))
         if fate is None:  # most likely not the next ones' either
-            self.wanted = AT_ONCE
+            self.wanted = WANTED
             return None
         action, state, direction, rule, tally, _ = fate
         exchange.reply_octets = octets
         exchange.expires_at = now + self._machines[protocol].life_replied
-        if exchange.expires_at < exchange.filed_at:
-            self._wheel.file(exchange)
         if tally is not None:
             count(tally, octets)
         held: Any = exchange

@@ -16,6 +16,7 @@ from statefulinspect.decoding import decode
 from statefulinspect.defragment import Defragmenter
 from statefulinspect.events import EXPIRED, Cause, Event, FragmentEvent
 from statefulinspect.expectation import Expectation
+from statefulinspect.folded import Folded
 from statefulinspect.integrity import check
 from statefulinspect.judge import Judge
 from statefulinspect.packet import PacketLike
@@ -141,8 +142,9 @@ class Tracked:
 
     def flush(self) -> None:
         """Remove every connection, and drop what fragments are held."""
-        for connection in list(self._table.holders()):
-            if connection.filed_at != NOT_FILED:  # another that went may have ended it
+        for kept in list(self._table.holders()):  # another that went may have ended or unfolded it
+            connection = kept.holder if isinstance(kept, Folded) else kept
+            if connection.filed_at != NOT_FILED:
                 self._judge.remove(connection, Cause.DELETED, self._now)
         for table in self._defragmenter.tables.values():
             table.flush(self._now)

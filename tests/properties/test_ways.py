@@ -16,7 +16,7 @@ def test_all_ways_agree(seed):
 
 
 def test_the_hot_path_is_taken_often_enough():
-    universe = Universe(2)
+    universe = Universe(10)
     tracker = universe.trackers[0]
     tracker._roads = mock.Mock(wraps=tracker._roads)  # which only the hot path does not ask
     universe.run(1000)

@@ -11,7 +11,7 @@ import weakref
 import attrs
 import pytest
 
-from builders import icmp, icmp_error, udp
+from builders import UDP, icmp, icmp_error, udp
 from fullway import FullWay, snapshot
 from statefulinspect import (
     Action,
@@ -29,6 +29,8 @@ from statefulinspect import (
 )
 from statefulinspect.connection import Connection, Verdict
 from statefulinspect.folded import Exchange
+from statefulinspect.helpers.model import Policy
+from statefulinspect.helpers.statements import Sever
 
 BACK = {"source": "10.0.2.2", "destination": "10.0.1.2"}
 V6 = {"source": "fd00:1::2", "destination": "fd00:2::2"}
@@ -51,7 +53,7 @@ OTHER = 999  # its answer teaches what becomes of answers
 @pytest.fixture(autouse=True)
 def folded_at_once(monkeypatch):
     """Questions are kept as exchanges, from the first of them on whose answers are known."""
-    monkeypatch.setattr(openings, "AT_ONCE", 0)
+    monkeypatch.setattr(openings, "WANTED", 0)
 
 
 def asked(*ports, kind=Tracker, ask=ask, answer=answer, rules=None, **more):
@@ -138,17 +140,31 @@ def test_rules_may_drop_answers_and_count_them():
         verdict = tracker.process(answer(port), 2.0)
         assert (verdict.action, verdict.ct_state) == (Action.DROP, CtState.ESTABLISHED)
     assert "packets 3 bytes" in str(tracker.ruleset)
+    assert kept(tracker) == [Exchange] * 2
     assert all(each.seen_reply for each in tracker)
 
 
 def test_where_answers_have_to_be_looked_at_the_next_ones_are_made_at_once(monkeypatch):
-    monkeypatch.setattr(openings, "AT_ONCE", 2)
-    rules = Ruleset.parse(
-        "table ip t { chain forward { type filter hook forward priority 0;"
-        " ct state established counter accept; } }"
-    )
+    monkeypatch.setattr(openings, "WANTED", 2)
+    rules = Ruleset([Rule(Action.ACCEPT, source_port=53)], policy=Action.ACCEPT)
     tracker, _ = asked(1000, 1001, 1002, rules=rules)
     assert kept(tracker) == [Connection, Connection, Exchange]
+
+
+def test_where_rules_ask_for_the_way_each_has_answers_of_its_own():
+    rules = Ruleset.parse(
+        "table ip t { chain forward { type filter hook forward priority 0; policy drop;"
+        ' ct state new accept; iifname "wan" ct state established accept; } }'
+    )
+    for kind in (Tracker, FullWay):
+        tracker = kind(rules)
+        for port in (1000, 1001, 1002):
+            tracker.process(ask(port), 0.1, iif="lan")
+        fates = [tracker.process(answer(port), 0.2, iif="wan") for port in (1000, 1001)]
+        fates.append(tracker.process(answer(1002), 0.2, iif="dmz"))
+        assert [each.action.value for each in fates] == ["accept", "accept", "drop"]
+        if kind is Tracker:
+            assert kept(tracker) == [Connection, Exchange, Connection]
 
 
 def test_its_time_runs_from_the_answer():
@@ -169,6 +185,13 @@ def test_it_expires_and_is_opened_anew():
     assert verdict.connection is not verdicts[0].connection
     assert len(tracker) == 1
     tracker.check()
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_an_answer_that_comes_too_late_is_new(kind):
+    """Also while the question is past its deadline and not swept yet."""
+    tracker, _ = asked(1500, kind=kind)
+    assert tracker.process(answer(1500), 31.7).ct_state is CtState.NEW
 
 
 def test_who_is_removed_has_a_connection_all_the_same():
@@ -272,8 +295,36 @@ def test_flush_and_delete():
     tracker.check()
 
 
+class Ender:
+    """A helper with whose connection the one from port 1024 to port 53 ends."""
+
+    name, protocols, families = "ender", frozenset({UDP}), frozenset({4})
+    policies = {"": Policy(3, 5.0)}  # noqa: RUF012 - as the protocol has it
+
+    def begin(self):
+        return None
+
+    def read(self, _):
+        return ()
+
+    def end(self, connection):
+        return (Sever(UDP, connection.original_side.key[:8] + bytes([4, 0, 0, 53])),)
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_who_is_unfolded_while_all_are_flushed_goes_too(kind):
+    tracker, _ = asked(kind=kind, helpers={5000: Ender()})
+    for packet in (udp(7000, 5000), ask(1024)):
+        tracker.process(packet, 0.9)
+    tracker.process(udp(5000, 7000, **BACK), 1.5)
+    tracker.process(udp(7001, 54), 30.95)  # what was asked is past its deadline, and not swept
+    tracker.flush()
+    assert (len(tracker._judge.table), tracker.next_expiry_at) == (0, None)
+    tracker.check()
+
+
 def test_who_reads_verdicts_has_the_next_ones_made_at_once(monkeypatch):
-    monkeypatch.setattr(folded, "AT_ONCE", 2)
+    monkeypatch.setattr(folded, "WANTED", 2)
     tracker, verdicts = asked(1000, 1001)
     assert verdicts[1].connection.original.source_port == 1001
     for port in (1002, 1003, 1004):
