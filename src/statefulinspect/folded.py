@@ -1,7 +1,7 @@
 """What is kept of a connection that nobody has needed whole: one object in the place of three.
 
 `Unreplied` is one of which only the SYN was seen: all that a flood of them leaves. `Exchange` is a
-question and the answer to it, which nothing follows most often (DNS). They stand in line and are
+question and its answer, or a few: more does not follow most often (DNS). They stand in line and are
 filed as a `Connection` is, and expire like one. Who asks for the connection (any other of its
 packets, a listing, `Verdict.connection`) has it unfolded: made, and put in its place. Those that
 keep connections know of it, so that those who judge packets need not.
@@ -38,7 +38,7 @@ class Maker(Protocol):
 
 @attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
 class Folded(Link):
-    """Hold what is known of a connection after its first packet, of `octets`.
+    """Hold what is known of a connection after its first packets, of so many `octets`.
 
     `source` is where the connection comes from: who makes it, and then the connection itself.
     """
@@ -91,6 +91,7 @@ class Unreplied(Folded):
     """Hold what a SYN has told: the sender's `end`, `window`, `scale` and `flags` (see `Side`)."""
 
     protocol: ClassVar[int] = TCP
+    packets: ClassVar[int] = 1
     next_seq: ClassVar[int] = NO_NUMBER  # for the hot path, which takes it for a side
 
     end: int
@@ -101,10 +102,12 @@ class Unreplied(Folded):
 
 @attrs.define(eq=False, weakref_slot=False, getstate_setstate=False)
 class Exchange(Folded):
-    """Hold that a question was asked, and once it is answered how long the answer was."""
+    """Hold how much two ends have said, of whom little was heard: questions and answers."""
 
     protocol: int
     reply_key: bytes
+    packets: int = 1
+    reply_packets: int = 0
     reply_octets: int = 0
 
 

@@ -19,11 +19,12 @@ from statefulinspect.linking import connect, part
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_table import TcpEvent
-from statefulinspect.rules.engine.foretelling import IS_REPLY, Way
+from statefulinspect.rules.engine.foretelling import IS_REPLY, SEEN_REPLY, Way
 from statefulinspect.screening import is_ordinary
 from statefulinspect.terms import ACCEPT, DROP, OK
 from statefulinspect.zones import NO_ZONE
 
+PACKETS: Final = 8  # of an exchange: who says more most likely goes on
 FEW: Final = 8  # SYNs in a row that nobody has answered: from then on they are a flood
 
 
@@ -41,11 +42,11 @@ class Detached:
         machine = self._machines[protocol]
         connection = connect(protocol, folded.key, reply_key, machine, at, NO_ZONE, accounted)
         original = connection.original_side
-        original.packets, original.octets = 1, folded.octets
+        original.packets, original.octets = folded.packets, folded.octets
         if isinstance(folded, Unreplied):
             ask(original, folded.end, folded.window, folded.scale, folded.flags)
         else:
-            machine.resume(connection, folded.reply_octets)
+            machine.resume(connection, folded.reply_packets, folded.reply_octets)
         connection.expires_at = folded.expires_at
         return connection
 
@@ -129,27 +130,40 @@ class Openings:
             self._enter(connection, now)
             return verdict_of(ACCEPT, state, direction, OK, connection, rule)
         reply_key: Any = reverse(protocol, key)  # what asks has an answer
-        expires_at = now + machine.life_unreplied
+        expires_at = now + machine.timeouts[0]
         asked: Any = Exchange(key, self, now, expires_at, octets, protocol, reply_key)
         self._table.enter_exchange(asked)
         self._capacity.enter(asked, now)
         self._wheel.file(asked)
         return verdict_of(ACCEPT, state, direction, OK, asked, rule, FoldedVerdict)
 
-    def answer(
+    def exchange(
         self, exchange: Exchange, key: bytes, octets: int, way: Way, now: float
     ) -> Verdict | None:
-        """Take the answer to a question, if it is the first and its fate is known."""
-        if exchange.reply_octets or key == exchange.key or now >= exchange.expires_at:
+        """Take one of the few packets of an exchange, if its fate is known and no stream begins."""
+        protocol, is_reply = exchange.protocol, key != exchange.key
+        machine = self._machines[protocol]
+        stage = IS_REPLY if is_reply else 0
+        if exchange.reply_packets:
+            stage |= SEEN_REPLY
+            if now > exchange.created_at + machine.settles_after:
+                return None
+        if now >= exchange.expires_at or exchange.packets + exchange.reply_packets >= PACKETS:
             return None
-        protocol = exchange.protocol
-        fate = self._fates.known((protocol, len(key), IS_REPLY, way))
+        fate = self._fates.known((protocol, len(key), stage, way))
         if fate is None:  # most likely not the next ones' either
             self.wanted = WANTED
             return None
         action, state, direction, rule, tally, _ = fate
-        exchange.reply_octets = octets
-        exchange.expires_at = now + self._machines[protocol].life_replied
+        if direction is None:  # kept from tracking, which is for who opens
+            return None
+        if is_reply:
+            exchange.reply_packets += 1
+            exchange.reply_octets += octets
+        else:
+            exchange.packets += 1
+            exchange.octets += octets
+        exchange.expires_at = now + machine.timeouts[1 if exchange.reply_packets else 0]
         if tally is not None:
             count(tally, octets)
         held: Any = exchange

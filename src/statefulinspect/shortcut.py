@@ -174,9 +174,9 @@ class Shortcut:
     ) -> Verdict | None:
         """Take a packet of a request or its answers through."""
         if isinstance(side, Exchange):
-            answered = self._openings.answer(side, key, length, way, now)
-            if answered is not None:
-                return answered
+            verdict = self._openings.exchange(side, key, length, way, now)
+            if verdict is not None:
+                return verdict
             side = self._table.unfolded_side(key, side)
         connection = side.connection
         machine: Any = connection.machine

@@ -1,4 +1,4 @@
-"""A question and its answer: kept as one small object until somebody asks for the connection."""
+"""Questions and answers: a few are one small object until somebody asks for the connection."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KINDS = {
 }  # fmt: skip
 of_every_kind = pytest.mark.parametrize(("ask", "answer"), KINDS.values(), ids=KINDS)
 ask, answer = KINDS["UDP"]
-OTHER = 999  # its answer teaches what becomes of answers
+OTHER = 999  # its packets teach what becomes of such
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +57,9 @@ def folded_at_once(monkeypatch):
 
 
 def asked(*ports, kind=Tracker, ask=ask, answer=answer, rules=None, **more):
-    """A tracker that knows what becomes of answers, and has taken questions from these ports."""
+    """A tracker that knows what becomes of packets, and has taken questions from these ports."""
     tracker = kind(rules, Config(**more))
-    for packet in (ask(OTHER), answer(OTHER)):
+    for packet in (ask(OTHER), ask(OTHER), answer(OTHER), answer(OTHER), ask(OTHER)):
         tracker.process(packet, 0.0)
     tracker.flush()
     return tracker, [tracker.process(ask(port), port / 1000) for port in ports]
@@ -100,25 +100,62 @@ def test_it_unfolds_to_what_the_full_way_has(accounting, answers, ask, answer):
     assert lines[0] == lines[1]
 
 
-def test_what_comes_next_unfolds_it_where_it_stands():
-    tracker, verdicts = asked(1000, 1001, 1002)
-    answered = tracker.process(answer(1001), 2.0)
-    assert kept(tracker) == [Exchange] * 3
-    again = tracker.process(ask(1001), 2.5)
-    assert again.ct_state is CtState.ESTABLISHED
-    assert kept(tracker) == [Exchange, Connection, Exchange]
-    assert again.connection is answered.connection is verdicts[1].connection
-    assert again.connection.count(Direction.ORIGINAL) == (2, 2 * len(ask(1001)))
-    assert again.connection.count(Direction.REPLY) == (1, len(answer(1001)))
-    tracker.check()
+@of_every_kind
+def test_a_few_packets_do_not_unfold_it(ask, answer):
+    """Whoever sends them; more most likely go on."""
+    for kind in (Tracker, FullWay):
+        tracker, verdicts = asked(1000, 1001, 1002, kind=kind, ask=ask, answer=answer)
+        packets = [ask(1001), ask(1001), *[answer(1001), ask(1001)] * 3]
+        states = [tracker.process(each, 1.5).ct_state.value for each in packets[:7]]
+        assert states == ["new", "new", *["established"] * 5]
+        tracker.check()
+        if kind is Tracker:
+            assert kept(tracker) == [Exchange] * 3
+        last = tracker.process(packets[7], 1.5)
+        if kind is Tracker:
+            assert kept(tracker) == [Exchange, Connection, Exchange]
+        assert last.connection is verdicts[1].connection
+        assert last.connection.count(Direction.ORIGINAL) == (6, 6 * len(ask(1001)))
+        assert last.connection.count(Direction.REPLY) == (3, 3 * len(answer(1001)))
+        assert not last.connection.is_assured
+        tracker.check()
 
 
-def test_a_second_answer_unfolds_it_too():
-    tracker, _ = asked(1000)
-    for packets in (1, 2):
-        verdict = tracker.process(answer(1000), 2.0)
-        assert verdict.connection.count(Direction.REPLY).packets == packets
-    assert kept(tracker) == [Connection]
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_a_stream_unfolds_it(kind):
+    tracker, _ = asked(1000, 1001, kind=kind)
+    for packet in (answer(1000), answer(1001)):
+        assert tracker.process(packet, 2.5).ct_state is CtState.ESTABLISHED
+    for packet, at, is_assured in ((ask(1000), 3.0, False), (ask(1001), 3.002, True)):
+        verdict = tracker.process(packet, at)
+        assert (verdict.ct_state, verdict.connection.is_assured) == (
+            CtState.ESTABLISHED, is_assured
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_who_asks_again_and_late_begins_no_stream(kind):
+    tracker, _ = asked(1000, kind=kind)
+    assert tracker.process(ask(1000), 20.0).ct_state is CtState.NEW
+    assert tracker.process(answer(1000), 45.0).ct_state is CtState.ESTABLISHED
+    assert not tracker.find(ask(1000)).is_assured
+    assert tracker.next_expiry_at == 75.0
+
+
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_what_is_kept_from_tracking_opens_nothing_and_is_of_nobody(kind):
+    """The way decides: what became of openings by it holds for who asks again by it, too."""
+    rules = Ruleset.parse(
+        "table ip t { chain early { type filter hook prerouting priority raw;"
+        ' iifname "bad" drop; } }'
+    )
+    tracker = kind(rules)
+    assert tracker.process(ask(1000), 0.1, iif="bad").ct_state is CtState.INVALID
+    for iif, state in (("lan", CtState.NEW), ("lan", CtState.NEW), ("bad", CtState.INVALID)):
+        verdict = tracker.process(ask(1001), 0.2, iif=iif)
+        assert verdict.ct_state is state
+    assert verdict.action is Action.DROP
+    assert tracker.find(ask(1001)).count(Direction.ORIGINAL).packets == 2
 
 
 @pytest.mark.parametrize("port", [OTHER, 1000], ids=["unknown", "asked"])
@@ -139,7 +176,7 @@ def test_rules_may_drop_answers_and_count_them():
     for port in (1000, 1001):
         verdict = tracker.process(answer(port), 2.0)
         assert (verdict.action, verdict.ct_state) == (Action.DROP, CtState.ESTABLISHED)
-    assert "packets 3 bytes" in str(tracker.ruleset)
+    assert "packets 5 bytes" in str(tracker.ruleset)
     assert kept(tracker) == [Exchange] * 2
     assert all(each.seen_reply for each in tracker)
 
@@ -330,10 +367,8 @@ def test_who_reads_verdicts_has_the_next_ones_made_at_once(monkeypatch):
     for port in (1002, 1003, 1004):
         tracker.process(ask(port), 2.0)
     assert kept(tracker) == [Exchange, Connection, Connection, Connection, Exchange]
-    tracker.process(answer(1004), 2.0)
-    assert tracker.process(ask(1004), 2.0).connection.seen_reply
     tracker.process(ask(1005), 2.0)
-    assert kept(tracker)[-1] is Exchange  # it was answered before somebody asked for it
+    assert kept(tracker)[-1] is Exchange
 
 
 def test_events_tell_of_connections():

@@ -76,9 +76,8 @@ class RequestReply:
         validate: Validator = nothing_to_check,
     ) -> None:
         """Take the timeouts of UNREPLIED, REPLIED and STREAM in seconds, and the checks."""
-        self._timeouts = timeouts
-        self.life_unreplied, self.life_replied, _ = timeouts
-        self._settles_after = settles_after
+        self.timeouts = timeouts
+        self.settles_after = settles_after
         self._validate = validate
 
     def validate(self, packet: Packet) -> Reason:
@@ -97,24 +96,24 @@ class RequestReply:
         """Begin as UNREPLIED."""
         connection = side.connection
         connection.state = UNREPLIED
-        connection.expires_at = now + self._timeouts[UNREPLIED]
+        connection.expires_at = now + self.timeouts[UNREPLIED]
         return OK
 
-    def resume(self, connection: Connection, reply_octets: int) -> None:
-        """Be UNREPLIED, or REPLIED if there was an answer, of so many octets."""
-        connection.state = REPLIED if reply_octets else UNREPLIED
-        if reply_octets:
-            connection.seen_reply = True
-            connection.reply_side.packets, connection.reply_side.octets = 1, reply_octets
+    def resume(self, connection: Connection, reply_packets: int, reply_octets: int) -> None:
+        """Go on as UNREPLIED, or as REPLIED if there were answers."""
+        connection.state = REPLIED if reply_packets else UNREPLIED
+        connection.seen_reply = reply_packets > 0
+        connection.reply_side.packets = reply_packets
+        connection.reply_side.octets = reply_octets
 
     def advance(self, side: Side, now: float) -> Reason:
         """Move on, and renew the timer."""
         connection = side.connection
-        event = LATE if now > connection.created_at + self._settles_after else EARLY
+        event = LATE if now > connection.created_at + self.settles_after else EARLY
         becomes: Any = TRANSITIONS[side.is_reply][connection.state][event]  # a state: none refuses
         connection.state = becomes
         connection.is_assured = becomes is STREAM
-        connection.expires_at = now + self._timeouts[becomes]
+        connection.expires_at = now + self.timeouts[becomes]
         return OK
 
     def reset(self, connection: Connection, now: float) -> None:
