@@ -53,8 +53,9 @@ LONG_PAUSES = (2.5, 31.0, 119.0, 301.0, 4000.0, 500_000.0)
 UNTOLD = {each for each in Reason if each.name.startswith("HELPER")}
 UNTOLD |= {Reason.TABLE_FULL, Reason.SOURCE_FULL, Reason.FRAGMENTS_FULL}
 SMALL: dict[Any, dict[str, int]] = {
-    fates: {"SORTS_AT_MOST": 3}, keeper: {"SWEEP_AT_MOST": 2}, openings: {"FEW": 1, "WANTED": 0, "PACKETS": 3},
-    folded: {"WANTED": 0}, wheel: {"EMPTY_AT_MOST": 2}, foretelling: {"WALKS_AT_MOST": 2},
+    fates: {"SORTS_AT_MOST": 3}, keeper: {"SWEEP_AT_MOST": 2}, folded: {"WANTED": 0},
+    openings: {"FEW": 1, "WANTED": 0, "PACKETS": 3},
+    wheel: {"EMPTY_AT_MOST": 2}, foretelling: {"WALKS_AT_MOST": 2},
     index: {"KEYS_AT_MOST": 3, "WORDS_AT_MOST": 2, "PLANS": 1, "SPARE_ROOM": 1},
 }  # fmt: skip
 
