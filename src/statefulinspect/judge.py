@@ -221,8 +221,7 @@ class Judge(Keeper):
         if side.is_reply and not connection.seen_reply:
             connection.seen_reply = True
             side.other.verdict = None  # its next packet is ESTABLISHED
-        if connection.is_assured or connection.expires_at < connection.filed_at:
-            self.renew(connection)
+        self.renew(connection)
 
     def renew(self, connection: Connection) -> None:
         """Bring the wheel and the hot path up to date with what a machine wrote."""

@@ -16,6 +16,7 @@ from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP, reverse
 from statefulinspect.folded import WANTED, Exchange, FoldedVerdict, Unreplied
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
+from statefulinspect.machines.request_reply import REPLIED, UNREPLIED
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_table import TcpEvent
@@ -60,7 +61,8 @@ class Detached:
 class Openings:
     """Open connections whose fate is foregone; None is left to the full way.
 
-    `unanswered` counts the SYNs since one was answered.
+    `unanswered` counts the SYNs since one was answered, `wanted` the next connections that are not
+    folded.
     """
 
     def __init__(self, judge: Judge, config: Config) -> None:
@@ -130,7 +132,7 @@ class Openings:
             self._enter(connection, now)
             return verdict_of(ACCEPT, state, direction, OK, connection, rule)
         reply_key: Any = reverse(protocol, key)  # what asks has an answer
-        expires_at = now + machine.timeouts[0]
+        expires_at = now + machine.timeouts[UNREPLIED]
         asked: Any = Exchange(key, self, now, expires_at, octets, protocol, reply_key)
         self._table.enter_exchange(asked)
         self._capacity.enter(asked, now)
@@ -154,7 +156,7 @@ class Openings:
         if fate is None:  # most likely not the next ones' either
             self.wanted = WANTED
             return None
-        action, state, direction, rule, tally, _ = fate
+        action, ct_state, direction, rule, tally, _ = fate
         if direction is None:  # kept from tracking, which is for who opens
             return None
         if is_reply:
@@ -163,11 +165,12 @@ class Openings:
         else:
             exchange.packets += 1
             exchange.octets += octets
-        exchange.expires_at = now + machine.timeouts[1 if exchange.reply_packets else 0]
+        state = REPLIED if exchange.reply_packets else UNREPLIED
+        exchange.expires_at = now + machine.timeouts[state]
         if tally is not None:
             count(tally, octets)
         held: Any = exchange
-        return verdict_of(action, state, direction, OK, held, rule, FoldedVerdict)
+        return verdict_of(action, ct_state, direction, OK, held, rule, FoldedVerdict)
 
     def stray(  # noqa: PLR0913, PLR0917 - the packet
         self, packet: bytes, key: bytes, octets: int, way: Way, event: TcpEvent, now: float

@@ -215,6 +215,20 @@ def test_its_time_runs_from_the_answer():
         assert tracker.process(answer(1001), 50.0).ct_state is CtState.NEW
 
 
+@pytest.mark.parametrize("kind", [Tracker, FullWay])
+def test_each_state_has_a_time_of_its_own(kind, monkeypatch):
+    """Which no setting gives UDP, but the machine of pairs knows three."""
+    tracker, _ = asked(kind=kind)
+    monkeypatch.setattr(tracker._judge.machines[UDP], "timeouts", (10, 20, 30))
+    for packet, now, expires_at in (
+        (ask(1), 1.0, 11.0),
+        (ask(1), 3.0, 13.0),
+        (answer(1), 4.0, 24.0),
+    ):
+        tracker.process(packet, now)
+        assert tracker.next_expiry_at == expires_at
+
+
 def test_it_expires_and_is_opened_anew():
     tracker, verdicts = asked(1000)
     verdict = tracker.process(ask(1000), 31.0)
