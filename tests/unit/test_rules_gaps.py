@@ -82,7 +82,7 @@ LEFT_OUT = {
     "a chain that may drop": (
         [f"chain c {{ {INPUT}", "HERE", "icmp type echo-request accept", "}"],
         [],
-        "fib saddr oif missing drop",
+        "fib saddr . iif check missing drop",
         "pointless",
     ),
     "a helper that iptables sets": (

@@ -119,7 +119,9 @@ STATEMENTS = {
     "tcp flags & syn | ack != 0": [match({"|": [{"&": [FLAGS, "syn"]}, "ack"]}, 0, "!=")],
     "tcp flags syn / syn,ack": [match({"&": [FLAGS, ["syn", "ack"]]}, "syn", "==")],
     "tcp flags 0x2 / 0x2,0x10": [match({"&": [FLAGS, [2, 16]]}, 2, "==")],
-    "tcp flags != 0x1,0x2 / 0x3": [match({"&": [FLAGS, [3]]}, [1, 2], "!=")],
+    "tcp flags != 0x1,0x2 / 0x3,0x4": [match({"&": [FLAGS, [3, 4]]}, [1, 2], "!=")],
+    "ct state 0x2 / 0x2,0x8": [match({"&": [{"ct": {"key": "state"}}, [2, 8]]}, 2, "==")],
+    "tcp flags syn / 5": [match(FLAGS, {"prefix": {"addr": "syn", "len": 5}})],
     "tcp flags != syn,ack / syn,ack": [
         match({"&": [FLAGS, ["syn", "ack"]]}, ["syn", "ack"], "!=")
     ],
@@ -476,6 +478,9 @@ SETS = {
     },
     "counter; limit rate 3/second": {
         "stmt": [{"counter": None}, {"limit": {"rate": 3, "per": "second", "burst": 5}}]
+    },
+    "limit rate 3/second counter": {  # as nft lists several
+        "stmt": [{"limit": {"rate": 3, "per": "second", "burst": 5}}, {"counter": None}]
     },
     "elements = { }": {"elem": []},
     "elements = { 10.0.0.1 timeout 5m expires 9s comment \"x\" counter packets 3 bytes 4,\n 22 }": {

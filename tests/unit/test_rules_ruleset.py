@@ -90,6 +90,18 @@ def test_what_is_printed_reads_as_the_same():
     assert first.policy is Action.DROP
 
 
+def test_what_counts_and_limits_stays_in_its_order():
+    """Nft refuses an element whose statements stand in another order than its set's."""
+    text = """table inet t {
+\tset seen {
+\t\ttype ipv4_addr
+\t\tlimit rate 5/second counter packets 0 bytes 0
+\t\telements = { 10.0.0.1 limit rate 5/second counter packets 1 bytes 2 }
+\t}
+}"""
+    assert str(Ruleset.parse(text)) == text
+
+
 @pytest.mark.parametrize("name", ["_x", ".x", "_", "..", ".-", ".2", "_2/a"])
 def test_names_begin_with_what_nft_lets_them(name):
     text = f"""define {name} = 22

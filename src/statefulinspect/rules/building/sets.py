@@ -113,8 +113,8 @@ def _keyed(part: object, shape: Shape, data: object) -> Element:
 
 
 def _statements(node: Tree) -> list[Stateful]:
-    """Read the statements of an element, each a field of it, or all in a list."""
-    found = [(kind, node[kind]) for kind in STATEFUL if kind in node]
+    """Read the statements of an element in their order, each a field of it, or all in a list."""
+    found = [(kind, value) for kind, value in node.items() if kind in STATEFUL]
     found += [only(each, "a statement") for each in several(node.get("stmt"))]
     for kind, _ in found:
         if kind not in STATEFUL:

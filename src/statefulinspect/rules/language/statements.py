@@ -12,7 +12,6 @@ from statefulinspect.rules.words.symbols_system import LIMIT_UNITS, LOG_FLAGS, O
 CT_OBJECTS: Final = ("helper", "timeout", "expectation")
 REJECT_WITH: Final = ("icmp", "icmpv6", "icmpx", "tcp")
 # What is there or is not there: its comparison is with true or false.
-TCP_FLAGS: Final = {"payload": {"protocol": "tcp", "field": "flags"}}
 PRESENCE: Final = ("exthdr", "tcp option", "ip option", "sctp chunk", "fib")
 PRESENT_META: Final = ("secpath", "ipsec")
 
@@ -36,9 +35,9 @@ class Statements(Expressions):
     def match(self, parts: Parts) -> Node:
         """Build a comparison; without an operator it is `in`."""
         left, sign, right = parts
-        flags = _flags_and_mask(right) if left == TCP_FLAGS else None
-        if flags is not None:
-            return self.masked_match([left, sign, *flags])
+        bits = _bits_and_mask(right)
+        if bits is not None:
+            return self.masked_match([left, sign, *bits])
         operator = "in" if sign is None else same(sign)
         if right in ("exists", "missing") and not right.is_quoted and _is_presence(left):
             right = right == "exists"
@@ -198,16 +197,18 @@ class Statements(Expressions):
         return node_at(meter, {"meter": content})
 
 
-def _flags_and_mask(right: Any) -> Parts | None:
-    """Take `0x2 / 0x2,0x10`, which `nft -n` prints, apart; None if it is nothing of the kind."""
-    parts = right if isinstance(right, list) else [right]
-    at = next(
-        (at for at, each in enumerate(parts) if isinstance(each, Node) and "prefix" in each), -1
-    )
-    if at < 0:
-        return None
-    prefix = parts[at]["prefix"]
-    return [one_or_list([*parts[:at], prefix["addr"]]), prefix["len"], *parts[at + 1 :]]
+def _bits_and_mask(right: Any) -> Parts | None:
+    """Take `0x2 / 0x2,0x10`, which `nft -n` prints, apart; None if it is nothing of the kind.
+
+    To nft a single number behind the stroke is the length of a prefix.
+    """
+    parts = right if isinstance(right, list) else []
+    for at, each in enumerate(parts[:-1]):
+        if isinstance(each, Node) and "prefix" in each:
+            prefix = each["prefix"]
+            value = one_or_list([*parts[:at], prefix["addr"]])
+            return [value, prefix["len"], *parts[at + 1 :]]
+    return None
 
 
 def _is_presence(left: Any) -> bool:

@@ -83,7 +83,7 @@ class NamedSet:
         lines += [f"size {self.size}"] if self.size is not None else []
         lines += [f"policy {self.policy}"] if self.policy else []
         lines += [f"flags {','.join(sorted(self.flags))}"] if self.flags else []
-        lines += [str(each) for each in self.statements]
+        lines += [" ".join(map(str, self.statements))] if self.statements else []
         lines += [f"timeout {duration(self.timeout)}"] if self.timeout is not None else []
         lines += [f"gc-interval {duration(self.gc_interval)}"] if self.gc_interval else []
         lines += ["auto-merge"] if self.is_merged else []
