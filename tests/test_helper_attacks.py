@@ -164,6 +164,29 @@ def test_ports_announced_by_the_thousand():
     assert control.opened == [(packed(INSIDE), 255 * 256)]
 
 
+def test_a_chain_of_announcements_ends():
+    """Client and server by turns announce the next connection."""
+    tracker, ends, now = Tracker(config=Config(helpers={2121: "ftp"})), [INSIDE, EVIL], 0.0
+
+    def send(source, destination, sport, dport, flags, seq, ack, data=b""):
+        way = {"source": source, "destination": destination, "data": data}
+        return tracker.process(tcp(sport, dport, flags, seq, ack, **way), now)
+
+    states, reasons = [], []
+    for port in range(3000, 3011):
+        (client, server), words = ends, f"PORT {ends[0]},8,73\r\n".replace(".", ",").encode()
+        states.append(send(client, server, port, 2121, "SYN", 100, 0).ct_state)
+        send(server, client, 2121, port, "SYN,ACK", 200, 101)
+        send(client, server, port, 2121, "ACK", 101, 201)
+        send(server, client, 2121, port, "PSH,ACK", 201, 101, WELCOME)
+        send(client, server, port, 2121, "PSH,ACK", 101, 214, b"USER a\r\n")
+        reasons.append(send(client, server, port, 2121, "PSH,ACK", 109, 214, words).reason)
+        ends.reverse()
+    row = [CtState.NEW, *[CtState.RELATED] * 8]
+    assert states == [*row, *row[:2]]
+    assert reasons == [*[Reason.OK] * 8, Reason.EXPECTATIONS_FULL, Reason.OK, Reason.OK]
+
+
 def test_somebody_elses_announcement_is_taken():
     """The same port of the same host can be announced by one connection only."""
     control = Control(LAX).server(WELCOME).client(b"USER me\r\n", b"PORT 10,0,1,2,19,136\r\n")

@@ -21,6 +21,7 @@ from statefulinspect.wheel import Wheel
 from statefulinspect.zones import Zone
 
 SWEEP_AT_MOST: Final = 64  # what one announcement removes of what has expired
+MASTERS_AT_MOST: Final = 8  # of a connection, their masters', and so on: each keeps its own alive
 
 
 class ExpectationTable:
@@ -45,8 +46,11 @@ class ExpectationTable:
 
         The same announced again by its master takes the place of the old one, if it is of the same
         kind. If it is not, or of another master, one that may be known already need not be entered.
+        Who was announced by a long row of others announces nothing more.
         """
         self.expire(now, SWEEP_AT_MOST)
+        if _is_far_down(expected.master):
+            return Reason.EXPECTATIONS_FULL
         for other in list(self._by_place.get(expected.place, ())):
             if other.expires_at <= now or expected.renews(other):
                 self.remove(other)
@@ -176,6 +180,14 @@ class ExpectationTable:
         for expected in placed:
             assert expected in self._by_place[expected.place]
             assert expected in self._by_master[expected.master]
+
+
+def _is_far_down(connection: Connection) -> bool:
+    """Say whether a connection has so many masters above it that it may be none itself."""
+    above = connection.master
+    for _ in range(MASTERS_AT_MOST - 1):
+        above = above and above.master
+    return above is not None
 
 
 def _parts(flow: FlowKey) -> tuple[tuple[int, bytes, int], bytes, int]:

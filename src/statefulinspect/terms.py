@@ -121,7 +121,7 @@ class Reason(Enum):
     HELPER_PARTIAL = "a command of a helped connection that breaks off in this packet", _BAR
     HELPER_MALFORMED = "a command of a helped connection that cannot be read", _BAR
     EXPECTATION_CLASH = "announces a connection that another one has announced", _BAR
-    EXPECTATIONS_FULL = "announces a connection, and there are too many expectations", _BAR
+    EXPECTATIONS_FULL = "announces a connection, and too many are expected, or were before it", _BAR
     TABLE_FULL = "the table is full of connections that have proven themselves", _BAR
     SOURCE_FULL = "its source has as many connections as it may have", _BAR
     SOURCE_TOO_FAST = "its source opens connections faster than it may", _BAR

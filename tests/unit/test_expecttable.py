@@ -7,7 +7,7 @@ import pytest
 from builders import CLIENT, CLIENT6, SERVER, SERVER6, packed, tcp, udp
 from statefulinspect import Direction, Reason, Tracker
 from statefulinspect.expectation import Expectation
-from statefulinspect.expecttable import SWEEP_AT_MOST, ExpectationTable
+from statefulinspect.expecttable import MASTERS_AT_MOST, SWEEP_AT_MOST, ExpectationTable
 from statefulinspect.flowkey import FlowKey
 from statefulinspect.helpers.model import Policy
 from statefulinspect.helpers.statements import Announce
@@ -51,6 +51,17 @@ def test_the_first_that_fits_uses_it_up(table):
     assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is one
     assert table.take(NO_ZONE, FlowKey(TCP, key()), 1.0) is None
     assert len(table) == 0
+
+
+def test_who_has_too_many_masters_announces_nothing(table):
+    """Each keeps its own alive, so a chain of them would grow without end."""
+    connection = master()
+    for _ in range(MASTERS_AT_MOST):
+        assert table.announce(expected(connection), 0.0) is Reason.OK
+        child = master()
+        child.master, connection = connection, child
+        table.remove_of(child.master)
+    assert table.announce(expected(connection), 0.0) is Reason.EXPECTATIONS_FULL
 
 
 @pytest.mark.parametrize(("now", "is_found"), [(300.9, True), (301.0, False), (999.0, False)])
