@@ -110,11 +110,16 @@ def _read_ipv6(packet: Packet) -> Reason:
         packet.stop = packet.stop if payload_length else len(wire)  # RFC 2675 3: its own length
         if not hop_by_hop_stands(wire, packet.stop):
             return Reason.HOP_BY_HOP_MALFORMED
-    protocol, l4, fragment = walk_extensions(wire, next_header, 40, packet.stop)
-    packet.protocol, packet.l4 = protocol, l4
-    if next_header in EXTENSIONS:
+    return _find_transport(packet)
+
+
+def _find_transport(packet: Packet) -> Reason:
+    """Walk over extension headers, whatever is in them."""
+    wire, first = packet.wire, packet.wire[6]
+    packet.protocol, packet.l4, fragment = walk_extensions(wire, first, 40, packet.stop)
+    if first in EXTENSIONS:
         packet.fragment_at, _ = find_fragment_header(wire, packet.stop)
-    return Reason.FRAGMENT if fragment else _transport(protocol)
+    return Reason.FRAGMENT if fragment else _transport(packet.protocol)
 
 
 def _transport(protocol: int) -> Reason:
@@ -122,6 +127,20 @@ def _transport(protocol: int) -> Reason:
     if protocol in EXTENSIONS:
         return Reason.EXTENSION_MALFORMED
     return Reason.NO_NEXT_HEADER if protocol == NO_NEXT else OK
+
+
+def decode_whole(wire: bytes, last: Packet) -> Packet:
+    """Read a datagram that was put together, which came as its latest fragment did.
+
+    Hop-by-hop options behind a fragment header are not for routers: Linux does not look at them.
+    """
+    whole = decode(wire, last.iif, last.oif, last.mark, last.zone)
+    whole.hook = last.hook
+    if whole.reason is Reason.HOP_BY_HOP_MALFORMED:
+        whole.reason = _find_transport(whole)
+        if whole.reason is OK:
+            whole.key, whole.reason = flow_key(whole)
+    return take_as_whole(whole)
 
 
 def take_as_whole(packet: Packet) -> Packet:

@@ -24,7 +24,7 @@ from statefulinspect.decoding import (
     FRAGMENT_OFFSET,
     GROUP,
     MORE_FRAGMENTS,
-    decode,
+    decode_whole,
     take_as_whole,
 )
 from statefulinspect.events import Cause
@@ -209,10 +209,8 @@ class Defragmenter:
             return _dropped(Reason.FRAGMENTS_ECN, before)
         if length_of(queue, packet.family) > LONGEST:
             return _dropped(Reason.FRAGMENTS_TOO_LONG, before)
-        wire = whole_wire(queue, packet.family)
-        whole = decode(wire, packet.iif, packet.oif, packet.mark, packet.zone)
-        whole.hook = packet.hook
-        verdict = self.classify(take_as_whole(whole), now)
+        whole = decode_whole(whole_wire(queue, packet.family), packet)
+        verdict = self.classify(whole, now)
         return attrs.evolve(verdict, held=tuple(before)) if before else verdict
 
 

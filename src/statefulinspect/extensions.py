@@ -69,7 +69,7 @@ def walk_extensions(wire: bytes, header: int, at: int, stop: int) -> tuple[int, 
 def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
     """Tell where an IPv6 packet's first fragment header is, and which octet announces it; or 0, 0.
 
-    It may be cut short, or lie beyond `stop`.
+    It may be cut short, even to nothing; but what would begin beyond `stop` is none, as in Linux.
     """
     header, at, announced_at = wire[6], 40, 6
     while header != FRAGMENT_HEADER:
@@ -78,7 +78,7 @@ def find_fragment_header(wire: bytes, stop: int) -> tuple[int, int]:
             return 0, 0
         announced_at = at
         header, at = following
-    return at, announced_at
+    return (at, announced_at) if at <= stop else (0, 0)
 
 
 def find_for_rules(wire: bytes, wanted: int, stop: int) -> int | None:

@@ -165,7 +165,7 @@ class ExtensionTalk(GreTalk):
         source, destination = ends[::-1] if is_reply else ends
         if dice.random() < 0.02:  # groups send nothing, and have no scope 0
             source, destination = dice.choice([("ff10::9", destination), (source, "ff10::9")])
-        protocol = dice.choice([89, 47, 58, 132, 59, 6])
+        protocol = dice.choice([89, 47, 58, 132, 59, 6, 44])
         query = builders.icmp(128 + is_reply, source=source, destination=destination)[40:]
         octets = {58: query}.get(protocol, bytes(dice.randrange(9)))
         first, walked = protocol, b""

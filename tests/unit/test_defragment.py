@@ -205,6 +205,20 @@ def test_a_cut_fragment_header(size):
             assert reason == ("OK" if is_read else "FRAGMENT_HEADER")
 
 
+@pytest.mark.parametrize("options", ["01040000 0000", "8004ffff ffff", "c2040001 0000"])
+def test_hop_by_hop_options_behind_a_fragment_header_are_for_no_router(options):
+    behind = bytes([17, 0]) + bytes.fromhex(options) + whole(6)[40:]
+    wire = ip(CLIENT6, SERVER6, 0, behind, extensions=(44, bytes([0, 0, 0, 0, 0, 0, 0, 9])))
+    assert reasons(tracker_of(), wire) == ["OK"]
+
+
+@pytest.mark.parametrize(("size", "reason"), [(8, "EXTENSION_MALFORMED"), (16, "FRAGMENT_HEADER")])
+def test_a_fragment_header_that_would_begin_beyond_the_end_is_none(size, reason):
+    options = bytes([44, 1, 1, 12]) + bytes(12)
+    wire = ip(CLIENT6, SERVER6, 60, options[:size])
+    assert reasons(tracker_of(), wire) == [reason]
+
+
 def test_an_ipv6_packet_that_says_no_length_is_not_put_together():
     hop_by_hop = 0, bytes([44, 0, 1, 4, 0, 0, 0, 0])
     wire = piece(whole(6), 24, before=hop_by_hop)

@@ -189,8 +189,8 @@ def test_a_fragment_header_is_found_with_the_octet_that_announces_it():
     wire = chain(FRAGMENT, TCP)
     assert find_fragment_header(wire, 40) == (40, 6)
     wire = chain(DESTINATION, FRAGMENT, TCP)
-    assert find_fragment_header(wire, 41) == (0, 0)
-    assert find_fragment_header(wire, 42) == (48, 40)
+    assert find_fragment_header(wire, 47) == (0, 0)  # would begin beyond the end
+    assert find_fragment_header(wire, 48) == (48, 40)
     assert find_fragment_header(chain(DESTINATION, TCP), 48) == (0, 0)
 
 
