@@ -202,14 +202,14 @@ def reasons_page() -> str:
     parts = [
         f"## {effect.name}: {effect.value}\n\n"
         + table(
-            ("reason", "the packet ..."),
+            ("reason", "why"),
             ((f"`{reason.name}`", reason.value) for reason in Reason if reason.effect is effect),
         )
         for effect in Effect
     ]
     title = (
-        "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection. "
-        "REOPEN is\nnever in one: the packet opens a new connection, and gets that one's verdict.\n"
+        "# Reasons\n\nWhy a verdict is what it is, by what happens to the packet's connection. No\n"
+        "verdict has a reason of REOPEN: the packet opens a new connection, and gets that one's.\n"
     )
     return f"{MADE}\n{title}\n" + "\n".join(parts)
 

@@ -7,7 +7,7 @@ helper reads what the rules let pass, and what it says is carried out (`obedienc
 
 from __future__ import annotations
 
-from typing import Final, Mapping  # noqa: UP035 - Python 3.9
+from typing import Final, Iterable, Mapping  # noqa: UP035 - Python 3.9
 
 from statefulinspect.checks import ConfigError
 from statefulinspect.config import Config
@@ -48,15 +48,27 @@ class Assistant:
         return self._helpers[name]
 
     def _assignments(self, given: Mapping[int, object]) -> dict[tuple[int, int], Helper]:
-        """Map protocol and port to a helper; ConfigError for a name that is none."""
+        """Map protocol and port to a helper; ConfigError for a name that is none, or two's."""
+        objects = [each for each in given.values() if not isinstance(each, str)]
+        self._helpers.update(self._by_name(objects))
         found: dict[tuple[int, int], Helper] = {}
         for port, named in given.items():
             helper = self._helpers.get(named) if isinstance(named, str) else named
-            if isinstance(helper, type) or not isinstance(helper, Helper):
+            if not isinstance(helper, Helper):
                 raise ConfigError(self._unknown(named))
-            self._helpers.setdefault(helper.name, helper)
             found.update({(protocol, port): helper for protocol in helper.protocols})
         return found
+
+    def _by_name(self, objects: Iterable[object]) -> dict[str, Helper]:
+        """Name the helpers that were given as objects, which take the place of the built-in."""
+        named: dict[str, Helper] = {}
+        for helper in objects:
+            if isinstance(helper, type) or not isinstance(helper, Helper):
+                raise ConfigError(self._unknown(helper))
+            if named.setdefault(helper.name, helper) is not helper:
+                msg = f"helpers: two are called {helper.name!r}, and nobody could tell them apart"
+                raise ConfigError(msg)
+        return named
 
     def _unknown(self, given: object) -> str:
         """Say that there is no such helper, and which there are; or what a helper lacks."""

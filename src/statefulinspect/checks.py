@@ -125,7 +125,7 @@ def helper_ports(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Refuse what does not map ports to helpers; names are checked where helpers are made."""
     is_mapping = isinstance(value, Mapping)
     ports = list(value) if is_mapping else []  # type: ignore[call-overload]  # a mapping here
-    if not is_mapping or not all(isinstance(p, int) and 0 <= p <= 65_535 for p in ports):
+    if not is_mapping or not all(type(p) is int and 0 <= p <= 65_535 for p in ports):
         msg = f"{field.name}={value!r}: expected a mapping from ports to helpers"
         raise ConfigError(msg)
 

@@ -31,7 +31,7 @@ def _seconds_field(default: float) -> Any:
     return attrs.field(default=default, validator=seconds)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Timeouts:
     """Hold how long a connection lives after its last packet, by protocol and state, in seconds.
 
@@ -82,7 +82,7 @@ class Timeouts:
         return cls(**{"tcp_established": 432_000, "udp_stream": 120, **changes})
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class TcpPolicy:
     """Hold how strict the TCP tracker is.
 

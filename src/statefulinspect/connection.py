@@ -17,7 +17,7 @@ import attrs
 
 from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
 from statefulinspect.line import Link
-from statefulinspect.listing import Count, Listing
+from statefulinspect.listing import Count, Listing, seconds_left
 from statefulinspect.packet import Packet
 from statefulinspect.portable import Portable
 from statefulinspect.rare import Rare
@@ -64,7 +64,7 @@ class Machine(Protocol):
         """Take note that a rule has answered a packet with a reset."""
 
     def arm(self, connection: Connection) -> None:
-        """Give the connection, if it was taken back, to the hot path if it may be."""
+        """Hand a connection that was taken back to the hot path, if it is settled."""
 
 
 @attrs.define(eq=False, weakref_slot=False)
@@ -84,8 +84,8 @@ class _Draft:
 class Verdict(_Draft):
     """Answer for one packet; frozen, and handed out again while nothing changes.
 
-    `connection` is None for packets that belong to none: INVALID, UNTRACKED, and new ones that the
-    rules refuse; `direction` is None for the first two. `rule` is None when the default policy
+    `connection` is None for packets that belong to none: INVALID, UNTRACKED, and new ones that are
+    not let in; `direction` is None for the first two. `rule` is None when the default policy
     decided. `held` are fragments that were held until now, as bytes in the order of their arrival,
     and share this packet's fate: its action is theirs.
 
@@ -227,8 +227,8 @@ class Connection(Link):
         return Count(side.packets, side.octets)
 
     def seconds_left(self, now: float) -> int:
-        """Tell the whole seconds left at `now`, of the nearest millisecond as the kernel's are."""
-        return max(0, int(self.expires_at - now + 0.0005))
+        """Tell the whole seconds left at `now`, as the kernel counts them; 0 at least."""
+        return seconds_left(self.expires_at, now)
 
     def listing(self, now: float) -> Listing:
         """Tell what the connection is at `now`."""

@@ -21,7 +21,7 @@ from statefulinspect.extensions import (
 )
 from statefulinspect.flowkey import GRE, ICMP, ICMP_PROTOCOLS, ICMPV6, PORT_PROTOCOLS
 from statefulinspect.ipv4_options import options_pass
-from statefulinspect.packet import Packet, PacketLike, to_bytes
+from statefulinspect.packet import Packet, PacketLike, refuse_context, to_bytes
 from statefulinspect.terms import OK, Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
@@ -53,12 +53,14 @@ def decode(
 ) -> Packet:
     """Read an IP packet, given as `Tracker.process` takes it; never raises, whatever its bytes are.
 
-    Bytes behind the IP total length do not belong to the packet. Only the IP header and the key
-    are looked at here; what follows is the business of the protocol's machine.
+    TypeError or ValueError for interfaces and a mark that cannot be. Bytes behind the IP total
+    length do not belong to the packet. Only the IP header and the key are looked at here; what
+    follows is the business of the protocol's machine.
 
     >>> decode(bytes.fromhex("4500001c0000400040110000 0a000001 0a000002 00350400 00080000"))
     Packet(10.0.0.1:53 > 10.0.0.2:1024, protocol 17)
     """
+    refuse_context(iif, oif, mark)
     wire = packet if type(packet) is bytes else to_bytes(packet)
     decoded = Packet(wire, iif=iif, oif=oif, mark=mark, zone=zone)
     version = wire[0] >> 4 if wire else 0

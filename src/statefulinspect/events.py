@@ -78,7 +78,7 @@ class Event:
         """Write the line of `conntrack -E`.
 
         It counts packets only at the end, where it names no helper any more; an update names the
-        state only if it is new, and no mark only if there was one.
+        state only if that changed, and `mark=0` only if a mark was cleared.
         """
         is_last, is_update = self.kind is EventKind.DESTROY, self.kind is EventKind.UPDATE
         listing = self.listing

@@ -14,6 +14,7 @@ from statefulinspect.connection import Connection
 from statefulinspect.flowkey import GRE, address_of, show_address
 from statefulinspect.helpers.model import Helper
 from statefulinspect.helpers.statements import Announce
+from statefulinspect.listing import seconds_left
 
 ALL_BITS: Final = 65535  # of a port
 
@@ -122,7 +123,7 @@ class Expectation:
 
     def seconds_left(self, now: float) -> int:
         """Tell the whole seconds left, as `Connection.seconds_left` does."""
-        return max(0, int(self.expires_at - now + 0.0005))
+        return seconds_left(self.expires_at, now)
 
     def to_conntrack(self, now: float) -> str:
         """Write the line that `conntrack -L expect` (1.4.7) prints."""

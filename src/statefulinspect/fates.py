@@ -12,6 +12,7 @@ from typing import Final, Iterable, Optional, Sequence  # noqa: UP035 - Python 3
 from statefulinspect.connection import Side, Terms, Verdict, verdict_of
 from statefulinspect.flowkey import ICMP_PROTOCOLS, PORT_PROTOCOLS, TCP
 from statefulinspect.machines.tcp_flags import USUAL_FLAGS
+from statefulinspect.packet import refuse_context
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.foretelling import (
     IS_ANNOUNCED,
@@ -131,10 +132,13 @@ class Fates:
         self, sort: Sort, name: Sort, packet: bytes, length: int, side: Side | None, now: float
     ) -> Fate | None:
         """Ask the rules by way of trial; remember under a name what words have led to."""
+        protocol, _, stage, way = sort
+        if way is not None:
+            _, *context = way
+            refuse_context(*context)
         foretold = self._foretelling.ask(sort, packet, length, side, now)
         if foretold is None:
             return None
-        protocol, _, stage, _ = sort
         action, walk = foretold
         state: CtState = state_of(stage)
         direction: Direction | None = REPLY if stage & IS_REPLY else ORIGINAL

@@ -13,7 +13,7 @@ END_OF_OPTIONS, NO_OPERATION, RECORD_ROUTE, TIMESTAMP, ROUTER_ALERT = 0, 1, 7, 6
 LOOSE_ROUTE, STRICT_ROUTE, CIPSO = 131, 137, 134
 NEVER_PASSED: Final = frozenset({LOOSE_ROUTE, STRICT_ROUTE, CIPSO})
 ONCE: Final = frozenset({RECORD_ROUTE, TIMESTAMP})
-TIMESTAMPS_ALONE, WITH_ADDRESSES, PRESPECIFIED = 0, 1, 3  # what a timestamp option holds
+WITH_ADDRESSES, PRESPECIFIED = 1, 3  # what a timestamp option holds
 
 
 def options_pass(options: bytes) -> bool:

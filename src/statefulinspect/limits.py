@@ -24,7 +24,7 @@ class Limits:
     unassured at once; one more takes the place of the oldest. `max_per_source`: how many
     connections one source may have opened, an IPv6 source being all of its /64
     (`Reason.SOURCE_FULL`). `new_per_second_per_source`: how fast it may open more, at most
-    `burst_per_source` at once, if that is not given a second's worth (`Reason.SOURCE_TOO_FAST`).
+    `burst_per_source` at once, a second's worth if that is not given (`Reason.SOURCE_TOO_FAST`).
 
     From `adaptive_start` connections on, lives are shortened as in pf: in proportion to how far
     the number is from `adaptive_end`, where they would be none.

@@ -11,6 +11,15 @@ from statefulinspect.flowkey import PROTOCOL_NAMES, FlowKey
 from statefulinspect.zones import Zone
 
 
+def seconds_left(expires_at: float, now: float) -> int:
+    """Tell the seconds left, rounded to milliseconds and then cut, as the kernel does; 0 at least.
+
+    >>> seconds_left(30.0, 0.0003), seconds_left(30.0, 0.0006), seconds_left(30.0, 31.0)
+    (30, 29, 0)
+    """
+    return max(0, int(expires_at - float(now) + 0.0005))
+
+
 class Count(NamedTuple):
     """Count what one side sent and the tracker accepted: packets, and octets of whole packets."""
 

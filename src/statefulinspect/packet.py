@@ -21,6 +21,7 @@ from statefulinspect.flowkey import (
     address_of,
     show_address,
 )
+from statefulinspect.seqnum import M32
 from statefulinspect.terms import OK, Reason
 from statefulinspect.zones import NO_ZONE, Zone
 
@@ -63,6 +64,20 @@ def _octets(packet: object) -> bytes:
     except TypeError:
         msg = f"{type(packet).__name__}: expected bytes, dpkt.ip.IP, dpkt.ip6.IP6 or dpkt Ethernet"
         raise TypeError(msg) from None
+
+
+def refuse_context(iif: object, oif: object, mark: object) -> None:
+    """Raise for what can be no interface and no mark: rules would not find it, and let it pass."""
+    for name, given in (("iif", iif), ("oif", oif)):
+        if not isinstance(given, str):
+            msg = f"{name}={given!r}: expected the name of an interface"
+            raise TypeError(msg)
+    if not isinstance(mark, int):
+        msg = f"mark={mark!r}: expected a whole number"
+        raise TypeError(msg)
+    if not 0 <= mark <= M32:
+        msg = f"mark={mark!r}: expected a number from 0 to {M32}"
+        raise ValueError(msg)
 
 
 @attrs.define(eq=False)

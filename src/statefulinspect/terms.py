@@ -14,6 +14,9 @@ from typing import Final
 class Action(Enum):
     """Tell what is to be done with a packet.
 
+    ACCEPT it; DROP it silently; REJECT it, which is to answer its sender; HOLD it until the other
+    fragments of its datagram are there, whose verdict is then its own (`Verdict.held`).
+
     >>> Action.ACCEPT.value
     'accept'
     """
@@ -63,10 +66,10 @@ class Effect(Enum):
     """Tell what a reason does to the connection that the packet belongs to."""
 
     ACCEPT = "counted, and the timer is renewed"
-    IGNORE = "let through; not counted, and the timer runs on"
+    IGNORE = "goes to the rules; not counted, and the timer runs on"
     END = "counted, and the connection is removed at once"
     REOPEN = "the connection is removed, and the packet opens a new one"
-    RELATE = "let through as RELATED; the connection it speaks of is left as it was"
+    RELATE = "goes to the rules as RELATED; the connection it speaks of is left as it was"
     EXEMPT = "UNTRACKED: never belongs to a connection"
     HOLD = "UNTRACKED as yet, and held: judged once its datagram is whole"
     BAR = "tracked, but dropped whatever the rules say, and opens nothing"

@@ -145,7 +145,8 @@ class Tracked:
         for kept in list(self._table.holders()):  # another that went may have ended or unfolded it
             connection = kept.holder if isinstance(kept, Folded) else kept
             if connection.filed_at != NOT_FILED:
-                self._judge.remove(connection, Cause.DELETED, self._now)
+                has_expired = connection.expires_at <= self._now
+                self._judge.remove(connection, EXPIRED if has_expired else Cause.DELETED, self._now)
         for table in self._defragmenter.tables.values():
             table.flush(self._now)
 

@@ -96,9 +96,9 @@ class Tracker(Tracked):
         float; an earlier `now` than the last counts as the last. `iif`, `oif` and `mark` are for
         the rules to look at, as is `hook`: which way the packet takes (forward, input, output), and
         so which chains it meets. `zone` (0 to 65535) is a table of its own, for both directions or,
-        by `zone_direction`, for one (the other is then in zone 0). TypeError for a packet or a time
-        of another type, ValueError for a zone, direction or hook that there is not and a time that
-        never comes.
+        by `zone_direction`, for one (the other is then in zone 0). TypeError for what is of
+        another type, ValueError for an unknown zone, direction, hook or mark, and for a time that
+        is not finite.
         """
         if type(packet) is not bytes:
             packet = to_bytes(packet)

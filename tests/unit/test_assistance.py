@@ -554,7 +554,23 @@ def test_names_and_objects_that_are_no_helpers():
         Tracker(config=Config(helpers={70: SimpleNamespace(name="gopher", policies={})}))
 
 
-@pytest.mark.parametrize("value", [["ftp"], {"21": "ftp"}, {70_000: "ftp"}, {-1: "ftp"}, None])
+def test_a_helper_that_is_given_takes_the_place_of_the_built_in():
+    given = FtpHelper(loose=True)
+    tracker = Tracker(config=Config(helpers={21: "ftp", 2121: given}))
+    assert tracker._judge.assistant.helper("ftp") is given
+    assert set(tracker._judge.assistant._by_port.values()) == {given}
+
+
+def test_two_helpers_of_one_name_are_refused():
+    with pytest.raises(ConfigError, match="two are called 'scripted', and nobody could tell"):
+        Tracker(config=Config(helpers={21: Scripted(), 22: Scripted()}))
+    one = Scripted()
+    Tracker(config=Config(helpers={21: one, 22: one}))
+
+
+@pytest.mark.parametrize(
+    "value", [["ftp"], {"21": "ftp"}, {True: "ftp"}, {70_000: "ftp"}, {-1: "ftp"}, None]
+)
 def test_helpers_are_mapped_from_ports(value):
     with pytest.raises(ConfigError, match="expected a mapping from ports to helpers"):
         Config(helpers=value)

@@ -248,6 +248,10 @@ DAMAGED = {
         pcapng_file() + struct.pack("<III", 6, 8, 8),
         "damaged: it holds a block of 8 octets",
     ),
+    "an interface whose clock is off by ages": (
+        pcapng_file() + interface(options=option(14, b"\x7f" * 400)) + packet(b"x", 0),
+        "damaged: it holds an interface whose clock is off by 400 octets: expected 8",
+    ),
     "a short packet block": (
         pcapng_file() + block(6, bytes(8)),
         "damaged: it holds a block of 20 octets",

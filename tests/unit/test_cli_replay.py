@@ -420,7 +420,7 @@ def test_the_way_of_one_packet_through_the_rules(run, rules_file):
     assert any("(verdict drop)" in each for each in found[1]["steps"])
 
 
-@pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0661"])
+@pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0661", "9" * 5000])
 def test_what_is_no_number_to_trace(run, capsys, word):
     with pytest.raises(SystemExit) as left:
         run(SMALL, f"--trace={word}")

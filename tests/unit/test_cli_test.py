@@ -180,6 +180,7 @@ MALFORMED = {
     "backwards": ("9-5 drop", "'9-5': packets count from 1, and ranges upwards"),
     "from nought": ("0 drop", "'0': packets count from 1"),
     "too many": ("1-1000002 drop", "'1-1000002': expected at most 1,000,000 packets at once"),
+    "of too many digits": ("9" * 5000 + " drop", f"'{'9' * 5000}': expected numbers of packets"),
     "twice": ("1-5 drop\n\n5 drop", "packet 5 stands on line 1 already"),
     "by nobody": ("5 by", "nothing is expected"),
 }

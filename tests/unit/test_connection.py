@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from ipaddress import ip_address
 from math import inf
 
@@ -167,6 +168,11 @@ def pair(**changes):
 )
 def test_seconds_left(now, seconds):
     assert pair(expires_at=30.0).seconds_left(now) == seconds
+
+
+def test_times_may_be_decimals():
+    connection = pair(expires_at=30.0)
+    assert connection.seconds_left(Decimal("0.5")) == 29
 
 
 def test_seconds_left_do_not_suffer_from_binary_fractions():

@@ -177,6 +177,16 @@ def test_delete_and_flush():
     assert told(tracker) == [("DESTROY", ("DELETED",))] * 2
 
 
+def test_what_has_expired_unnoticed_is_not_told_as_deleted():
+    tracker = listening()
+    tracker.process(QUESTION, 0)
+    tracker.process(SYN, 30)
+    tracker.events()
+    tracker.flush()
+    causes = {event.listing.original.protocol: event.causes for event in tracker.events()}
+    assert causes == {17: (Cause.EXPIRED,), 6: (Cause.DELETED,)}
+
+
 def test_what_a_dropped_packet_changed_is_told_with_the_next_that_passes():
     rules = Ruleset([Rule(Action.DROP, source=SERVER)], policy=Action.ACCEPT)
     tracker = listening(rules)

@@ -182,6 +182,26 @@ def test_a_wrong_hook_is_refused_whichever_way_the_packet_takes():
         tracker.process(packet, 1)
 
 
+@pytest.mark.parametrize(
+    ("context", "error", "message"),
+    [
+        ({"iif": b"eth0"}, TypeError, "iif=b'eth0': expected the name of an interface"),
+        ({"oif": None}, TypeError, "oif=None: expected the name of an interface"),
+        ({"mark": "5"}, TypeError, "mark='5': expected a whole number"),
+        ({"mark": 1 << 32}, ValueError, "mark=4294967296: expected a number from 0 to 4294967295"),
+        ({"mark": -1}, ValueError, "mark=-1: expected a number from 0 to 4294967295"),
+    ],
+)
+def test_what_no_rule_could_find_is_refused(context, error, message):
+    """A rule that drops by interface or mark would let the packet pass."""
+    tracker = Tracker(Ruleset([Rule(Action.DROP, iif="eth0", mark=5)], policy=Action.ACCEPT))
+    for packet in (udp(), tcp(flags="SYN"), b""):
+        for ask in (tracker.process, tracker.trace):
+            with pytest.raises(error, match=message):
+                ask(packet, 1.0, **context)
+        assert len(tracker) == 0
+
+
 def test_what_has_expired_cannot_be_deleted_though_nobody_has_swept():
     tracker = Tracker()
     connection = tracker.process(udp(), 0.5).connection

@@ -20,7 +20,8 @@ from statefulinspect.connection import Verdict
 from statefulinspect.terms import OK, Action, CtState, Direction, Reason
 
 NOT_IP: Final = "not-ip"
-NUMBERS: Final = re.compile(r"\d+(\s*-\s*\d+)?(\s*,\s*\d+(\s*-\s*\d+)?)*(?!\S)", re.ASCII)
+NUMBER: Final = r"\d{1,18}(\s*-\s*\d{1,18})?"  # longer ones Python may not read at all
+NUMBERS: Final = re.compile(rf"{NUMBER}(\s*,\s*{NUMBER})*(?!\S)", re.ASCII)
 BY: Final = re.compile(r"(?<!\S)by(?!\S)")
 COMMENT: Final = re.compile(r'((?:[^"#]|"[^"]*"|(?<=\S)#)*)(?:#.*)?')
 WORDS: Final = {

@@ -111,7 +111,8 @@ def setup_of(found: argparse.Namespace) -> Setup:
 def _helper(word: str) -> tuple[int, str]:
     """Read which helper reads connections to which port."""
     port, equals, name = word.partition("=")
-    if not (equals and name and port.isascii() and port.isdigit() and int(port) <= 65_535):
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
+    if not (equals and name and is_port):
         msg = f"{word!r}: expected PORT=NAME, as in 69=tftp"
         raise argparse.ArgumentTypeError(msg)
     return int(port), name

@@ -20,6 +20,7 @@ from statefulinspect.cli.options import (
 )
 
 NAME: Final = "replay"
+MOST_DIGITS: Final = 18  # of a packet's number
 PIPED: Final = f"{NAME} -"  # how it reads standard input
 HELP: Final = "play a capture to the connection tracker"
 DESCRIPTION: Final = """\
@@ -127,7 +128,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _number(word: str) -> int:
     """Read the number of a packet."""
-    if not (word.isascii() and word.isdigit() and int(word)):
+    if not (word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS and int(word)):
         msg = f"{word!r}: expected the number of a packet; they count from 1"
         raise argparse.ArgumentTypeError(msg)
     return int(word)

@@ -135,7 +135,9 @@ def _interface(block: bytes, section: Section) -> Interface:
     header = section.header(INTERFACE, block)
     options = _options(block[OPTIONS_AT:-4], section)
     resolution = options.get(pcapng.PCAPNG_OPT_IF_TSRESOL, b"\x06")[0]
-    offset = options.get(pcapng.PCAPNG_OPT_IF_TSOFFSET, b"")
+    offset = options.get(pcapng.PCAPNG_OPT_IF_TSOFFSET, bytes(8))
+    if len(offset) != 8:
+        _refuse(f"an interface whose clock is off by {len(offset)} octets: expected 8")
     return Interface(
         header.linktype,
         header.snaplen,
