@@ -109,6 +109,9 @@ class Obedience:
         if not all(self._may(speaker.connection, each) for each in announced):
             return entered, OK
         for each in announced:
+            if each.kind not in speaker.helper.policies:
+                kinds = ", ".join(map(repr, speaker.helper.policies))
+                _refuse(speaker, each, f"one of its kinds, {kinds}")
             expected = speaker.expected(each)
             reason = self.expectations.announce(expected, speaker.now)
             if reason is not OK:

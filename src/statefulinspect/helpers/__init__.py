@@ -10,18 +10,32 @@ from statefulinspect.config import HelperPolicy
 from statefulinspect.helpers.amanda import AmandaHelper
 from statefulinspect.helpers.ftp import FtpHelper
 from statefulinspect.helpers.irc import IrcHelper
-from statefulinspect.helpers.model import Helper, Message, Policy
+from statefulinspect.helpers.model import EndingHelper, Helper, Message, Policy, WaryHelper
 from statefulinspect.helpers.netbios_ns import NetbiosNsHelper
 from statefulinspect.helpers.pptp import PptpHelper
 from statefulinspect.helpers.sane import SaneHelper
 from statefulinspect.helpers.sip import SipHelper
-from statefulinspect.helpers.statements import ANY, NOTHING, Announce, Outcome, Refuse, Withdraw
+from statefulinspect.helpers.statements import (
+    ANY,
+    NOTHING,
+    Activate,
+    Announce,
+    AnnouncePair,
+    Outcome,
+    Refuse,
+    Remember,
+    Renew,
+    Withdraw,
+)
 from statefulinspect.helpers.tftp import TftpHelper
 
 __all__ = [
     "ANY",
     "NOTHING",
+    "Activate",
     "Announce",
+    "AnnouncePair",
+    "EndingHelper",
     "FtpHelper",
     "Helper",
     "Message",
@@ -29,6 +43,9 @@ __all__ = [
     "Outcome",
     "Policy",
     "Refuse",
+    "Remember",
+    "Renew",
+    "WaryHelper",
     "Withdraw",
     "make_helpers",
 ]

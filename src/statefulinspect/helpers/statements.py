@@ -30,6 +30,36 @@ def _port(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise ValueError(msg)
 
 
+def _protocol(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no number of a protocol."""
+    if not (isinstance(value, int) and 0 <= value <= 255):
+        msg = f"{field.name}={value!r}: expected a number from 0 to 255"
+        raise ValueError(msg)
+
+
+def _of_size(announced: Announce, field: attrs.Attribute[Any], value: bytes | None) -> None:
+    """Refuse an address of the other IP version, which could never be met."""
+    _address(announced, field, value)
+    size = len(announced.destination)
+    if value is not None and len(value) != size:
+        msg = f"{field.name}={value!r}: expected {size} octets, as destination has"
+        raise ValueError(msg)
+
+
+def _kinds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse a single word, which would be taken for several of one letter."""
+    if not isinstance(value, tuple):
+        msg = f"{field.name}={value!r}: expected a tuple of kinds"
+        raise TypeError(msg)
+
+
+def _reason(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no reason."""
+    if not isinstance(value, Reason):
+        msg = f"{field.name}={value!r}: expected a Reason"
+        raise TypeError(msg)
+
+
 @attrs.frozen
 class Announce:
     """Say: a connection like this is to come, and belongs to the one read.
@@ -43,12 +73,12 @@ class Announce:
     exactly the same is expected already, under another kind or by another connection.
     """
 
-    protocol: int
+    protocol: int = attrs.field(validator=_protocol)
     destination: bytes = attrs.field(validator=_address)
     destination_port: int = attrs.field(validator=_port)
-    source: bytes | None = attrs.field(default=ANY, validator=_address)
+    source: bytes | None = attrs.field(default=ANY, validator=_of_size)
     source_port: int | None = attrs.field(default=ANY, validator=_port)
-    source_mask: bytes | None = attrs.field(default=None, validator=_address)
+    source_mask: bytes | None = attrs.field(default=None, validator=_of_size)
     kind: str = ""
     is_permanent: bool = False
     is_inactive: bool = False
@@ -82,7 +112,7 @@ class AnnounceEach:
 class Withdraw:
     """Say: forget what was announced, of these kinds."""
 
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...] = attrs.field(validator=_kinds)
 
 
 @attrs.frozen
@@ -155,7 +185,7 @@ class Remember:
 class Refuse:
     """Say: drop this packet, because; but carry out what was said before."""
 
-    reason: Reason
+    reason: Reason = attrs.field(validator=_reason)
     before: tuple[Statement, ...] = ()
 
 
