@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: states, reasons, selectors.
+"""Write the pages that are made from the code: states, reasons, selectors, the command line.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    names those that differ, and exits with 1 if any does
@@ -6,12 +6,15 @@ python docs/generate.py --check    names those that differ, and exits with 1 if 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from enum import IntEnum
 from pathlib import Path
 from typing import Callable, Iterable  # noqa: UP035 - Python 3.9
 
 from statefulinspect import Config, Reason
+from statefulinspect.cli.arguments import COMMANDS
+from statefulinspect.cli.options import PROGRAM
 from statefulinspect.fsm import BOTH, NoTransition, Row, cells_of
 from statefulinspect.machines.request_reply import ROWS as PAIR_ROWS
 from statefulinspect.machines.sctp_table import ROWS as SCTP_ROWS
@@ -267,12 +270,39 @@ def selectors_page() -> str:
     return f"{MADE}\n{title}\n" + "\n".join(parts)
 
 
+def option_row(action: argparse.Action) -> tuple[str, str]:
+    """Write one option or argument of a command, and what its help says of it."""
+    choices = "" if action.choices is None else f"{{{','.join(action.choices)}}}"
+    value = f" {action.metavar or choices}" if action.nargs != 0 else ""
+    names = ", ".join(action.option_strings)
+    return f"`{(names + value).strip()}`", (action.help or "") % vars(action)
+
+
+def command_line_page() -> str:
+    """Write what each command does, and the options it has."""
+    parts = []
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser(add_help=False)
+        command.add_options(parser)
+        actions = parser._actions  # noqa: SLF001 - argparse has no other way to list them
+        options = table(("option", "meaning"), map(option_row, actions))
+        text = f"```text\n{command.EPILOG}```\n"
+        parts.append(f"## {command.NAME}\n\n{command.DESCRIPTION}\n{options}\n{text}")
+    title = (
+        f"# The command line\n\n`{PROGRAM} COMMAND --help` says the same. It needs the extra "
+        "`cli`, and where it is given\nrules as text, the extra `rules`: `pip install "
+        "'statefulinspect[cli,rules]'`.\n"
+    )
+    return f"{MADE}\n{title}\n" + "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "states/tcp.md": tcp_page,
     "states/request_reply.md": request_reply_page,
     "states/sctp.md": sctp_page,
     "reasons.md": reasons_page,
     "selectors.md": selectors_page,
+    "command_line.md": command_line_page,
 }
 
 

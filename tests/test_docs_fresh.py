@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["reasons.md", "selectors.md", "states/request_reply.md", "states/sctp.md", "states/tcp.md"]
+PAGES = [
+    "command_line.md",
+    "reasons.md",
+    "selectors.md",
+    "states/request_reply.md",
+    "states/sctp.md",
+    "states/tcp.md",
+]
 
 
 def load(monkeypatch, docs: Path):
