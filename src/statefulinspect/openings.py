@@ -16,7 +16,8 @@ from statefulinspect.flowkey import ICMP, ICMPV6, TCP, UDP, reverse
 from statefulinspect.folded import WANTED, Exchange, FoldedVerdict, Unreplied
 from statefulinspect.judge import Judge
 from statefulinspect.linking import connect, part
-from statefulinspect.machines.request_reply import REPLIED, UNREPLIED
+from statefulinspect.machines.request_reply import REPLIED, UNREPLIED, RequestReply
+from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_in_order import ask
 from statefulinspect.machines.tcp_segment import scale_and_flags
 from statefulinspect.machines.tcp_table import TcpEvent
@@ -71,8 +72,8 @@ class Openings:
         self._table, self._wheel, self._capacity = judge.table, judge.wheel, judge.capacity
         self._journal, self.unanswered, self.wanted = judge.journal, 0, 0
         self._machines: Any = judge.machines
-        machine: Any = judge.machines[TCP]
-        self._tcp, self._life = machine, machine.timers.opening
+        self._tcp: TcpMachine = judge.machines[TCP]  # type: ignore[assignment]  # by protocol
+        self._life = self._tcp.timers.opening
         screen = judge.validation.screen
         self._is_ordinary = screen.spares if config.dos.networks else is_ordinary
         self.detached = Detached(judge.machines, is_accounted=config.accounting)
@@ -122,7 +123,7 @@ class Openings:
         if not isinstance(fate, tuple):
             return fate
         _, state, direction, rule, _, _ = fate
-        machine = self._machines[protocol]
+        machine: RequestReply = self._machines[protocol]
         if self.wanted or self._journal is not None:
             self.wanted = max(0, self.wanted - 1)
             connection = self._judge.connection_for(protocol, key, NO_ZONE, now)
@@ -144,7 +145,7 @@ class Openings:
     ) -> Verdict | None:
         """Take one of the few packets of an exchange, if its fate is known and no stream begins."""
         protocol, is_reply = exchange.protocol, key != exchange.key
-        machine = self._machines[protocol]
+        machine: RequestReply = self._machines[protocol]
         stage = IS_REPLY if is_reply else 0
         if exchange.reply_packets:
             stage |= SEEN_REPLY

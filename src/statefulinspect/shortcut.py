@@ -22,6 +22,8 @@ from statefulinspect.folded import Exchange
 from statefulinspect.journal import Marks
 from statefulinspect.judge import Judge
 from statefulinspect.machines.icmp import KINDS, MessageKind
+from statefulinspect.machines.request_reply import RequestReply
+from statefulinspect.machines.tcp import TcpMachine
 from statefulinspect.machines.tcp_flags import FIN_FLAG, SYN_FLAG
 from statefulinspect.machines.tcp_in_order import answer, follow
 from statefulinspect.machines.tcp_prediction import take_back
@@ -102,7 +104,7 @@ class Shortcut:
             end = end + 1 & M32
             return self._openings.by_syn(packet, key, length, way, end, window, options, now)
         connection = side.connection
-        machine: Any = connection.machine
+        machine: TcpMachine = connection.machine  # type: ignore[assignment]  # by protocol
         if not self._may_go_on(side, packet, length, way, now):
             return None
         marks = Marks.of(connection) if self._tells else None
@@ -179,7 +181,7 @@ class Shortcut:
                 return verdict
             side = self._table.unfolded_side(key, side)
         connection = side.connection
-        machine: Any = connection.machine
+        machine: RequestReply = connection.machine  # type: ignore[assignment]  # as above
         verdict, terms = side.verdict, side.terms
         if (  # `_may_go_on`, `ready` and `settle` written out: nobody to ask, and nobody to tell
             verdict is not None
