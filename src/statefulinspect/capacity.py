@@ -68,7 +68,7 @@ class Capacity:
             return OK
         if self._table.count >= self._most:
             self._sweep(now)
-            if self._is_proven:
+            if self._is_full_of_assured:
                 return Reason.TABLE_FULL
         if self._unassured.count >= self._most_unassured:
             self._evict(HALF_OPEN, now)
@@ -77,7 +77,7 @@ class Capacity:
         return OK
 
     @property
-    def _is_proven(self) -> bool:
+    def _is_full_of_assured(self) -> bool:
         """Say whether the table is full of those who stay."""
         return self._table.count >= self._most and not self._unassured
 
@@ -85,7 +85,7 @@ class Capacity:
         """Say why there would be no room for a connection; OK if it could be made."""
         sources = self._sources
         reason = OK if sources is None else sources.refusal(source_of(zone, key), now)
-        if reason is not OK or not self._is_proven:
+        if reason is not OK or not self._is_full_of_assured:
             return reason
         is_for_good = all(each.expires_at > now for each in self._table.holders())
         return Reason.TABLE_FULL if is_for_good else OK

@@ -22,7 +22,7 @@ from statefulinspect.linking import part
 from statefulinspect.zones import NO_ZONE, Zone
 
 
-def _age(side: Side) -> float:
+def _newest_first(side: Side) -> float:
     return -side.connection.created_at
 
 
@@ -104,7 +104,7 @@ class ConnTable(FoldedTable):
             side for side in self._directed(zone, protocol, key) if side.connection.expires_at > now
         ]
         if zone.is_whole:
-            found.sort(key=_age)
+            found.sort(key=_newest_first)
         return found
 
     def _side(self, number: int, protocol: int, key: bytes) -> Side | None:

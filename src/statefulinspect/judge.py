@@ -29,7 +29,6 @@ from statefulinspect.packet import Packet
 from statefulinspect.provision import Provision
 from statefulinspect.rules.engine.filtering import Filter
 from statefulinspect.rules.engine.walk import Walk, walk_of
-from statefulinspect.rules.rule import Rule
 from statefulinspect.rules.ruleset import Ruleset
 from statefulinspect.terms import ACCEPT, DROP, OK, REJECT, Effect, Reason
 from statefulinspect.validation import Validation
@@ -41,11 +40,6 @@ IGNORE: Final = Effect.IGNORE
 REFUSE: Final = Effect.REFUSE
 REOPEN: Final = Effect.REOPEN
 ERROR_ABOUT_CONNECTION: Final = Reason.ERROR_ABOUT_CONNECTION
-
-
-def resets(rule: Rule | None, packet: Packet) -> bool:
-    """Say whether a rule answers a TCP segment with a reset; nothing answers a reset."""
-    return rule is not None and rule.resets and not packet.wire[packet.l4 + 13] & RST_FLAG
 
 
 class Judge(Keeper):
@@ -171,11 +165,13 @@ class Judge(Keeper):
         return verdict
 
     def _resets(self, verdict: Verdict, packet: Packet) -> bool:
-        """Say whether a reject ends the connection; Linux answers no segment with a wrong checksum.
+        """Say whether a reject ends the connection: if it answers the segment with a reset.
 
-        So far nobody has looked at the checksum of what this machine itself sends.
+        Nothing answers a reset, and Linux no segment with a wrong checksum; so far nobody has
+        looked at that of what this machine itself sends.
         """
-        if not resets(verdict.rule, packet):
+        rule = verdict.rule
+        if rule is None or not rule.resets or packet.wire[packet.l4 + 13] & RST_FLAG:
             return False
         return not self._config.verify_checksums or transport_is_right(packet)
 
